@@ -1,0 +1,114 @@
+#pragma once
+#include "base/byte_size.hpp"
+#include "base/duration.hpp"
+#include "daemon/log_thread.hpp"
+#include "http/server.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace belay::config {
+
+/** Where a value was written; line 0: it is a default. */
+struct Origin {
+    std::string file;
+    unsigned line = 0;   ///< 1-based
+    unsigned column = 0; ///< 1-based, in bytes
+
+    [[nodiscard]] bool is_default() const noexcept { return line == 0; }
+};
+
+/** Where a secret lies.  Its text is read by hooks::load_secret, never kept here. */
+struct SecretSource {
+    enum class Kind : std::uint8_t {
+        file,       ///< path, relative to the configuration file's directory
+        credential, ///< name under $CREDENTIALS_DIRECTORY (systemd LoadCredential=)
+        environment ///< name of an environment variable
+    } kind = Kind::file;
+    std::string name;
+    Origin origin;
+};
+
+/** How a hook's requests prove who sent them. */
+struct Auth {
+    enum class Scheme : std::uint8_t { none, github } scheme = Scheme::github;
+    std::vector<SecretSource> secrets; ///< any of them will do; at least one unless `none`
+};
+
+/** One argument of the command, or the value of one environment variable. */
+struct ValueSource {
+    enum class Kind : std::uint8_t {
+        literal,
+        payload, ///< JSON pointer (RFC 6901) into the body; a string as it is, anything else as compact JSON
+        header,  ///< first field of that name
+        query    ///< first value of that name, decoded
+    } kind = Kind::literal;
+    std::string text; ///< the literal, pointer or name
+    Origin origin;
+};
+
+/** One configured route: [hooks.NAME]. */
+struct Hook {
+    std::string name; ///< 1 to 64 of [A-Za-z0-9._-], begins with a letter or digit
+    Auth auth;
+    std::vector<ValueSource> run; ///< argv; the first is a literal: an absolute path
+    std::map<std::string, ValueSource> env;
+    std::string directory; ///< working directory; "": "/"
+    Milliseconds timeout{600'000};
+    unsigned attempts = 1; ///< counted ones; `lost` and `interrupted` are not
+    Milliseconds backoff{10'000};
+    Milliseconds max_backoff{3'600'000};
+    unsigned concurrency = 0; ///< running jobs of this hook; 0: only max_jobs bounds it
+    Bytes max_body = 1_MiB;
+    Bytes output_limit = 1_MiB; ///< of stdout and of stderr, each
+    Origin origin;
+};
+
+/** Everything an operator can set, typed and validated. */
+struct Config {
+    std::string file; ///< the main file; "" for defaults
+
+    // [daemon]
+    std::string state_dir;
+    Milliseconds drain_timeout{30'000};
+    Milliseconds drain_delay{0};
+    unsigned http_threads = 0; ///< 0: one per core
+
+    // [log]
+    log::Level log_level = log::Level::info;
+    daemon::LogFormat log_format = daemon::LogFormat::automatic;
+
+    // [ingress]
+    std::optional<std::vector<std::string>> ingress_listen; ///< not written: passed sockets "ingress", else the default
+    http::Limits ingress_limits;
+    Bytes body_memory = 64_MiB; ///< request bodies held in memory in total; beyond: 503
+
+    // [admin]
+    std::optional<std::vector<std::string>> admin_listen; ///< not written: passed sockets "admin", else the default
+
+    // [store]
+    std::string store_url = "sqlite:belay.db"; ///< relative to state_dir
+    Milliseconds retention{7 * 86'400'000LL};
+    Bytes free_space_floor = 64_MiB;
+
+    // [runner]
+    unsigned max_jobs = 0; ///< 0: as many as cores
+    Milliseconds default_timeout{600'000};
+    Milliseconds kill_grace{10'000};
+    Bytes output_limit = 1_MiB;
+    std::vector<std::string>
+        pass_environment; ///< names a job inherits beside PATH, HOME, LANG, LC_*, TZ, USER, LOGNAME, SHELL
+
+    std::map<std::string, Hook> hooks;
+
+    /** Origin of each key that was written, by its dotted name: "runner.max_jobs", "hooks.deploy.timeout". */
+    std::map<std::string, Origin> origins;
+};
+
+inline constexpr const char* default_ingress_listen = "127.0.0.1:9080";
+inline constexpr const char* default_admin_listen = "127.0.0.1:9081";
+
+} // namespace belay::config

@@ -1,0 +1,86 @@
+#pragma once
+#include "belayd/config/config.hpp"
+#include "http/request.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace belay::hooks {
+
+/** What a job is started with, taken from the request when it was accepted. */
+struct Invocation {
+    std::vector<std::string> arguments;                           ///< argv, the command first
+    std::vector<std::pair<std::string, std::string>> environment; ///< the hook's own variables
+};
+
+/** The request is refused: 401 not authentic, 400 malformed, 413 argument too long, 422 a value is missing. */
+struct Refusal {
+    int status = 401;
+    std::string detail;
+};
+
+/** The request is authentic and asks for nothing: a ping.  Answered 200 "ignored" with the reason. */
+struct Ignored {
+    std::string reason;
+};
+
+/** What a request is to its hook. */
+using Decision = std::variant<Invocation, Ignored, Refusal>;
+
+/** A request as hooks see it, HTTP or a file given to `belay`. */
+struct Input {
+    const http::Request& request;
+    [[nodiscard]] std::string_view body() const noexcept { return request.body; }
+};
+
+/**
+ * One hook, ready to judge requests: secrets loaded, pointers parsed.
+ *
+ * Immutable, thread-safe.
+ */
+class Hook {
+public:
+    /** @throws config::ConfigError naming the secret that cannot be had, or is empty */
+    explicit Hook(config::Hook hook, const std::string& config_directory);
+    ~Hook();
+    Hook(const Hook&) = delete;
+    Hook& operator=(const Hook&) = delete;
+    Hook(Hook&&) = delete;
+    Hook& operator=(Hook&&) = delete;
+
+    [[nodiscard]] const config::Hook& config() const noexcept { return config_; }
+
+    /** Authenticates the raw bytes (constant time over the secrets), then extracts.  Nothing is parsed before that. */
+    [[nodiscard]] Decision decide(const Input& input) const;
+
+    /** X-GitHub-Delivery, else Idempotency-Key, if it is 1 to 255 bytes of visible ASCII. */
+    [[nodiscard]] static std::optional<std::string> delivery_id(const http::Request& request);
+
+private:
+    struct Compiled;
+    config::Hook config_;
+    std::unique_ptr<const Compiled> compiled_;
+};
+
+/** All hooks of one configuration.  Immutable, thread-safe; replaced whole by a reload. */
+class HookTable {
+public:
+    /** @throws config::ConfigError with every hook's errors at once */
+    explicit HookTable(const config::Config& config);
+
+    [[nodiscard]] const Hook* find(std::string_view name) const noexcept;
+    [[nodiscard]] std::size_t size() const noexcept { return hooks_.size(); }
+    [[nodiscard]] auto begin() const noexcept { return hooks_.begin(); }
+    [[nodiscard]] auto end() const noexcept { return hooks_.end(); }
+
+private:
+    std::map<std::string, std::unique_ptr<const Hook>, std::less<>> hooks_;
+};
+
+} // namespace belay::hooks

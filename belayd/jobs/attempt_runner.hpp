@@ -1,0 +1,76 @@
+#pragma once
+#include "base/asio.hpp"
+#include "base/byte_size.hpp"
+#include "belayd/jobs/job.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace belay::jobs {
+
+/** Everything an attempt is started with. */
+struct AttemptSpec {
+    Uuid job;
+    Uuid event;
+    std::string hook;
+    unsigned attempt = 1;
+    std::vector<std::string> arguments;                           ///< argv, the command first
+    std::vector<std::pair<std::string, std::string>> environment; ///< complete, BELAY_* and TRACEPARENT included
+    std::string directory;
+    std::string input;          ///< on stdin
+    Bytes output_limit = 1_MiB; ///< of each stream
+    std::chrono::milliseconds timeout{600'000};
+    std::chrono::milliseconds kill_grace{10'000};
+};
+
+/** What a running attempt has written so far. */
+struct LiveOutput {
+    Captured out;
+    Captured err;
+};
+
+/**
+ * Runs one attempt in a child process and reports how it ended.
+ *
+ * No shell; its own process group; descriptors 0, 1 and 2 only; signal mask and dispositions reset.  Exiting non-zero,
+ * dying from a signal, running out of time and a command that cannot be executed are outcomes, not errors.  At the end
+ * everything the attempt started is gone: the group is killed, and what escaped it is found among our adopted children
+ * by BELAY_JOB_ID in its environment (belayd is a child subreaper).
+ *
+ * Lifetime: one object per attempt; run() once.  Threads: confined to the executor that awaits run().
+ */
+class AttemptRunner {
+public:
+    explicit AttemptRunner(AttemptSpec spec);
+    ~AttemptRunner();
+    AttemptRunner(const AttemptRunner&) = delete;
+    AttemptRunner& operator=(const AttemptRunner&) = delete;
+    AttemptRunner(AttemptRunner&&) = delete;
+    AttemptRunner& operator=(AttemptRunner&&) = delete;
+
+    /** Why an attempt is ended early: decides its outcome. */
+    enum class Stop : std::uint8_t { interrupt, cancel };
+
+    /** Starts it and waits until it and all it started have been reaped. @throws std::system_error for EAGAIN, ENOMEM,
+     *  EMFILE at spawning: nothing ran, try again later */
+    [[nodiscard]] asio::awaitable<AttemptResult> run();
+
+    /** TERM, kill_grace, KILL.  run() then returns `interrupted`, or for cancel `signalled`. */
+    void stop(Stop why);
+
+    /** KILL now. */
+    void kill(Stop why);
+
+    [[nodiscard]] LiveOutput output() const;
+    [[nodiscard]] const AttemptSpec& spec() const noexcept;
+
+private:
+    struct Running;
+    std::unique_ptr<Running> running_;
+};
+
+} // namespace belay::jobs

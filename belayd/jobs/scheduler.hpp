@@ -1,0 +1,102 @@
+#pragma once
+#include "base/asio.hpp"
+#include "belayd/jobs/attempt_runner.hpp"
+#include "belayd/jobs/store.hpp"
+#include "daemon/metrics.hpp"
+#include "daemon/service.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace belay::jobs {
+
+/** What the scheduler needs to know of a hook; a queued job is run by the present hook's rules. */
+struct HookRules {
+    std::chrono::milliseconds timeout{600'000};
+    unsigned attempts = 1;
+    std::chrono::milliseconds backoff{10'000};
+    std::chrono::milliseconds max_backoff{3'600'000};
+    unsigned concurrency = 0; ///< 0: no bound of its own
+    std::string directory;
+    Bytes output_limit = 1_MiB;
+};
+
+struct SchedulerRules {
+    unsigned max_jobs = 1;
+    std::chrono::milliseconds kill_grace{10'000};
+    std::vector<std::pair<std::string, std::string>> base_environment; ///< the allow-list, already looked up
+    std::map<std::string, HookRules> hooks;
+};
+
+/** One attempt that runs now, for the API and reports. */
+struct RunningAttempt {
+    Uuid job;
+    std::string hook;
+    unsigned attempt = 0;
+    Time started;
+};
+
+/** The wait before attempt n+1: backoff × 2^(n-1), at most max_backoff, ±10 % jitter. @param random 0 ≤ random < 1 */
+[[nodiscard]] std::chrono::milliseconds retry_delay(
+    unsigned counted, std::chrono::milliseconds backoff, std::chrono::milliseconds max_backoff, double random);
+
+/**
+ * Decides what runs when: claims due jobs while slots, a hook's concurrency and the store's floor allow, runs each in
+ * an AttemptRunner, records its outcome, retries by the hook's rules.
+ *
+ * Also reaps what belayd adopted as child subreaper, and kills what a dead predecessor's attempts left running.
+ *
+ * Lifetime: borrows store and loop; stop() must have returned before it is destroyed.
+ * Threads: confined to `runner`, the loop it is given; thread-safe where it says so.
+ */
+class Scheduler {
+public:
+    Scheduler(asio::io_context& runner, Store& store, daemon::Metrics& metrics, SchedulerRules rules);
+    ~Scheduler();
+    Scheduler(const Scheduler&) = delete;
+    Scheduler& operator=(const Scheduler&) = delete;
+    Scheduler(Scheduler&&) = delete;
+    Scheduler& operator=(Scheduler&&) = delete;
+
+    /** Kills leftovers of recovered jobs, then begins to claim.  Thread-safe. */
+    void start();
+
+    /** New rules from a reload.  Jobs of hooks that are gone are cancelled with that reason.  Any executor. */
+    [[nodiscard]] asio::awaitable<void> apply(SchedulerRules rules);
+
+    /** No more claims.  Thread-safe. */
+    void pause() noexcept;
+
+    /**
+     * Waits for running attempts; at `soft_deadline` or when hurry() is called interrupts the rest (TERM, kill_grace,
+     * KILL; with hurry KILL at once) and requeues them.  Returns when none runs.  Any executor.
+     * @param report called with "3 jobs" when the number changes, on the runner's loop
+     */
+    [[nodiscard]] asio::awaitable<void> drain(
+        std::chrono::steady_clock::time_point soft_deadline, std::function<void(std::size_t running)> report);
+
+    /** Interrupts with KILL what still runs. Thread-safe. */
+    void hurry() noexcept;
+
+    /** Cancels a queued or running job. @return its state now; nothing if there is no such job.  Any executor. */
+    [[nodiscard]] asio::awaitable<std::optional<JobState>> cancel(Uuid job);
+
+    /** What an attempt that runs now has written; nothing if the job is not running.  Any executor. */
+    [[nodiscard]] asio::awaitable<std::optional<std::pair<unsigned, LiveOutput>>> live_output(Uuid job);
+
+    [[nodiscard]] asio::awaitable<std::vector<RunningAttempt>> running(); ///< any executor
+    [[nodiscard]] std::size_t running_count() const noexcept;             ///< thread-safe
+
+    /** Kills and requeues what runs, ends all coroutines.  Any executor. */
+    [[nodiscard]] asio::awaitable<void> stop();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace belay::jobs

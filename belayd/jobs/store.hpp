@@ -1,0 +1,132 @@
+#pragma once
+#include "base/asio.hpp"
+#include "base/byte_size.hpp"
+#include "belayd/jobs/job.hpp"
+#include "daemon/metrics.hpp"
+#include "daemon/threads.hpp"
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace belay::jobs {
+
+/** The store cannot take writes now (disk full, floor reached, failed): answer 503. */
+class StoreUnavailable : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+struct StoreOptions {
+    std::string path; ///< of the SQLite file
+    std::chrono::milliseconds retention{7 * 86'400'000LL};
+    Bytes free_space_floor = 64_MiB;
+    std::string boot_id; ///< of this daemon's life: marks the attempts it runs
+};
+
+/** What open() found left over by a predecessor that died. */
+struct Recovered {
+    std::vector<Uuid> jobs; ///< were running: their attempts are recorded as lost, the jobs requeued or failed
+};
+
+/**
+ * The durable queue: one SQLite database, one read-write connection on the thread "store".
+ *
+ * Every write is queued to that thread, which puts whatever is waiting into one transaction and one sync (group
+ * commit); an awaiting caller resumes on its own executor after the sync.  WAL, synchronous=FULL, both read back after
+ * being set. After an I/O error on a commit nothing is acknowledged any more and `on_failure` is called once: the
+ * daemon must exit (reference: fsync errors cannot be retried on Linux).
+ *
+ * Lifetime: close() ends the thread after what is queued; later calls throw StoreUnavailable.
+ * Threads: the awaitables may be awaited on any executor; the rest is thread-safe where it says so.
+ */
+class Store {
+public:
+    /**
+     * Opens or creates the database, checks its schema (`user_version`), records the running attempts of a dead
+     * predecessor as lost, and starts the thread.
+     * @throws daemon::StartError (69) for a database that cannot be opened, is corrupt, or has a newer schema
+     */
+    Store(daemon::Threads& threads, daemon::Metrics& metrics, StoreOptions options,
+        std::function<void(std::string reason)> on_failure);
+    ~Store();
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+    Store(Store&&) = delete;
+    Store& operator=(Store&&) = delete;
+
+    [[nodiscard]] const Recovered& recovered() const noexcept;
+
+    /** Called on the store's thread after a commit that queued jobs, with their hooks: wakes the scheduler. */
+    void on_queued(std::function<void(const std::vector<std::string>& hooks)> callback);
+
+    /**
+     * Stores event and job in one transaction.  Resumes after the sync.  A known delivery id of that hook is a
+     * duplicate; if its job failed or was cancelled, a new attempt of that job is queued instead.
+     * @throws StoreUnavailable
+     */
+    [[nodiscard]] asio::awaitable<Accepted> accept(NewEvent event);
+
+    /**
+     * Claims up to `limit` due jobs, the longest enqueued first, and records an attempt of each as running.
+     * @param room how many more jobs each hook may run; a hook that is not in it has no bound, 0 means none
+     */
+    [[nodiscard]] asio::awaitable<std::vector<ClaimedJob>> claim(
+        std::size_t limit, std::map<std::string, unsigned> room);
+
+    /** Ends attempt `attempt` of `job`.  Does nothing and returns false if that attempt is not the running one. */
+    [[nodiscard]] asio::awaitable<bool> finish(Uuid job, unsigned attempt, AttemptResult result, NextStep next);
+
+    /** Cancels a queued job. @return its state now; nothing if there is no such job.  A running one stays running. */
+    [[nodiscard]] asio::awaitable<std::optional<JobState>> cancel(Uuid job, std::string reason);
+
+    /** Queues a failed or cancelled job again, now. @return its state now; nothing if there is no such job. */
+    [[nodiscard]] asio::awaitable<std::optional<JobState>> retry(Uuid job);
+
+    /** Cancels every queued job whose hook `keep` does not have. @return how many */
+    [[nodiscard]] asio::awaitable<std::size_t> cancel_orphans(std::vector<std::string> keep, std::string reason);
+
+    /** When the next queued job becomes due, of hooks that have room; nothing if none waits. */
+    [[nodiscard]] asio::awaitable<std::optional<Time>> next_due(std::map<std::string, unsigned> room);
+
+    /** Changes retention and floor. Thread-safe. */
+    void reconfigure(std::chrono::milliseconds retention, Bytes free_space_floor);
+
+    /** "" while it takes writes; else why not, one sentence.  Thread-safe. */
+    [[nodiscard]] std::string unavailable() const;
+
+    /** First enqueue of the oldest job that is due, by hook; hooks with none are left out.  Thread-safe, for metrics:
+     *  refreshed by the store's thread at least every 5 s. */
+    [[nodiscard]] std::map<std::string, Time> oldest_ready() const;
+
+    /** Jobs by state, kept in memory.  Thread-safe. */
+    [[nodiscard]] std::array<std::uint64_t, job_states> counts() const;
+
+    /** Commits what is queued, checkpoints, closes, joins the thread.  Repeating is fine. */
+    void close() noexcept;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/** Holds state_dir against a second daemon: an flock on state_dir/lock that names the holder. */
+class StateLock {
+public:
+    /** @throws daemon::StartError (69) that names the pid of the holder */
+    explicit StateLock(const std::string& state_dir);
+    ~StateLock();
+    StateLock(const StateLock&) = delete;
+    StateLock& operator=(const StateLock&) = delete;
+    StateLock(StateLock&&) = delete;
+    StateLock& operator=(StateLock&&) = delete;
+
+private:
+    int fd_ = -1;
+};
+
+} // namespace belay::jobs

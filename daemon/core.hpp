@@ -1,0 +1,97 @@
+#pragma once
+#include "base/asio.hpp"
+#include "daemon/log_thread.hpp"
+#include "daemon/metrics.hpp"
+#include "daemon/service.hpp"
+#include "daemon/threads.hpp"
+#include "http/router.hpp"
+#include "signals/passed_sockets.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belay::daemon {
+
+enum class State : std::uint8_t { starting, ready, reloading, draining, stopped };
+[[nodiscard]] std::string_view to_string(State state) noexcept;
+
+/** What the core needs to know; a reload may change those marked so, through Core::apply(). */
+struct CoreOptions {
+    std::string name; ///< of the daemon: for logs, metrics, /healthz
+    std::string version;
+    LogOptions log;                        ///< level: reloadable
+    std::vector<std::string> admin_listen; ///< reloadable; specs as in http::open_listening_socket, or "fd:NAME"
+    std::string control_socket;            ///< path of the control socket; "" for none
+    std::string control_group;             ///< group that owns it, if it exists; "" leaves it
+    std::chrono::milliseconds drain_timeout{30'000}; ///< reloadable
+    std::chrono::milliseconds kill_grace{10'000};    ///< reloadable; part of the drain's deadline
+    bool strict_leaks = false;                       ///< exit 70 when the leak check finds anything
+};
+
+/**
+ * The service core: lifecycle, signals, sd_notify, watchdog, named threads, leak check, logging, metrics, admin port
+ * and control socket.  It runs a Service and knows nothing of what that does.
+ *
+ *     signals::block_handled_signals();
+ *     daemon::Core core{options};
+ *     MyService service{core};
+ *     return core.run(service);
+ *
+ * The constructor takes the leak check's first census, the passed sockets, and starts the log thread; run() does the
+ * rest, and returns the exit code after the leak check.
+ *
+ * Lifetime: outlives the Service.  Threads: everything on the main thread, but for what says thread-safe.
+ */
+class Core {
+public:
+    explicit Core(CoreOptions options);
+    ~Core();
+    Core(const Core&) = delete;
+    Core& operator=(const Core&) = delete;
+    Core(Core&&) = delete;
+    Core& operator=(Core&&) = delete;
+
+    /** starting → ready ⇄ reloading → draining → stopped.  @return the process's exit code */
+    [[nodiscard]] int run(Service& service);
+
+    [[nodiscard]] asio::io_context& main_loop() noexcept;
+    [[nodiscard]] asio::io_context& admin_loop() noexcept; ///< runs between run()'s start and its stop
+    [[nodiscard]] Threads& threads() noexcept;
+    [[nodiscard]] Metrics& metrics() noexcept;
+
+    /** Routes of the control socket beside the core's own; add them before run(). */
+    [[nodiscard]] http::Router& control_router() noexcept;
+
+    /** The passed socket of that FileDescriptorName, if there is one and nobody took it yet. */
+    [[nodiscard]] std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
+    [[nodiscard]] bool has_passed_socket(std::string_view name) const noexcept;
+
+    /** Changes what a reload may change; all or nothing. @throws std::system_error if an admin listener cannot be had
+     */
+    [[nodiscard]] asio::awaitable<void> apply(CoreOptions options);
+
+    /**
+     * Asks for a whole reload and waits for its verdict, after READY=1 is on the wire.  A request during a reload
+     * causes another one.  Thread-safe: awaited on any executor.
+     */
+    [[nodiscard]] asio::awaitable<ReloadVerdict> reload();
+
+    /** Begins the drain, as SIGTERM would.  Thread-safe. */
+    void request_stop() noexcept;
+
+    /** Ends the process soon with this code after an error nothing can be done about (fsync failed).  Thread-safe. */
+    void fail(ExitCode code, std::string reason) noexcept;
+
+    [[nodiscard]] State state() const noexcept; ///< thread-safe
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace belay::daemon

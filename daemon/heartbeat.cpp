@@ -1,0 +1,49 @@
+#include "daemon/heartbeat.hpp"
+
+#include <utility>
+
+namespace belay::daemon {
+namespace {
+
+Heartbeat::Clock::duration since(Heartbeat::Clock::rep begin, Heartbeat::Clock::time_point now) noexcept
+{
+    return now.time_since_epoch() - Heartbeat::Clock::duration{begin};
+}
+
+} // namespace
+
+Heartbeat::Heartbeat(std::string loop) : loop_(std::move(loop)), last_beat_(Clock::now().time_since_epoch().count()) {}
+
+void Heartbeat::beat() noexcept
+{
+    last_beat_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+Heartbeat::DiskWait::DiskWait(Heartbeat& heartbeat) noexcept : heartbeat_(heartbeat)
+{
+    heartbeat_.disk_wait_since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+Heartbeat::DiskWait::~DiskWait()
+{
+    heartbeat_.beat(); // first: a reader must not see the end of the wait with the beat of before it
+    heartbeat_.disk_wait_since_.store(0, std::memory_order_release);
+}
+
+Heartbeat::Clock::duration Heartbeat::age(Clock::time_point now) const noexcept
+{
+    return since(last_beat_.load(std::memory_order_relaxed), now);
+}
+
+Heartbeat::Clock::duration Heartbeat::disk_wait(Clock::time_point now) const noexcept
+{
+    const auto begin = disk_wait_since_.load(std::memory_order_acquire);
+    return begin == 0 ? Clock::duration::zero() : since(begin, now);
+}
+
+bool Heartbeat::wedged(Clock::time_point now) const noexcept
+{
+    return disk_wait_since_.load(std::memory_order_acquire) == 0 && age(now) > wedge_limit;
+}
+
+} // namespace belay::daemon

@@ -1,0 +1,57 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <string>
+
+namespace belay::daemon {
+
+/**
+ * The pulse of one loop.  The loop beats at each turn; /healthz and the watchdog read the age.
+ *
+ * A loop that waits for the disk says so first: such a wait counts against /readyz after `disk_wait_limit`, never
+ * against /healthz or the watchdog.  Everything else that stops the beat is a wedge.
+ *
+ * Threads: beat() and DiskWait on the loop's thread; the readers are thread-safe.
+ */
+class Heartbeat {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /** How often an idle loop turns to beat. */
+    static constexpr std::chrono::milliseconds interval{500};
+    /** Older than this outside a disk wait: the loop is wedged.  Generous, for hosts that are starved of CPU. */
+    static constexpr std::chrono::seconds wedge_limit{5};
+    /** A disk wait longer than this: not ready. */
+    static constexpr std::chrono::seconds disk_wait_limit{2};
+
+    explicit Heartbeat(std::string loop);
+
+    void beat() noexcept;
+
+    /** A declared disk wait (fdatasync, checkpoint, query), from construction to destruction. */
+    class DiskWait {
+    public:
+        explicit DiskWait(Heartbeat& heartbeat) noexcept;
+        ~DiskWait();
+        DiskWait(const DiskWait&) = delete;
+        DiskWait& operator=(const DiskWait&) = delete;
+        DiskWait(DiskWait&&) = delete;
+        DiskWait& operator=(DiskWait&&) = delete;
+
+    private:
+        Heartbeat& heartbeat_;
+    };
+
+    [[nodiscard]] const std::string& loop() const noexcept { return loop_; }
+    [[nodiscard]] Clock::duration age(Clock::time_point now) const noexcept;
+    /** How long the present disk wait has lasted; zero outside one. */
+    [[nodiscard]] Clock::duration disk_wait(Clock::time_point now) const noexcept;
+    [[nodiscard]] bool wedged(Clock::time_point now) const noexcept;
+
+private:
+    const std::string loop_;
+    std::atomic<Clock::rep> last_beat_;
+    std::atomic<Clock::rep> disk_wait_since_{0}; // 0: not in one
+};
+
+} // namespace belay::daemon

@@ -1,0 +1,46 @@
+#pragma once
+#include "daemon/threads.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace belay::daemon {
+
+/** What a process holds that it must give back: read from /proc/self/task, /proc/self/fd and its children. */
+struct Census {
+    std::set<pid_t> threads;
+    std::map<int, std::string> descriptors; ///< number → what readlink says, and the peer of a socket
+    std::set<pid_t> children;               ///< of every thread, not yet reaped ones included
+};
+
+[[nodiscard]] Census take_census();
+
+/** One thing left behind. */
+struct Leak {
+    enum class Kind : std::uint8_t { thread, descriptor, child } kind;
+    std::string what; ///< "thread http-0 (tid 123) created at daemon/x.cpp:12, in futex_wait", "fd 9 → socket:[…]", …
+    std::vector<std::string> stack; ///< of a thread, innermost first; empty where it could not be had
+};
+
+/**
+ * The counterpart of a goroutine-leak check: what is there now and was not there before.
+ *
+ * Retries until nothing is left or `patience` has passed, since a joined thread stays in /proc for an instant.
+ */
+[[nodiscard]] std::vector<Leak> find_leaks(
+    const Census& before, const Threads& threads, std::chrono::milliseconds patience = std::chrono::milliseconds{100});
+
+/** The stack of one thread of this process, innermost first, "function+offset (module)".  Empty where it cannot be had.
+ */
+[[nodiscard]] std::vector<std::string> stack_of(pid_t tid);
+
+/** Once, before threads start: installs the handler that stack_of() uses. */
+void prepare_stacks();
+
+} // namespace belay::daemon

@@ -1,0 +1,144 @@
+#pragma once
+#include "base/asio.hpp"
+#include "base/byte_size.hpp"
+#include "base/duration.hpp"
+#include "base/unique_fd.hpp"
+#include "http/handler.hpp"
+#include "http/router.hpp"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belay::http {
+
+/**
+ * Bounds of one server.  Every wait on a peer has a deadline, every buffer a size.
+ * The values come from reference practice: Apache's RequestReadTimeout, nginx's client_* directives.
+ */
+struct Limits {
+    Bytes header_bytes = 8_KiB;          ///< request line and fields together; more is 431 (the target alone: 414)
+    std::size_t fields = 100;            ///< more is 431
+    Bytes target_bytes = 2_KiB;          ///< more is 414
+    Milliseconds header_timeout{10'000}; ///< from the first byte of a head to its end; 408
+    Milliseconds body_timeout{20'000};   ///< plus one second for every `body_rate` bytes; 408
+    Bytes body_rate = 500;               ///< bytes per second below which an upload is too slow
+    Milliseconds write_timeout{30'000};  ///< a peer that takes no byte of an answer for this long is dropped
+    Milliseconds idle_timeout{75'000};   ///< between requests of a kept-alive connection
+    Milliseconds linger_timeout{5'000};  ///< reading and discarding after a rejection, RFC 9112 §9.6
+    Bytes linger_bytes = 16_MiB;
+    std::size_t connections = 4096;            ///< of this server; beyond: 503 and close
+    std::size_t connections_per_address = 256; ///< loopback and unix sockets excepted, for reverse proxies
+};
+
+/** Body bytes held in memory by all connections of a process: reserve before reading, release when answered. */
+class BodyBudget {
+public:
+    explicit BodyBudget(Bytes limit) noexcept : limit_(limit) {}
+
+    [[nodiscard]] bool try_reserve(Bytes bytes) noexcept;
+    void release(Bytes bytes) noexcept;
+    [[nodiscard]] Bytes used() const noexcept { return used_.load(std::memory_order_relaxed); }
+
+private:
+    const Bytes limit_;
+    std::atomic<Bytes> used_{0};
+};
+
+/** Where a connection stands; also the label of belay_connections{state}. */
+enum class ConnectionState : std::uint8_t { fresh, partial, in_flight, responding, idle };
+inline constexpr std::size_t connection_states = 5;
+[[nodiscard]] std::string_view to_string(ConnectionState state) noexcept; ///< "new", "partial", "in_flight", …
+
+/** A bound and listening socket, and what it is called. */
+struct ListeningSocket {
+    std::string name; ///< as the configuration writes it: "127.0.0.1:9080", "unix:/run/x.sock", "fd:ingress"
+    UniqueFd fd;
+    bool passed = false;   ///< came from the service manager: its queue belongs to the successor
+    std::string unix_path; ///< of our own unix socket, unlinked when closed; else empty
+};
+
+/**
+ * Binds and listens.  `spec` is "host:port", "[v6]:port" or "unix:/path"; a unix path that nobody listens on any more
+ * is replaced, one that somebody listens on is an error.  SO_REUSEADDR, CLOEXEC and non-blocking are set.
+ * @throws std::system_error whose text names the spec; std::invalid_argument for a malformed spec
+ */
+[[nodiscard]] ListeningSocket open_listening_socket(
+    const std::string& spec, int backlog = 4096, unsigned unix_mode = 0660);
+
+/**
+ * An HTTP/1.1 server on io_contexts that others run.
+ *
+ * Each listener has one acceptor, on the first loop, which deals sockets to the loops in turn; a connection never
+ * changes its loop.  Every request that gets an answer, rejected ones included, passes `Options::handler` exactly once.
+ *
+ * Lifetime: borrows loops, router and budget.  Before it is destroyed, close() must have returned.
+ * Threads: add_listener, remove_listener, announce_close, stop_accepting, finish and close are awaited or called on the
+ * thread of the executor given as `control`; counts are thread-safe.
+ */
+class Server {
+public:
+    struct Options {
+        std::string name;                     ///< "ingress", "admin", "control": for logs and metrics
+        std::vector<asio::io_context*> loops; ///< at least one
+        asio::any_io_executor control;        ///< where the methods below are called
+        const Router* router = nullptr;       ///< asked for admission before a body is read
+        Handler handler;                      ///< middleware around router->dispatcher()
+        BodyBudget* bodies = nullptr;         ///< null: not accounted
+        Limits limits;
+        /** Something odd that was handled (accept failed: paused, retrying).  Called on any loop. */
+        std::function<void(std::string_view what)> on_warning;
+    };
+
+    explicit Server(Options options);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    Server(Server&&) = delete;
+    Server& operator=(Server&&) = delete;
+
+    /** Starts accepting on `socket`. */
+    void add_listener(ListeningSocket socket);
+
+    /** The names of the listeners, in the order they were added. */
+    [[nodiscard]] std::vector<std::string> listeners() const;
+
+    /** The address actually bound, e.g. "127.0.0.1:43121" where port 0 was asked for. */
+    [[nodiscard]] std::string bound_address(std::string_view listener) const;
+
+    /** Takes what its backlog holds, closes it, and drains its connections as finish() would. */
+    [[nodiscard]] asio::awaitable<void> remove_listener(std::string listener);
+
+    /** From now on each answer carries `Connection: close`.  Accepting goes on. */
+    void announce_close();
+
+    /** Shuts the doors: no new connection is lost that had completed its handshake (SYN filter, backlog to EAGAIN). */
+    [[nodiscard]] asio::awaitable<void> stop_accepting();
+
+    /**
+     * Ends every connection without resetting one: requests in flight are answered, idle ones get a last-chance read,
+     * are half-closed and lingered.  Returns when none is left; after `deadline` those left are closed hard.
+     */
+    [[nodiscard]] asio::awaitable<void> finish(std::chrono::steady_clock::time_point deadline);
+
+    /** Closes listeners and connections at once.  Returns when no coroutine of the server is left.  Repeating is fine.
+     */
+    [[nodiscard]] asio::awaitable<void> close();
+
+    /** Connections by state.  Thread-safe. */
+    [[nodiscard]] std::array<std::size_t, connection_states> connections() const noexcept;
+
+    /** Requests being read, handled or answered.  Thread-safe. */
+    [[nodiscard]] std::size_t requests_in_flight() const noexcept;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace belay::http
