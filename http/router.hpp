@@ -35,13 +35,14 @@ public:
 
     /**
      * Matches method and path, fills in route and path_parameters, and asks the route whether it takes the body.
-     * No such path: a Rejection with 404; no such method: 405 with Allow; a path parameter that does not decode: 400.
+     * No such path: a Rejection with 404; no such method: 405 with Allow; a path parameter that does not decode, or to
+     * NUL or '/': 400.  OPTIONS is admitted on every known path, without a body.
      */
     [[nodiscard]] Admission admit(Request& head) const;
 
     /**
      * The innermost handler: answers with the problem document of `request.rejection` where that is set, else calls the
-     * route's handler.  Borrows the router.
+     * route's handler, or answers OPTIONS.  For requests that went through admit().  Borrows the router.
      */
     [[nodiscard]] Handler dispatcher() const;
 
@@ -50,14 +51,21 @@ private:
         std::string text; ///< literal text, or the parameter's name
         bool parameter = false;
     };
-    struct Entry {
-        Route route;
+    /** One path and the methods it takes. */
+    struct Path {
         std::vector<Segment> segments;
+        std::vector<Route> routes; ///< at least one; all of the same pattern
+        std::string allow;         ///< "GET, HEAD, POST"; OPTIONS is understood
+
+        [[nodiscard]] bool matches(std::string_view path) const noexcept;
+        [[nodiscard]] const Route* find(std::string_view method) const noexcept;
     };
 
-    [[nodiscard]] const Entry* find(Request& head, Rejection& why_not) const;
+    [[nodiscard]] static std::vector<Segment> parse_pattern(std::string_view pattern);
+    [[nodiscard]] static bool is_more_specific(const std::vector<Segment>& a, const std::vector<Segment>& b) noexcept;
+    [[nodiscard]] const Path* find(std::string_view path) const noexcept;
 
-    std::vector<Entry> entries_;
+    std::vector<Path> paths_; // more specific ones first: literal text goes before a parameter
 };
 
 } // namespace belay::http

@@ -1,0 +1,39 @@
+#include "http/request.hpp"
+
+#include <algorithm>
+
+namespace belay::http {
+namespace {
+
+/** Field names are ASCII and compare without case (RFC 9110 §5.1); the locale has no say. */
+bool is_same_name(std::string_view a, std::string_view b) noexcept
+{
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+} // namespace
+
+std::optional<std::string_view> Request::field(std::string_view name) const noexcept
+{
+    for (const Field& field : fields)
+        if (is_same_name(field.name, name))
+            return field.value;
+    return std::nullopt;
+}
+
+std::size_t Request::count(std::string_view name) const noexcept
+{
+    return static_cast<std::size_t>(
+        std::ranges::count_if(fields, [name](const Field& field) { return is_same_name(field.name, name); }));
+}
+
+std::string_view Request::path_parameter(std::string_view name) const noexcept
+{
+    for (const auto& [parameter, value] : path_parameters)
+        if (parameter == name)
+            return value;
+    return {};
+}
+
+} // namespace belay::http
