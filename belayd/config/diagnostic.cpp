@@ -1,0 +1,51 @@
+#include "base/utf8.hpp"
+#include "belayd/config/load.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace belay::config {
+namespace {
+
+constexpr std::size_t max_line_shown = 200; // bytes; longer lines are shown without a caret
+
+/** Columns that text takes on a terminal, near enough: code points. */
+std::size_t width(std::string_view text) noexcept
+{
+    return static_cast<std::size_t>(std::count_if(
+        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+std::string join(const std::vector<Diagnostic>& diagnostics)
+{
+    std::string text;
+    for (const auto& diagnostic : diagnostics)
+        text += (text.empty() ? "" : "\n") + format(diagnostic);
+    return text;
+}
+
+} // namespace
+
+std::string format(const Diagnostic& diagnostic)
+{
+    const auto& [file, line, column] = diagnostic.origin;
+    std::string text = escape_for_line(file);
+    if (line != 0)
+        text += fmt::format("{}{}:{}", text.empty() ? "" : ":", line, column);
+    text += fmt::format("{}{}", text.empty() ? "" : ": ", escape_for_line(diagnostic.message));
+    if (diagnostic.line.empty())
+        return text;
+    if (diagnostic.line.size() > max_line_shown || column == 0)
+        return text + fmt::format("\n    {}", escape_for_line(diagnostic.line, max_line_shown));
+    const auto before = std::string_view{diagnostic.line}.substr(0, column - 1);
+    return text +
+           fmt::format("\n    {}\n    {:{}}^", escape_for_line(diagnostic.line), "", width(escape_for_line(before)));
+}
+
+ConfigError::ConfigError(std::vector<Diagnostic> diagnostics)
+    : std::runtime_error(join(diagnostics)), diagnostics_(std::move(diagnostics))
+{
+}
+
+} // namespace belay::config

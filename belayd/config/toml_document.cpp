@@ -1,0 +1,243 @@
+// The one source that includes toml11.  Debian 12 has 3.7.1, Debian 13 has 4.4: parse() and place() differ.
+#include "belayd/config/toml_document.hpp"
+
+#include "belayd/config/load.hpp"
+#include "belayd/config/toml_limits.hpp"
+
+#include <fmt/format.h>
+#include <toml.hpp>
+
+#include <algorithm>
+#include <sstream>
+#include <tuple>
+
+namespace belay::config {
+namespace {
+
+struct Place {
+    std::size_t line = 1;
+    std::size_t column = 1;
+};
+
+struct SyntaxError {
+    Place place;
+    std::string message;
+};
+
+/** toml11 names its functions: "[error] toml::parse_key: …". */
+std::string first_sentence(std::string text)
+{
+    text = text.substr(0, text.find('\n'));
+    for (const std::string_view prefix : {"[error] ", "toml::"}) {
+        if (!text.starts_with(prefix))
+            continue;
+        const auto end = prefix == "toml::" ? text.find(": ") : prefix.size() - 2;
+        text.erase(0, end == std::string::npos ? 0 : end + 2);
+    }
+    while (text.ends_with(' ') || text.ends_with('.'))
+        text.pop_back();
+    return text.empty() ? "this is not a TOML value; a string needs quotes" : text;
+}
+
+#if TOML11_VERSION_MAJOR >= 4
+
+Place place(const toml::value& value)
+{
+    return {value.location().first_line_number(), value.location().first_column_number()};
+}
+
+toml::value parse(const std::string& text, const std::string& file)
+{
+    std::istringstream in{text};
+    auto result = toml::try_parse(in, file);
+    if (result.is_ok())
+        return std::move(result.unwrap());
+    SyntaxError error;
+    if (!result.unwrap_err().empty()) {
+        const auto& first = result.unwrap_err().front();
+        error.message = first_sentence(first.title());
+        if (!first.locations().empty()) {
+            const auto& [location, hint] = first.locations().front();
+            error.place = {location.first_line_number(), location.first_column_number()};
+            error.message += hint == "here" ? "" : ": " + hint;
+        }
+    }
+    throw error;
+}
+
+#else
+
+Place place(const toml::value& value)
+{
+    return {value.location().line(), value.location().column()};
+}
+
+toml::value parse(const std::string& text, const std::string& file)
+{
+    try {
+        std::istringstream in{text};
+        return toml::parse(in, file);
+    } catch (const toml::exception& error) {
+        throw SyntaxError{{error.location().line(), error.location().column()}, first_sentence(error.what())};
+    } catch (const std::exception& error) { // e.g. std::out_of_range from a number
+        throw SyntaxError{{}, first_sentence(error.what())};
+    }
+}
+
+#endif
+
+std::vector<std::string> split_lines(std::string_view text)
+{
+    std::vector<std::string> lines;
+    for (std::size_t start = 0; start < text.size();) {
+        const auto end = std::min(text.find('\n', start), text.size());
+        lines.emplace_back(text.substr(start, end - start));
+        if (lines.back().ends_with('\r'))
+            lines.back().pop_back();
+        start = end + 1;
+    }
+    return lines;
+}
+
+/** Turns toml11's values into Nodes.  toml11 knows where a value begins, not its key: that is found in the line. */
+class Conversion {
+public:
+    explicit Conversion(const Document& document) noexcept : document_(document) {}
+
+    Node convert(const toml::value& value, const Origin& key) const
+    {
+        Node node;
+        node.origin = origin(place(value));
+        switch (value.type()) {
+        case toml::value_t::table:
+            node.type = Node::Type::table;
+            add_members(node, value, key);
+            break;
+        case toml::value_t::array:
+            node.type = Node::Type::array;
+            for (const auto& element : value.as_array())
+                node.elements.push_back(convert(element, key));
+            break;
+        case toml::value_t::string:
+            node.type = Node::Type::string;
+            node.text = toml::get<std::string>(value);
+            break;
+        case toml::value_t::integer:
+            node.type = Node::Type::integer;
+            node.integer = value.as_integer();
+            break;
+        case toml::value_t::boolean:
+            node.type = Node::Type::boolean;
+            node.boolean = value.as_boolean();
+            break;
+        case toml::value_t::floating:
+            node.type = Node::Type::real;
+            break;
+        default:
+            node.type = Node::Type::time;
+            break;
+        }
+        return node;
+    }
+
+private:
+    void add_members(Node& node, const toml::value& table, const Origin& parent) const
+    {
+        for (const auto& [key, value] : table.as_table()) {
+            const Origin where = key_origin(origin(place(value)), key, parent);
+            node.members.push_back({key, where, convert(value, where)});
+        }
+        std::sort(node.members.begin(), node.members.end(), [](const Node::Member& a, const Node::Member& b) {
+            return std::tie(a.origin.line, a.origin.column, a.key) < std::tie(b.origin.line, b.origin.column, b.key);
+        });
+    }
+
+    Origin origin(Place where) const
+    {
+        return {document_.file, std::max(1U, static_cast<unsigned>(where.line)),
+            std::max(1U, static_cast<unsigned>(where.column))};
+    }
+
+    /** `key = value`: left of the value.  A table made by [a.key] or a.key.b = …: right of its parent's key. */
+    Origin key_origin(Origin value, std::string_view key, const Origin& parent) const
+    {
+        if (value.line > document_.lines.size())
+            return value;
+        const std::string_view line = document_.lines[value.line - 1];
+        const std::string_view before = line.substr(0, value.column - 1);
+        const auto equals = before.find_last_not_of(" \t");
+        if (equals != std::string_view::npos && before[equals] == '=') {
+            auto end = before.find_last_not_of(" \t", equals == 0 ? 0 : equals - 1);
+            if (end == std::string_view::npos)
+                return value;
+            const bool quoted = before[end] == '"' || before[end] == '\'';
+            const auto length = key.size() + (quoted ? 2 : 0);
+            if (end + 1 >= length && before.substr(end + 1 - length + (quoted ? 1 : 0), key.size()) == key)
+                value.column = static_cast<unsigned>(end + 1 - length) + 1;
+            return value;
+        }
+        const auto from = parent.line == value.line && parent.column > value.column ? parent.column : value.column - 1;
+        if (const auto found = line.find(key, from); found != std::string_view::npos)
+            value.column = static_cast<unsigned>(found) + 1;
+        return value;
+    }
+
+    const Document& document_;
+};
+
+[[noreturn]] void refuse(const Document& document, Place where, std::string message)
+{
+    Diagnostic diagnostic{{document.file, static_cast<unsigned>(where.line), static_cast<unsigned>(where.column)},
+        std::move(message), {}};
+    if (where.line >= 1 && where.line <= document.lines.size())
+        diagnostic.line = document.lines[where.line - 1];
+    throw ConfigError{{std::move(diagnostic)}};
+}
+
+} // namespace
+
+const Node::Member* Node::find(std::string_view key) const noexcept
+{
+    const auto found =
+        std::find_if(members.begin(), members.end(), [key](const Member& member) { return member.key == key; });
+    return found == members.end() ? nullptr : &*found;
+}
+
+std::string_view describe(Node::Type type) noexcept
+{
+    switch (type) {
+    case Node::Type::table:
+        return "a table";
+    case Node::Type::array:
+        return "an array";
+    case Node::Type::string:
+        return "a string";
+    case Node::Type::integer:
+        return "an integer";
+    case Node::Type::real:
+        return "a floating-point number";
+    case Node::Type::boolean:
+        return "a boolean";
+    case Node::Type::time:
+        break;
+    }
+    return "a date or time";
+}
+
+Document parse_document(const std::string& text, const std::string& file)
+{
+    Document document{file, {}, {}};
+    if (text.size() <= max_file_bytes)
+        document.lines = split_lines(text);
+    if (auto excess = find_excess(text))
+        refuse(document, {excess->line, excess->column}, std::move(excess->message));
+    try {
+        const toml::value value = parse(text, file);
+        document.root = Conversion{document}.convert(value, {});
+    } catch (const SyntaxError& error) {
+        refuse(document, error.place, "syntax error: " + error.message);
+    }
+    return document;
+}
+
+} // namespace belay::config
