@@ -1,0 +1,293 @@
+"""Builds each configuration once, runs the suites on it, counts.  Called by tests/run."""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CORES = os.cpu_count() or 1
+TAIL_LINES = 60
+
+
+@dataclasses.dataclass
+class Configuration:
+    """A build directory and how its programs are to be run."""
+
+    name: str
+    directory: pathlib.Path
+    options: list[str]
+    sanitizer: str = "none"  # as -Dsanitize says
+    slowness: int = 1  # multiplies deadlines
+
+
+# Sanitizer builds are -O1 with line tables: readable stacks at half the compile time of full debug information.
+SANITIZED = ["--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
+CONFIGURATIONS = {
+    "plain": Configuration("plain", ROOT / "build-test", []),
+    "address": Configuration("address", ROOT / "build-test-address", SANITIZED + ["-Dsanitize=address"], "address", 4),
+    "thread": Configuration("thread", ROOT / "build-test-thread", SANITIZED + ["-Dsanitize=thread"], "thread", 8),
+}
+
+
+@dataclasses.dataclass
+class Suite:
+    name: str
+    configuration: str
+    folder: str | None  # of Python tests; None: the GoogleTest programs
+    what: str
+    needs_root: bool = False
+    file_timeout: int = 600  # seconds for one Python file, before slowness
+
+
+SUITES = [
+    Suite("unit", "plain", None, "GoogleTest, mirrors the tree"),
+    Suite("integration", "plain", "integration", "the real belayd: HTTP, signals, sd_notify"),
+    Suite("crash", "plain", "crash", "kill -9 under load, with a ledger of acknowledged ids"),
+    Suite("system", "plain", "system", "a real systemd, supervisord and Prometheus", needs_root=True),
+    Suite("unit-address", "address", None, "unit under AddressSanitizer and UndefinedBehaviorSanitizer"),
+    Suite("integration-address", "address", "integration", "integration under the same"),
+    Suite("unit-thread", "thread", None, "unit under ThreadSanitizer"),
+    Suite("integration-thread", "thread", "integration", "integration under the same"),
+]
+
+
+@dataclasses.dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: list[str] = dataclasses.field(default_factory=list)
+    skips: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, other: "Counts") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.failures += other.failures
+        self.skips += other.skips
+
+    def fail(self, name: str) -> None:
+        self.failed += 1
+        self.failures.append(name)
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def say(text: str, end: str = "\n") -> None:
+    print(text, end=end, flush=True)
+
+
+def tail(log: pathlib.Path) -> None:
+    lines = log.read_text(errors="replace").splitlines()
+    say(f"--- the end of {log.relative_to(ROOT)}")
+    say("\n".join("    " + line for line in lines[-TAIL_LINES:]))
+    say("---")
+
+
+def build(configuration: Configuration) -> bool:
+    """Sets the build directory up and builds all of it.  Compiles nothing that is up to date."""
+    logs = configuration.directory / "logs"
+    commands = []
+    if not (configuration.directory / "build.ninja").exists():
+        commands.append(["meson", "setup", str(configuration.directory), *configuration.options])
+    commands.append(["ninja", "-C", str(configuration.directory), f"-j{CORES}"])
+
+    say(f"build {configuration.name:<14} ", end="")
+    start = time.monotonic()
+    logs.mkdir(parents=True, exist_ok=True)
+    with open(logs / "build.log", "w") as log:
+        for command in commands:
+            if subprocess.run(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT).returncode != 0:
+                say(f"FAILED ({' '.join(command)})")
+                tail(logs / "build.log")
+                return False
+    say(f"{time.monotonic() - start:5.0f} s")
+    return True
+
+
+def without_aslr() -> list[str]:
+    """Sanitizer runtimes of g++ 12 do not start under the address space randomisation of newer kernels."""
+    command = ["setarch", "-R"]
+    works = subprocess.run(command + ["true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    return command if works else []
+
+
+def environment(suite: Suite, configuration: Configuration, reports: pathlib.Path) -> dict[str, str]:
+    """What tests see.  Sanitizer reports go to files: a report counts even if nobody looks at the exit status."""
+    result = dict(os.environ)
+    result["BELAY_BUILD"] = str(configuration.directory)
+    result["BELAY_SANITIZE"] = configuration.sanitizer
+    result["BELAY_SLOWNESS"] = str(configuration.slowness)
+    if configuration.sanitizer != "none":
+        common = f"log_path={reports}/{suite.name}:halt_on_error=1"
+        result["ASAN_OPTIONS"] = f"{common}:detect_stack_use_after_return=1:strict_string_checks=1"
+        result["UBSAN_OPTIONS"] = f"{common}:print_stacktrace=1"
+        result["TSAN_OPTIONS"] = f"{common}:second_deadlock_stack=1"
+    return result
+
+
+def run_unit(suite: Suite, configuration: Configuration, env: dict[str, str], log: pathlib.Path) -> Counts:
+    prefix = without_aslr() if configuration.sanitizer != "none" else []
+    meson_logs = configuration.directory / "meson-logs"
+    for name in ("testlog.json", "testlog.junit.xml"):
+        (meson_logs / name).unlink(missing_ok=True)
+    command = prefix + ["meson", "test", "-C", str(configuration.directory), "--no-rebuild", "--suite", "unit",
+                        "--print-errorlogs", "--timeout-multiplier", str(configuration.slowness)]
+    with open(log, "w") as out:
+        status = subprocess.run(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT).returncode
+    counts = Counts()
+    if not (meson_logs / "testlog.json").exists():
+        counts.fail(f"{suite.name}: meson test ended with {status} and no result")
+        return counts
+    cases = gtest_cases(meson_logs / "testlog.junit.xml")
+    for line in (meson_logs / "testlog.json").read_text().splitlines():
+        program = json.loads(line)
+        name = program["name"].split(" / ")[-1]
+        counted = cases.get(name, Counts())
+        counts.add(counted)
+        if program["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and not counted.failed:
+            counts.fail(f"{name}: {program['result']} ({program.get('returncode')})")  # crashed, hung, leaked
+        elif counted == Counts():
+            counts.fail(f"{name}: ran no test")
+    return counts
+
+
+def gtest_cases(junit: pathlib.Path) -> dict[str, Counts]:
+    """Counts by program.  Meson names a suite `project.program.Suite`."""
+    result: dict[str, Counts] = {}
+    for suite in xml.parse(junit).getroot().iter("testsuite"):
+        project_program_suite = suite.get("name", "").split(".", 2)
+        if len(project_program_suite) != 3:
+            continue
+        counts = result.setdefault(project_program_suite[1], Counts())
+        for case in suite.iter("testcase"):
+            name = f"{project_program_suite[2]}.{case.get('name')}"
+            if case.find("failure") is not None or case.find("error") is not None:
+                counts.fail(name)
+            elif case.find("skipped") is not None or case.get("result") == "skipped":
+                counts.skipped += 1
+                counts.skips.append(name)
+            elif case.get("status") != "notrun":
+                counts.passed += 1
+    return result
+
+
+def run_python_file(path: pathlib.Path, env: dict[str, str], prefix: list[str], timeout: int,
+                    log: pathlib.Path) -> Counts:
+    results = log.with_suffix(".json")
+    results.unlink(missing_ok=True)
+    command = prefix + [sys.executable, str(ROOT / "tests/python_tests.py"), str(path), str(results)]
+    counts = Counts()
+    with open(log, "w") as out:
+        # Its own session: what it leaves behind when it hangs can be ended with it.
+        child = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out,
+                                 stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            status = str(child.wait(timeout))
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            status = f"killed after {timeout} s"
+        except KeyboardInterrupt:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+    if results.exists():
+        counts.add(Counts(**json.loads(results.read_text())))
+    if not results.exists() or (status != "0" and not counts.failed):
+        counts.fail(f"{path.stem}: ended with {status}")
+    return counts
+
+
+def run_python(suite: Suite, configuration: Configuration, env: dict[str, str], log: pathlib.Path) -> Counts:
+    prefix = without_aslr() if configuration.sanitizer != "none" else []
+    if suite.needs_root and os.geteuid() != 0:
+        if shutil.which("sudo") is None or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode != 0:
+            return Counts(skipped=1, skips=[f"{suite.name}: needs root"])
+        kept = [f"{name}={value}" for name, value in env.items() if name.startswith(("BELAY_", "PYTHON"))]
+        prefix = ["sudo", "-n", "env", *kept]
+
+    counts = Counts()
+    files = sorted((ROOT / "tests" / suite.folder).glob("*_test.py"))
+    if not files:
+        counts.fail(f"{suite.name}: no tests/{suite.folder}/*_test.py")
+    logs = [log.with_name(f"{suite.name}-{path.stem}.log") for path in files]
+    workers = CORES if suite.folder == "integration" else 1
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        timeout = suite.file_timeout * configuration.slowness
+        for result in pool.map(lambda path, file_log: run_python_file(path, env, prefix, timeout, file_log), files, logs):
+            counts.add(result)
+    log.write_text("".join(f"=== {file_log.name}\n{file_log.read_text(errors='replace')}" for file_log in logs))
+    return counts
+
+
+def run(suite: Suite, configuration: Configuration) -> Counts:
+    logs = configuration.directory / "logs"
+    log = logs / f"{suite.name}.log"
+    reports = logs / "reports"
+    reports.mkdir(exist_ok=True)
+    for old in reports.glob(f"{suite.name}.*"):
+        old.unlink()
+
+    say(f"{suite.name:<20} ", end="")
+    start = time.monotonic()
+    env = environment(suite, configuration, reports)
+    counts = (run_python if suite.folder else run_unit)(suite, configuration, env, log)
+    for report in sorted(reports.glob(f"{suite.name}.*")):
+        counts.fail(f"sanitizer report {report.relative_to(ROOT)}")
+    say(f"{time.monotonic() - start:5.0f} s  {counts}")
+    for skip in counts.skips:
+        say(f"    skipped: {skip}")
+    if counts.failed:
+        for failure in counts.failures:
+            say(f"    FAILED: {failure}")
+        if log.exists():
+            tail(log)
+        for report in sorted(reports.glob(f"{suite.name}.*"))[:2]:
+            tail(report)
+    return counts
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tests/run", description="Builds belay and runs its tests.")
+    parser.add_argument("suites", nargs="*", help="all when none is named")
+    parser.add_argument("--list", action="store_true", help="names the suites")
+    arguments = parser.parse_args()
+    if arguments.list:
+        for suite in SUITES:
+            say(f"{suite.name:<20} {suite.what}")
+        return 0
+    unknown = set(arguments.suites) - {suite.name for suite in SUITES}
+    if unknown:
+        parser.error(f"no such suite: {', '.join(sorted(unknown))} (see --list)")
+    chosen = [suite for suite in SUITES if not arguments.suites or suite.name in arguments.suites]
+
+    total = Counts()
+    start = time.monotonic()
+    built: dict[str, bool] = {}
+    for suite in chosen:
+        configuration = CONFIGURATIONS[suite.configuration]
+        if configuration.name not in built:
+            built[configuration.name] = build(configuration)
+        if built[configuration.name]:
+            total.add(run(suite, configuration))
+        else:
+            total.fail(f"{suite.name}: not built")
+    for failure in total.failures:
+        say(f"FAILED: {failure}")
+    say(f"{len(chosen)} suites in {(time.monotonic() - start) / 60:.1f} minutes")
+    say(str(total))
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
