@@ -1,5 +1,7 @@
 #include "daemon/log.hpp"
 
+#include "daemon/log_record.hpp"
+
 #include <spdlog/spdlog.h>
 
 #include <exception>
@@ -7,34 +9,41 @@
 namespace belay::log {
 namespace {
 
-spdlog::level::level_enum to_spdlog(Level level) noexcept
+// The fields of the write() that this thread is in: a spdlog message has no place for them, and calls its sinks on the
+// thread that logs.
+thread_local std::span<const Field> fields_of_call;
+
+Level from_spdlog(spdlog::level::level_enum level) noexcept
 {
     switch (level) {
-    case Level::trace:
-        return spdlog::level::trace;
-    case Level::debug:
-        return spdlog::level::debug;
-    case Level::info:
-        return spdlog::level::info;
-    case Level::warning:
-        return spdlog::level::warn;
-    case Level::error:
-        return spdlog::level::err;
+    case spdlog::level::trace:
+        return Level::trace;
+    case spdlog::level::debug:
+        return Level::debug;
+    case spdlog::level::info:
+        return Level::info;
+    case spdlog::level::warn:
+        return Level::warning;
+    default:
+        return Level::error;
     }
-    return spdlog::level::err;
 }
 
-struct AppendValue {
-    std::string& out;
-    void operator()(std::string_view v) const { out += v; }
-    void operator()(std::int64_t v) const { out += std::to_string(v); }
-    void operator()(std::uint64_t v) const { out += std::to_string(v); }
-    void operator()(double v) const { out += std::to_string(v); }
-    void operator()(bool v) const { out += v ? "true" : "false"; }
-    void operator()(const Uuid& v) const { out += to_string(v); }
-};
+bool takes_fields(const spdlog::logger& logger) noexcept
+{
+    const auto& sinks = logger.sinks();
+    return sinks.size() == 1 && dynamic_cast<const RecordSink*>(sinks.front().get()) != nullptr;
+}
 
 } // namespace
+
+void RecordSink::log(const spdlog::details::log_msg& message)
+{
+    take({.level = from_spdlog(message.level),
+        .time = std::chrono::floor<std::chrono::microseconds>(message.time),
+        .message = {message.payload.data(), message.payload.size()},
+        .fields = own(fields_of_call)});
+}
 
 bool enabled(Level level) noexcept
 {
@@ -45,18 +54,18 @@ void write(Level level, std::string_view message, Fields fields) noexcept
 {
     if (!enabled(level))
         return;
+    const std::span<const Field> span{fields.begin(), fields.size()};
     try {
-        std::string line{message};
-        for (const auto& field : fields) {
-            line += ' ';
-            line += field.key;
-            line += '=';
-            std::visit(AppendValue{line}, field.value);
+        auto& logger = *spdlog::default_logger_raw();
+        if (!takes_fields(logger)) {
+            logger.log(to_spdlog(level), to_line(message, own(span)));
+            return;
         }
-        spdlog::default_logger_raw()->log(to_spdlog(level), line);
-    } catch (const std::exception&) { // out of memory: a lost record must not take the caller with it
-        return;
+        fields_of_call = span;
+        logger.log(to_spdlog(level), message); // a string_view: never taken for a format
+    } catch (const std::exception&) {          // out of memory: a lost record must not take the caller with it
     }
+    fields_of_call = {};
 }
 
 } // namespace belay::log

@@ -13,7 +13,8 @@
  *
  * A record is a message, fixed text in lower case with the subject first, and typed fields that travel beside it to the
  * sink: journal fields (BELAY_JOB=…), members of a JSON line, or key=value on a console.  Nothing a peer sent can start
- * a record or a field of its own, since fields are never formatted into the message.
+ * a record or a field of its own.  The journal's MESSAGE has the fields too, as a console shows them, for the reader of
+ * plain `journalctl`.
  *
  * Levels: error, an operator must act, or a 5xx; warning, odd but handled ("…, ignoring", "…, retrying"); info,
  * lifecycle. Before setup and in tests records go to spdlog's default logger.  Thread-safe; never blocks: see

@@ -1,0 +1,245 @@
+#include "base/unique_fd.hpp"
+#include "daemon/log_output.hpp"
+#include "daemon/log_thread.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <sstream>
+#include <thread>
+
+namespace belay::daemon {
+namespace {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+/** Gives spdlog its own default logger back, as the other tests expect it. */
+class LogThreadTest : public ::testing::Test {
+protected:
+    ~LogThreadTest() override { spdlog::set_default_logger(before_); }
+
+    Threads threads;
+
+private:
+    std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
+};
+
+struct Pipe {
+    UniqueFd read;
+    UniqueFd write;
+};
+
+Pipe make_pipe()
+{
+    std::array<int, 2> fds{};
+    EXPECT_EQ(::pipe2(fds.data(), O_CLOEXEC), 0);
+    return {UniqueFd{fds[0]}, UniqueFd{fds[1]}};
+}
+
+UniqueFd make_file()
+{
+    return UniqueFd{::memfd_create("log", MFD_CLOEXEC)};
+}
+
+std::string contents(int fd)
+{
+    struct stat status{};
+    EXPECT_EQ(::fstat(fd, &status), 0);
+    std::string text(static_cast<std::size_t>(status.st_size), '\0');
+    EXPECT_EQ(::pread(fd, text.data(), text.size(), 0), status.st_size);
+    return text;
+}
+
+/** How often each message occurs; fails for a line that is no JSON. */
+struct Tally {
+    std::map<std::string, std::uint64_t> messages;
+    std::uint64_t reported_drops = 0;
+};
+
+Tally tally(const std::string& text)
+{
+    Tally tally;
+    std::istringstream lines{text};
+    for (std::string line; std::getline(lines, line);) {
+        const auto record = json::parse(line).as_object();
+        ++tally.messages[std::string{record.at("msg").as_string()}];
+        if (const auto* dropped = record.if_contains("dropped"))
+            tally.reported_drops += dropped->to_number<std::uint64_t>();
+    }
+    return tally;
+}
+
+TEST_F(LogThreadTest, WritesFieldsAndMessage)
+{
+    const auto file = make_file();
+    LogThread log{threads, {.format = LogFormat::json, .identifier = "test", .descriptor = file.get()}};
+    log::info("job {} finished", {{"hook", "deploy"}, {"status", 3}});
+    log::debug("not at this level");
+    spdlog::warn("from a {}", "library");
+    log.stop();
+
+    std::istringstream lines{contents(file.get())};
+    std::string line;
+    ASSERT_TRUE(std::getline(lines, line));
+    const auto first = json::parse(line);
+    EXPECT_EQ(first.at("msg"), "job {} finished"); // text, never a format
+    EXPECT_EQ(first.at("hook"), "deploy");
+    EXPECT_EQ(first.at("status"), 3);
+    ASSERT_TRUE(std::getline(lines, line));
+    EXPECT_EQ(json::parse(line).at("msg"), "from a library");
+    EXPECT_EQ(json::parse(line).as_object().size(), 4U); // the fields of the record before are not its own
+    EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST_F(LogThreadTest, ChangesTheLevelAtOnce)
+{
+    const auto file = make_file();
+    LogThread log{
+        threads, {.level = log::Level::error, .format = LogFormat::json, .identifier = "t", .descriptor = file.get()}};
+    EXPECT_FALSE(log::enabled(log::Level::warning));
+    log::warning("off");
+    log.set_level(log::Level::debug);
+    EXPECT_TRUE(log::enabled(log::Level::debug));
+    log::debug("on");
+    log.stop();
+    EXPECT_EQ(tally(contents(file.get())).messages, (std::map<std::string, std::uint64_t>{{"on", 1}}));
+}
+
+TEST_F(LogThreadTest, CountsEveryRecordOfManyThreads)
+{
+    constexpr std::uint64_t each = 5000;
+    const auto file = make_file();
+    LogThread log{threads, {.format = LogFormat::json, .identifier = "t", .descriptor = file.get()}};
+    {
+        std::vector<std::jthread> writers;
+        for (int i = 0; i < 4; ++i)
+            writers.emplace_back([] {
+                for (std::uint64_t n = 0; n < each; ++n)
+                    log::info("hello", {{"hostile", "\n{\"msg\":\"forged\"}\n"}, {"n", n}});
+            });
+    }
+    log.stop();
+    const auto found = tally(contents(file.get()));
+    EXPECT_EQ(found.messages.count("forged"), 0U);
+    EXPECT_EQ(found.messages.at("hello") + log.dropped(), 4 * each);
+    EXPECT_EQ(found.reported_drops, log.dropped());
+}
+
+TEST_F(LogThreadTest, NeverBlocksTheCallerAndReportsWhatItDropped)
+{
+    constexpr std::uint64_t total = 30'000; // some 200 bytes each: far more than a pipe and the queue hold
+    auto pipe = make_pipe();
+    LogThread log{threads, {.format = LogFormat::json, .identifier = "t", .descriptor = pipe.write.get()}};
+    for (std::uint64_t n = 0; n < total; ++n) // nobody reads: a call that blocked would never return
+        log::info("hello", {{"text", std::string(100, 'x')}});
+    EXPECT_GT(log.dropped(), 0U);
+
+    std::string text;
+    std::jthread reader{[&] {
+        std::array<char, 65536> buffer{};
+        for (ssize_t n = 0; (n = ::read(pipe.read.get(), buffer.data(), buffer.size())) > 0;)
+            text.append(buffer.data(), static_cast<std::size_t>(n));
+    }};
+    log.stop();
+    pipe.write.reset();
+    reader.join();
+
+    const auto found = tally(text);
+    EXPECT_EQ(found.messages.at("hello") + found.reported_drops, total);
+    EXPECT_EQ(found.reported_drops, log.dropped());
+}
+
+TEST_F(LogThreadTest, StuckOutputIsNoWedge)
+{
+    auto pipe = make_pipe();
+    LogThread log{threads, {.format = LogFormat::json, .identifier = "t", .descriptor = pipe.write.get()}};
+    for (int n = 0; n < 2000; ++n)
+        log::info("hello", {{"text", std::string(100, 'x')}});
+    const auto heartbeat = threads.running().at(0).heartbeat;
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (heartbeat->disk_wait(Heartbeat::Clock::now()) < 300ms) { // the pipe is full, not just between two writes
+        ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the write is not declared as a wait";
+        std::this_thread::yield();
+    }
+    EXPECT_FALSE(heartbeat->wedged(Heartbeat::Clock::now() + 1h));
+    log.stop(); // gives up after its patience although nobody reads
+    EXPECT_GT(log.dropped(), 0U);
+}
+
+TEST_F(LogThreadTest, WritesDirectlyOnceStopped)
+{
+    const auto file = make_file();
+    {
+        LogThread log{threads, {.format = LogFormat::json, .identifier = "t", .descriptor = file.get()}};
+        log::info("queued");
+        log.stop();
+        log.stop();
+        log::info("direct", {{"n", 1}});
+        EXPECT_EQ(tally(contents(file.get())).messages.count("direct"), 1U);
+    }
+    log::info("after its end");
+    EXPECT_EQ(tally(contents(file.get())).messages,
+        (std::map<std::string, std::uint64_t>{{"queued", 1}, {"direct", 1}, {"after its end", 1}}));
+    EXPECT_TRUE(threads.running().empty());
+}
+
+TEST_F(LogThreadTest, SurvivesAnOutputThatFails)
+{
+    auto pipe = make_pipe();
+    pipe.read.reset(); // EPIPE, and a SIGPIPE that the thread has blocked
+    LogThread log{threads, {.format = LogFormat::json, .identifier = "t", .descriptor = pipe.write.get()}};
+    log::info("lost");
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (log.dropped() == 0 && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::yield();
+    EXPECT_EQ(log.dropped(), 1U);
+}
+
+TEST_F(LogThreadTest, WithoutALogThreadFieldsGoIntoTheText)
+{
+    class TextSink final : public spdlog::sinks::sink {
+    public:
+        void log(const spdlog::details::log_msg& message) override
+        {
+            text.assign(message.payload.data(), message.payload.size());
+        }
+        void flush() override {}
+        void set_pattern(const std::string&) override {}
+        void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+        std::string text;
+    };
+    const auto sink = std::make_shared<TextSink>();
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("text", sink));
+    log::info("started", {{"path", "a\nb"}});
+    EXPECT_EQ(sink->text, "started path=\"a\\nb\"");
+}
+
+TEST(ChooseFormat, TakesTheJournalForItsOwnStreamOnly)
+{
+    const auto file = make_file();
+    struct stat status{};
+    ASSERT_EQ(::fstat(file.get(), &status), 0);
+    const auto stream = std::to_string(status.st_dev) + ':' + std::to_string(status.st_ino);
+    EXPECT_EQ(choose_format(stream.c_str(), file.get()), LogFormat::journal);
+    EXPECT_EQ(choose_format("1:2", file.get()), LogFormat::json); // redirected since
+    EXPECT_EQ(choose_format("", file.get()), LogFormat::json);
+    EXPECT_EQ(choose_format(nullptr, file.get()), LogFormat::json);
+}
+
+TEST(ChooseFormat, TakesTheConsoleForATerminal)
+{
+    const UniqueFd terminal{::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)};
+    EXPECT_EQ(choose_format(nullptr, terminal.get()), LogFormat::console);
+}
+
+} // namespace
+} // namespace belay::daemon
