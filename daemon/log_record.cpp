@@ -28,7 +28,7 @@ bool is_bare(char c) noexcept
            std::string_view{"-._:/+@%,[]"}.find(c) != std::string_view::npos;
 }
 
-std::string quoted(std::string_view text)
+std::string in_quotes(std::string_view text)
 {
     std::string out{'"'};
     for (const char c : escape_for_line(text)) {
@@ -73,7 +73,7 @@ std::string to_line(std::string_view message, const OwnedFields& fields)
         line += escape_for_line(key);
         line += '=';
         const std::string text = to_text(value);
-        line += !text.empty() && std::ranges::all_of(text, is_bare) ? text : quoted(text);
+        line += !text.empty() && std::ranges::all_of(text, is_bare) ? text : in_quotes(text);
     }
     return line;
 }
