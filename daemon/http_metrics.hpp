@@ -1,4 +1,5 @@
 #pragma once
+#include "daemon/access_log.hpp" // IWYU pragma: export
 #include "daemon/metrics.hpp"
 #include "http/middleware.hpp"
 
@@ -9,14 +10,12 @@ namespace belay::daemon {
 /**
  * belay_http_requests_total{listener,route,code} and belay_http_request_duration_seconds{listener,route}.
  *
- * `route` is the pattern, "" where none matched; `code` the status.  `listener` is the server's name.  No lock and no
- * look-up of labels once a series has been met by a thread.
+ * `route` is the pattern, "" where none matched; `code` the status.  `listener` is the server's name.  Nothing of a
+ * request makes a series: not its path, not its method.  No lock once a route has been met.
  *
+ * Call it once for each server: its counts live as long as `metrics`.
  * @param server "ingress", "admin" or "control"
  */
 [[nodiscard]] http::Middleware http_metrics(Metrics& metrics, std::string server);
-
-/** One record for each request: at debug level below 400, warning from 500 on. */
-[[nodiscard]] http::Middleware access_log(std::string server);
 
 } // namespace belay::daemon

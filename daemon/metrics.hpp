@@ -40,7 +40,7 @@ private:
     std::size_t next_handle_ = 0;
 };
 
-/** process_cpu_seconds_total, process_open_fds, process_resident_memory_bytes, …, from /proc/self; process_threads. */
+/** process_cpu_seconds_total, process_open_fds, process_resident_memory_bytes, process_threads, …: from /proc/self. */
 [[nodiscard]] Metrics::Collector process_metrics();
 
 /** One gauge sample: for collectors. */
