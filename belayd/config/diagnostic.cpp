@@ -36,11 +36,12 @@ std::string format(const Diagnostic& diagnostic)
     text += fmt::format("{}{}", text.empty() ? "" : ": ", escape_for_line(diagnostic.message));
     if (diagnostic.line.empty())
         return text;
-    if (diagnostic.line.size() > max_line_shown || column == 0)
-        return text + fmt::format("\n    {}", escape_for_line(diagnostic.line, max_line_shown));
-    const auto before = std::string_view{diagnostic.line}.substr(0, column - 1);
-    return text +
-           fmt::format("\n    {}\n    {:{}}^", escape_for_line(diagnostic.line), "", width(escape_for_line(before)));
+    std::string line_text = diagnostic.line;
+    std::replace(line_text.begin(), line_text.end(), '\t', ' ');
+    if (line_text.size() > max_line_shown || column == 0)
+        return text + fmt::format("\n    {}", escape_for_line(line_text, max_line_shown));
+    const auto before = std::string_view{line_text}.substr(0, column - 1);
+    return text + fmt::format("\n    {}\n    {:{}}^", escape_for_line(line_text), "", width(escape_for_line(before)));
 }
 
 ConfigError::ConfigError(std::vector<Diagnostic> diagnostics)

@@ -36,6 +36,13 @@ private:
  */
 [[nodiscard]] Config load_config(const std::string& path);
 
+/**
+ * The same from text, with `file` as its name; `include` is an error.  Looks at the file system only to check that the
+ * commands and directories of hooks are there.
+ * @throws ConfigError
+ */
+[[nodiscard]] Config parse_config(const std::string& text, const std::string& file);
+
 /** The whole configuration as TOML, defaults included, each key with the origin of its value as a comment. */
 [[nodiscard]] std::string effective_config(const Config& config);
 

@@ -1,0 +1,243 @@
+#include "belayd/config/checks.hpp"
+#include "belayd/config/settings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+namespace belay::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Milliseconds day = std::chrono::hours{24};
+
+// In the order of the enumerators.
+constexpr auto secret_keys = std::to_array<std::string_view>({"secret_file", "secret_credential", "secret_env"});
+constexpr auto request_keys = std::to_array<std::string_view>({"payload", "header", "query"});
+
+std::string fault_in_secret(SecretSource::Kind kind, const std::string& name)
+{
+    if (name.empty())
+        return "is empty";
+    if (kind == SecretSource::Kind::environment)
+        return fault_in_variable_name(name);
+    if (kind == SecretSource::Kind::credential && (name.find('/') != std::string::npos || name == "." || name == ".."))
+        return "is not the name of a credential: LoadCredential=NAME:PATH gives it one";
+    return {};
+}
+
+void read_secrets(const Node& table, Auth& auth, Problems& problems)
+{
+    bool written = false;
+    for (std::size_t i = 0; i < secret_keys.size(); ++i) {
+        const auto kind = static_cast<SecretSource::Kind>(i);
+        const auto* member = table.find(secret_keys.at(i));
+        const auto names = member ? read_strings(member->value, member->key, problems) : std::nullopt;
+        written = written || (member && !(names && names->empty()));
+        if (!names)
+            continue;
+        for (const Node* name : *names) {
+            if (const auto fault = fault_in_secret(kind, name->text); !fault.empty())
+                problems.add(name->origin, fmt::format("{} \"{}\" {}", member->key, name->text, fault));
+            else
+                auth.secrets.push_back({kind, name->text, name->origin});
+        }
+    }
+    if (!written)
+        problems.add(table.origin, "auth names no secret: add secret_file, secret_credential or secret_env");
+}
+
+/** auth = "none" or { scheme = "github", secret_file = "x" }; a line that may hold a secret itself is not shown. */
+void read_auth(const Node& node, Hook& hook, Problems& problems)
+{
+    static constexpr auto schemes = std::to_array<std::string_view>({"github"});
+    static constexpr auto keys =
+        std::to_array<std::string_view>({"scheme", "secret_file", "secret_credential", "secret_env"});
+    if (node.type == Node::Type::string && node.text == "none") {
+        hook.auth.scheme = Auth::Scheme::none;
+        return;
+    }
+    if (node.type != Node::Type::table) {
+        problems.add(
+            node.origin, "auth must be \"none\" or a table: { scheme = \"github\", secret_file = \"deploy.secret\" }");
+        return;
+    }
+    if (const auto* scheme = node.find("scheme"))
+        (void)read_choice(scheme->value, "scheme", schemes, problems);
+    else
+        problems.add(node.origin, "auth has no scheme: add scheme = \"github\"");
+    for (const auto& member : node.members) {
+        if (std::find(keys.begin(), keys.end(), member.key) != keys.end())
+            continue;
+        problems.hide_line(member.origin);
+        problems.add(member.origin,
+            fmt::format("unknown key \"{}\" in auth: a secret is not written here, but in what secret_file, "
+                        "secret_credential or secret_env names",
+                member.key));
+    }
+    hook.auth.scheme = Auth::Scheme::github;
+    read_secrets(node, hook.auth, problems);
+}
+
+std::string fault_in_source(const ValueSource& source)
+{
+    switch (source.kind) {
+    case ValueSource::Kind::literal:
+        return source.text.size() < max_argument_bytes
+                   ? ""
+                   : fmt::format("is over {} bytes, more than Linux passes to a program", max_argument_bytes - 1);
+    case ValueSource::Kind::payload:
+        return fault_in_json_pointer(source.text);
+    case ValueSource::Kind::header:
+        return fault_in_header_name(source.text);
+    case ValueSource::Kind::query:
+        break;
+    }
+    return source.text.empty() ? "is empty" : "";
+}
+
+/** "literal", { payload = "/json/pointer" }, { header = "Name" } or { query = "name" } */
+std::optional<ValueSource> read_source(const Node& node, const std::string& what, Problems& problems)
+{
+    ValueSource source;
+    source.origin = node.origin;
+    const Node* text = &node;
+    if (node.type == Node::Type::table) {
+        const auto kind = node.members.size() == 1
+                              ? std::find(request_keys.begin(), request_keys.end(), node.members.front().key)
+                              : request_keys.end();
+        if (kind == request_keys.end()) {
+            problems.add(node.origin,
+                fmt::format("{} must say one of {{ payload = \"/json/pointer\" }}, {{ header = \"Name\" }}, "
+                            "{{ query = \"name\" }}",
+                    what));
+            return std::nullopt;
+        }
+        source.kind = static_cast<ValueSource::Kind>(kind - request_keys.begin() + 1);
+        text = &node.members.front().value;
+    } else if (node.type != Node::Type::string) {
+        problems.add(node.origin, fmt::format("{} must be a string or a table such as {{ payload = \"/ref\" }}, not {}",
+                                      what, describe(node.type)));
+        return std::nullopt;
+    }
+    const auto value = read_string(*text, what, problems);
+    if (!value)
+        return std::nullopt;
+    source.text = *value;
+    if (const auto fault = fault_in_source(source); !fault.empty()) {
+        const auto shown = source.kind == ValueSource::Kind::literal ? "" : fmt::format(" \"{}\"", source.text);
+        problems.add(text->origin, fmt::format("{}{} {}", what, shown, fault));
+        return std::nullopt;
+    }
+    return source;
+}
+
+void read_run(const Node& node, Hook& hook, Problems& problems)
+{
+    if (node.type != Node::Type::array || node.elements.empty()) {
+        problems.add(node.origin, "run must be an array of the command and its arguments: [\"/usr/local/bin/deploy\", "
+                                  "{ payload = \"/ref\" }]");
+        return;
+    }
+    hook.run.clear();
+    for (const auto& element : node.elements)
+        if (auto source = read_source(element, "an argument of run", problems))
+            hook.run.push_back(std::move(*source));
+    const auto& command = node.elements.front();
+    if (command.type == Node::Type::table)
+        problems.add(command.origin, "the command of run must be written here: a request cannot choose it");
+    else if (command.type == Node::Type::string)
+        if (const auto fault = fault_in_command(command.text); !fault.empty())
+            problems.add(command.origin, fmt::format("command \"{}\" {}", command.text, fault));
+}
+
+void read_env(const Node& node, Hook& hook, Problems& problems)
+{
+    if (node.type != Node::Type::table) {
+        problems.add(
+            node.origin, fmt::format("env must be a table such as {{ BRANCH = {{ payload = \"/ref\" }} }}, not {}",
+                             describe(node.type)));
+        return;
+    }
+    hook.env.clear();
+    for (const auto& member : node.members) {
+        auto source = read_source(member.value, fmt::format("env.{}", member.key), problems);
+        auto fault = fault_in_variable_name(member.key);
+        if (fault.empty() && source && source->kind != ValueSource::Kind::literal)
+            fault = fault_in_requested_variable(member.key);
+        if (!fault.empty())
+            problems.add(member.origin, fmt::format("env \"{}\" {}", member.key, fault));
+        else if (source)
+            hook.env.emplace(member.key, std::move(*source));
+    }
+}
+
+std::string write_source(const ValueSource& source)
+{
+    if (source.kind == ValueSource::Kind::literal)
+        return to_toml(std::string_view{source.text});
+    const auto key = request_keys.at(static_cast<std::size_t>(source.kind) - 1);
+    return fmt::format("{{ {} = {} }}", key, to_toml(std::string_view{source.text}));
+}
+
+std::string write_auth(const Hook& hook)
+{
+    if (hook.auth.scheme == Auth::Scheme::none)
+        return "\"none\"";
+    std::string text = "{ scheme = \"github\"";
+    for (std::size_t i = 0; i < secret_keys.size(); ++i) {
+        std::vector<std::string> names;
+        for (const auto& secret : hook.auth.secrets)
+            if (secret.kind == static_cast<SecretSource::Kind>(i))
+                names.push_back(secret.name);
+        if (!names.empty())
+            text += fmt::format(", {} = {}", secret_keys.at(i), to_toml(names));
+    }
+    return text + " }";
+}
+
+std::string write_run(const Hook& hook)
+{
+    std::string text;
+    for (const auto& argument : hook.run)
+        text += (text.empty() ? "[" : ", ") + write_source(argument);
+    return text + "]";
+}
+
+std::string write_env(const Hook& hook)
+{
+    std::string text;
+    for (const auto& [name, source] : hook.env)
+        text += fmt::format("{}{} = {}", text.empty() ? "{ " : ", ", name, write_source(source));
+    return text.empty() ? "{}" : text + " }";
+}
+
+std::vector<Setting<Hook>> make_settings()
+{
+    return {
+        {"auth", read_auth, write_auth, {}},
+        {"run", read_run, write_run, {}},
+        {"env", read_env, write_env, {}},
+        text_setting<Hook>("directory", member(&Hook::directory), fault_in_directory),
+        duration_setting<Hook>("timeout", member(&Hook::timeout), 1ms, 365 * day),
+        count_setting<Hook>("attempts", member(&Hook::attempts), 1, 1'000),
+        duration_setting<Hook>("backoff", member(&Hook::backoff), 0s, 30 * day),
+        duration_setting<Hook>("max_backoff", member(&Hook::max_backoff), 0s, 365 * day),
+        count_setting<Hook>("concurrency", member(&Hook::concurrency), 0, 10'000),
+        size_setting<Hook>("max_body", member(&Hook::max_body), 0, 1024_MiB),
+        size_setting<Hook>("output_limit", member(&Hook::output_limit), 0, 1024_MiB),
+    };
+}
+
+} // namespace
+
+const std::vector<Setting<Hook>>& hook_settings()
+{
+    static const auto made = make_settings();
+    return made;
+}
+
+} // namespace belay::config
