@@ -12,6 +12,9 @@
 
 namespace belay::jobs {
 
+class AdoptedChildren;
+class OomEvents;
+
 /** Everything an attempt is started with. */
 struct AttemptSpec {
     Uuid job;
@@ -41,11 +44,15 @@ struct LiveOutput {
  * everything the attempt started is gone: the group is killed, and what escaped it is found among our adopted children
  * by BELAY_JOB_ID in its environment (belayd is a child subreaper).
  *
- * Lifetime: one object per attempt; run() once.  Threads: confined to the executor that awaits run().
+ * The output ends with the leader: a background process that still holds the pipes gets a quarter of a second to write
+ * the last of it (`exec > >(tee log)` in a shell), then it is killed.
+ *
+ * Lifetime: one object per attempt; run() once; borrows `adopted` and `oom`.  Threads: confined to the executor that
+ * awaits run().
  */
 class AttemptRunner {
 public:
-    explicit AttemptRunner(AttemptSpec spec);
+    AttemptRunner(AttemptSpec spec, AdoptedChildren& adopted, const OomEvents& oom);
     ~AttemptRunner();
     AttemptRunner(const AttemptRunner&) = delete;
     AttemptRunner& operator=(const AttemptRunner&) = delete;
@@ -55,11 +62,14 @@ public:
     /** Why an attempt is ended early: decides its outcome. */
     enum class Stop : std::uint8_t { interrupt, cancel };
 
-    /** Starts it and waits until it and all it started have been reaped. @throws std::system_error for EAGAIN, ENOMEM,
-     *  EMFILE at spawning: nothing ran, try again later */
+    /**
+     * Starts it and waits until it and all it started have been reaped.  Cannot be cancelled: use stop() and kill().
+     * @throws std::system_error for EAGAIN, ENOMEM, EMFILE at spawning: nothing ran, try again later
+     */
     [[nodiscard]] asio::awaitable<AttemptResult> run();
 
-    /** TERM, kill_grace, KILL.  run() then returns `interrupted`, or for cancel `signalled`. */
+    /** TERM, kill_grace, KILL.  run() then returns `interrupted`, or for cancel `signalled`; if it had ended before,
+     *  what it came to. */
     void stop(Stop why);
 
     /** KILL now. */
@@ -70,7 +80,7 @@ public:
 
 private:
     struct Running;
-    std::unique_ptr<Running> running_;
+    std::shared_ptr<Running> running_; // shared with its handlers
 };
 
 } // namespace belay::jobs

@@ -1,0 +1,51 @@
+#pragma once
+#include "base/uuid.hpp"
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <set>
+#include <vector>
+
+namespace belay::jobs {
+
+/**
+ * The orphans that this process has adopted: what an attempt started and what left its process group.
+ *
+ * The process is made a child subreaper (PR_SET_CHILD_SUBREAPER): whatever a job starts becomes our child when its
+ * parent ends, however often it forks or calls setsid().  Without SIGCHLD and without waiting for any child, so that
+ * nobody's status is taken: the kernel adopts on behalf of the first living thread, main, whose list of children is
+ * read; those that are known as leaders of attempts are left alone.
+ *
+ * Threads: confined to the runner's executor.
+ */
+class AdoptedChildren {
+public:
+    /** @throws std::system_error */
+    AdoptedChildren();
+
+    /** Makes a child known that somebody waits for: it is neither reaped nor killed here until forgotten. */
+    void add_leader(pid_t pid) { leaders_.insert(pid); }
+    void forget_leader(pid_t pid) { leaders_.erase(pid); }
+
+    /**
+     * What is left of a job whose leader has ended and is not reaped yet: members of its group, what has its
+     * BELAY_JOB_ID, and their descendants; and if no other attempt runs, whatever there is, since nobody else can have
+     * started it.  Reaps the dead on the way.  Cheap if nothing has been adopted.
+     */
+    [[nodiscard]] std::vector<pid_t> left_by(const Uuid& job, pid_t leader);
+
+    /** Reaps adopted children that have ended. @return how many live */
+    std::size_t reap();
+
+private:
+    [[nodiscard]] std::vector<pid_t> living();
+
+    std::set<pid_t> leaders_;
+};
+
+/** Kills what a dead predecessor's attempts of these jobs left running.  Reads all of /proc.
+ *  @return what was found: it may take a moment to end */
+std::vector<std::pair<pid_t, Uuid>> kill_leftovers(const std::vector<Uuid>& jobs);
+
+} // namespace belay::jobs

@@ -1,0 +1,263 @@
+#include "belayd/jobs/attempt_runner.hpp"
+
+#include "base/duration.hpp"
+#include "belayd/jobs/adopted_children.hpp"
+#include "belayd/jobs/capture.hpp"
+#include "belayd/jobs/oom_events.hpp"
+#include "belayd/jobs/spawn.hpp"
+#include "daemon/log.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <variant>
+
+namespace belay::jobs {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+/** For what a shell leaves writing after its own end: the last lines through a tee, not a service. */
+constexpr auto output_grace = 250ms;
+
+/** What is still there this long after SIGKILL belongs to another user or hangs in the kernel: leave it, and say so. */
+constexpr auto clean_up_limit = 5s;
+
+/** As shells do: 127 for a command that is not there, 126 for one that cannot be run. */
+int exit_status_of(const SpawnFailure& failure)
+{
+    return failure.error == ENOENT || failure.error == ENOTDIR ? 127 : 126;
+}
+
+} // namespace
+
+struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
+    enum class Cause : std::uint8_t { none, timeout, interrupt, cancel };
+
+    Running(AttemptSpec s, AdoptedChildren& a, const OomEvents& o) : spec(std::move(s)), adopted(a), oom(o) {}
+
+    ~Running()
+    {
+        if (child)
+            adopted.forget_leader(child->pid());
+    }
+
+    /** @return why the command cannot be executed, else nothing */
+    std::optional<SpawnFailure> start(const asio::any_io_executor& executor);
+    asio::awaitable<void> until_leader_ended();
+    asio::awaitable<void> clean_up();
+    void settle(AttemptResult& result);
+
+    void end(Cause why, bool at_once);
+    void wake() { timer->cancel(); }
+
+    AttemptSpec spec;
+    AdoptedChildren& adopted;
+    const OomEvents& oom;
+    std::shared_ptr<Capture> out;
+    std::shared_ptr<Capture> err;
+    std::optional<Child> child;
+    std::optional<asio::posix::stream_descriptor> pidfd;
+    std::optional<asio::steady_timer> timer; // what run() waits on; cancelled to wake it
+    Clock::time_point next_step;             // when the timeout strikes; after SIGTERM: when SIGKILL follows
+    std::optional<std::uint64_t> oom_before;
+    Cause cause = Cause::none; // what ended it early
+    bool at_once = false;      // no more patience
+    bool killed = false;       // SIGKILL was ours
+    bool leader_ended = false;
+};
+
+std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_executor& executor)
+{
+    timer.emplace(executor);
+    Pipe out_pipe = make_pipe();
+    Pipe err_pipe = make_pipe();
+    out = std::make_shared<Capture>(executor, std::move(out_pipe.read), spec.output_limit);
+    err = std::make_shared<Capture>(executor, std::move(err_pipe.read), spec.output_limit);
+    StandardStreams streams{make_input(spec.input), std::move(out_pipe.write), std::move(err_pipe.write)};
+    spec.input = {}; // the child's now
+    oom_before = oom.killed();
+
+    std::variant<Child, SpawnFailure> spawned =
+        spawn(spec.arguments, spec.environment, spec.directory, std::move(streams));
+    if (SpawnFailure* const failure = std::get_if<SpawnFailure>(&spawned))
+        return std::move(*failure);
+    child.emplace(std::move(std::get<Child>(spawned)));
+    adopted.add_leader(child->pid());
+    next_step = Clock::now() + spec.timeout;
+    pidfd.emplace(executor);
+    UniqueFd fd = child->take_pidfd();
+    pidfd->assign(fd.get()); // throws without having taken it over
+    (void)fd.release();
+    out->start();
+    err->start();
+    return std::nullopt;
+}
+
+asio::awaitable<void> AttemptRunner::Running::until_leader_ended()
+{
+    pidfd->async_wait(asio::posix::stream_descriptor::wait_read, [self = shared_from_this()](error_code) {
+        self->leader_ended = true;
+        self->wake();
+    });
+    while (!leader_ended) {
+        timer->expires_at(killed ? Clock::time_point::max() : next_step);
+        error_code woken;
+        co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, woken));
+        if (!leader_ended && !killed && Clock::now() >= next_step)
+            end(Cause::timeout, cause != Cause::none);
+    }
+}
+
+/** The leader's zombie is kept meanwhile: as long as it exists, nobody else can get its process group id. */
+asio::awaitable<void> AttemptRunner::Running::clean_up()
+{
+    const Clock::time_point ended = Clock::now();
+    for (auto pause = 1ms;; pause = std::min(2 * pause, 50ms)) {
+        const std::vector<pid_t> left = adopted.left_by(spec.job, child->pid());
+        if (left.empty())
+            break;
+        const Clock::time_point time = Clock::now();
+        if (time > ended + clean_up_limit) {
+            log::warning("processes of an attempt cannot be killed, ignoring",
+                {{"job", spec.job}, {"hook", spec.hook}, {"attempt", spec.attempt}, {"processes", left.size()},
+                    {"pid", left.front()}});
+            break;
+        }
+        const bool writing = !out->ended() || !err->ended();
+        if (!writing || at_once || cause != Cause::none || time > ended + output_grace) {
+            child->signal_group(SIGKILL);
+            for (const pid_t pid : left)
+                (void)::kill(pid, SIGKILL);
+        }
+        timer->expires_after(pause);
+        error_code woken;
+        co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    }
+}
+
+void AttemptRunner::Running::settle(AttemptResult& result)
+{
+    const siginfo_t how = child->ended().value_or(siginfo_t{});
+    adopted.forget_leader(child->pid());
+    child->reap();
+    child.reset();
+    pidfd.reset();
+    out->finish();
+    err->finish();
+    result.out = out->take();
+    result.err = err->take();
+
+    const bool by_signal = how.si_code != CLD_EXITED;
+    (by_signal ? result.signal : result.exit_status) = how.si_status;
+    switch (cause) {
+    case Cause::timeout:
+        result.outcome = Outcome::timed_out;
+        result.detail = "ran longer than " + format_duration(spec.timeout);
+        return;
+    case Cause::interrupt:
+        result.outcome = Outcome::interrupted;
+        return;
+    case Cause::cancel:
+        result.outcome = Outcome::signalled;
+        result.exit_status = 0; // of a command that handles SIGTERM
+        result.signal = by_signal ? how.si_status : SIGTERM;
+        result.detail = "cancelled";
+        return;
+    case Cause::none:
+        break;
+    }
+    const std::optional<std::uint64_t> oom_after = oom.killed();
+    if (by_signal && how.si_status == SIGKILL && oom_before && oom_after && *oom_after > *oom_before) {
+        result.outcome = Outcome::oom;
+        result.detail = "killed by the kernel for want of memory";
+    } else if (by_signal) {
+        result.outcome = Outcome::signalled;
+    } else {
+        result.outcome = how.si_status == 0 ? Outcome::succeeded : Outcome::exited;
+    }
+}
+
+/** Ends the attempt for `why`, unless it has ended or is being ended for another reason. */
+void AttemptRunner::Running::end(Cause why, bool kill_now)
+{
+    at_once = at_once || kill_now;
+    if (!child || leader_ended || child->ended()) {
+        if (!timer) // before its start: run() will not start it
+            cause = why;
+        return;
+    }
+    const bool first = cause == Cause::none;
+    if (first)
+        cause = why;
+    if (at_once) {
+        killed = true;
+        child->signal_group(SIGKILL);
+    } else if (first) {
+        next_step = Clock::now() + spec.kill_grace;
+        child->signal_group(SIGTERM);
+        child->signal_group(SIGCONT); // a stopped process acts on SIGTERM only when it goes on
+    }
+    wake();
+}
+
+AttemptRunner::AttemptRunner(AttemptSpec spec, AdoptedChildren& adopted, const OomEvents& oom)
+    : running_(std::make_shared<Running>(std::move(spec), adopted, oom))
+{
+}
+
+AttemptRunner::~AttemptRunner() = default;
+
+asio::awaitable<AttemptResult> AttemptRunner::run()
+{
+    const std::shared_ptr<Running> attempt = running_;
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+
+    AttemptResult result;
+    result.started = now();
+    if (attempt->cause != Running::Cause::none) {
+        const bool interrupted = attempt->cause == Running::Cause::interrupt;
+        result.outcome = interrupted ? Outcome::interrupted : Outcome::signalled;
+        result.signal = interrupted ? 0 : SIGTERM;
+        result.detail = "stopped before it started";
+    } else if (const std::optional<SpawnFailure> failure = attempt->start(executor)) {
+        result.outcome = Outcome::exited;
+        result.exit_status = exit_status_of(*failure);
+        result.detail = failure->detail;
+    } else {
+        co_await attempt->until_leader_ended();
+        co_await attempt->clean_up();
+        attempt->settle(result);
+    }
+    result.finished = now();
+    co_return result;
+}
+
+void AttemptRunner::stop(Stop why)
+{
+    running_->end(why == Stop::interrupt ? Running::Cause::interrupt : Running::Cause::cancel, /*kill_now=*/false);
+}
+
+void AttemptRunner::kill(Stop why)
+{
+    running_->end(why == Stop::interrupt ? Running::Cause::interrupt : Running::Cause::cancel, /*kill_now=*/true);
+}
+
+LiveOutput AttemptRunner::output() const
+{
+    if (!running_->out || !running_->err)
+        return {};
+    return {running_->out->captured(), running_->err->captured()};
+}
+
+const AttemptSpec& AttemptRunner::spec() const noexcept
+{
+    return running_->spec;
+}
+
+} // namespace belay::jobs
