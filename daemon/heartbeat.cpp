@@ -19,16 +19,22 @@ void Heartbeat::beat() noexcept
     last_beat_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
-Heartbeat::DiskWait::DiskWait(Heartbeat& heartbeat) noexcept : heartbeat_(heartbeat)
+Heartbeat::Wait::Wait(Heartbeat& heartbeat, Clock::rep since) noexcept : heartbeat_(heartbeat)
 {
-    heartbeat_.disk_wait_since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    heartbeat_.wait_since_.store(since, std::memory_order_relaxed);
 }
 
-Heartbeat::DiskWait::~DiskWait()
+Heartbeat::Wait::~Wait()
 {
     heartbeat_.beat(); // first: a reader must not see the end of the wait with the beat of before it
-    heartbeat_.disk_wait_since_.store(0, std::memory_order_release);
+    heartbeat_.wait_since_.store(0, std::memory_order_release);
 }
+
+Heartbeat::DiskWait::DiskWait(Heartbeat& heartbeat) noexcept : Wait(heartbeat, Clock::now().time_since_epoch().count())
+{
+}
+
+Heartbeat::HarmlessWait::HarmlessWait(Heartbeat& heartbeat) noexcept : Wait(heartbeat, harmless) {}
 
 Heartbeat::Clock::duration Heartbeat::age(Clock::time_point now) const noexcept
 {
@@ -37,13 +43,13 @@ Heartbeat::Clock::duration Heartbeat::age(Clock::time_point now) const noexcept
 
 Heartbeat::Clock::duration Heartbeat::disk_wait(Clock::time_point now) const noexcept
 {
-    const auto begin = disk_wait_since_.load(std::memory_order_acquire);
-    return begin == 0 ? Clock::duration::zero() : since(begin, now);
+    const auto begin = wait_since_.load(std::memory_order_acquire);
+    return begin == 0 || begin == harmless ? Clock::duration::zero() : since(begin, now);
 }
 
 bool Heartbeat::wedged(Clock::time_point now) const noexcept
 {
-    return disk_wait_since_.load(std::memory_order_acquire) == 0 && age(now) > wedge_limit;
+    return wait_since_.load(std::memory_order_acquire) == 0 && age(now) > wedge_limit;
 }
 
 } // namespace belay::daemon

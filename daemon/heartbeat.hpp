@@ -28,18 +28,33 @@ public:
 
     void beat() noexcept;
 
-    /** A declared disk wait (fdatasync, checkpoint, query), from construction to destruction. */
-    class DiskWait {
+    /** A declared wait, from construction to destruction. */
+    class Wait {
     public:
-        explicit DiskWait(Heartbeat& heartbeat) noexcept;
-        ~DiskWait();
-        DiskWait(const DiskWait&) = delete;
-        DiskWait& operator=(const DiskWait&) = delete;
-        DiskWait(DiskWait&&) = delete;
-        DiskWait& operator=(DiskWait&&) = delete;
+        Wait(const Wait&) = delete;
+        Wait& operator=(const Wait&) = delete;
+        Wait(Wait&&) = delete;
+        Wait& operator=(Wait&&) = delete;
+
+    protected:
+        Wait(Heartbeat& heartbeat, Clock::rep since) noexcept;
+        ~Wait();
 
     private:
         Heartbeat& heartbeat_;
+    };
+
+    /** A wait for the disk: fdatasync, checkpoint, query. */
+    class DiskWait : public Wait {
+    public:
+        explicit DiskWait(Heartbeat& heartbeat) noexcept;
+    };
+
+    /** A wait that counts against nothing, on a thread that no request depends on: PID 1 does not read, the log pipe is
+     * full. */
+    class HarmlessWait : public Wait {
+    public:
+        explicit HarmlessWait(Heartbeat& heartbeat) noexcept;
     };
 
     [[nodiscard]] const std::string& loop() const noexcept { return loop_; }
@@ -49,9 +64,11 @@ public:
     [[nodiscard]] bool wedged(Clock::time_point now) const noexcept;
 
 private:
+    static constexpr Clock::rep harmless = -1;
+
     const std::string loop_;
     std::atomic<Clock::rep> last_beat_;
-    std::atomic<Clock::rep> disk_wait_since_{0}; // 0: not in one
+    std::atomic<Clock::rep> wait_since_{0}; // 0: not in a declared wait; harmless: in one that does not count
 };
 
 } // namespace belay::daemon

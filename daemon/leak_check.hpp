@@ -1,4 +1,5 @@
 #pragma once
+#include "daemon/stacks.hpp"
 #include "daemon/threads.hpp"
 
 #include <sys/types.h>
@@ -15,7 +16,7 @@ namespace belay::daemon {
 /** What a process holds that it must give back: read from /proc/self/task, /proc/self/fd and its children. */
 struct Census {
     std::set<pid_t> threads;
-    std::map<int, std::string> descriptors; ///< number → what readlink says, and the peer of a socket
+    std::map<int, std::string> descriptors; ///< number → what readlink says, and both ends of an internet socket
     std::set<pid_t> children;               ///< of every thread, not yet reaped ones included
 };
 
@@ -36,11 +37,13 @@ struct Leak {
 [[nodiscard]] std::vector<Leak> find_leaks(
     const Census& before, const Threads& threads, std::chrono::milliseconds patience = std::chrono::milliseconds{100});
 
-/** The stack of one thread of this process, innermost first, "function+offset (module)".  Empty where it cannot be had.
- */
-[[nodiscard]] std::vector<std::string> stack_of(pid_t tid);
+/** "thread http-0 (tid 123) created at daemon/x.cpp:12, in futex_wait": also for reports of healthy threads. */
+[[nodiscard]] std::string describe_thread(pid_t tid, const std::vector<ThreadRecord>& known);
 
-/** Once, before threads start: installs the handler that stack_of() uses. */
-void prepare_stacks();
+/** The kernel function a thread sleeps in; "" if it runs, or the kernel does not tell. */
+[[nodiscard]] std::string wait_channel(pid_t tid);
+
+/** "daemon/x.cpp:12", relative to the source tree. */
+[[nodiscard]] std::string describe(const std::source_location& place);
 
 } // namespace belay::daemon

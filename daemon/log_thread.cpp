@@ -54,7 +54,7 @@ public:
                 return;
             lock.unlock();
             for (const auto& record : batch) {
-                const Heartbeat::DiskWait wait{heartbeat}; // a stuck reader is no wedge of ours
+                const Heartbeat::HarmlessWait wait{heartbeat}; // a stuck reader is neither a wedge nor a slow disk
                 if (!output_->write(record, keep_waiting))
                     dropped_.fetch_add(1, std::memory_order_relaxed);
             }

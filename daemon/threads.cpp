@@ -1,6 +1,7 @@
 #include "daemon/threads.hpp"
 
 #include "daemon/log.hpp"
+#include "daemon/stacks.hpp"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -21,13 +22,18 @@ void name_current_thread(const std::string& name)
     (void)::pthread_setname_np(::pthread_self(), name.substr(0, kernel_name_size).c_str());
 }
 
-/** Blocks every signal while it stands: a thread created meanwhile inherits that. */
+/**
+ * Blocks every signal while it stands, so that a thread created meanwhile inherits that: all but the one that asks for
+ * its stack, and those of its own faults, which a sanitizer or a debugger wants to see.
+ */
 class AllSignalsBlocked {
 public:
     AllSignalsBlocked() noexcept
     {
         sigset_t all;
         sigfillset(&all);
+        for (const int signal : {stack_signal(), SIGSEGV, SIGBUS, SIGFPE, SIGILL})
+            sigdelset(&all, signal);
         ::pthread_sigmask(SIG_SETMASK, &all, &before_);
     }
     ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }

@@ -1,0 +1,180 @@
+#include "daemon/leak_check.hpp"
+
+#include <fmt/format.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+namespace belay::daemon {
+namespace {
+
+struct CloseDirectory {
+    void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+};
+
+/** Calls `visit` with every number in a directory of /proc, except the descriptor that reads it. */
+template <typename Visit>
+void for_each_number(const char* directory, Visit visit)
+{
+    const std::unique_ptr<DIR, CloseDirectory> dir{::opendir(directory)};
+    if (!dir)
+        throw std::system_error{errno, std::system_category(), directory};
+    const int own = ::dirfd(dir.get());
+    while (const dirent* entry = ::readdir(dir.get())) { // NOLINT(concurrency-mt-unsafe): glibc's is per stream
+        const std::string_view name{entry->d_name};
+        int number = 0;
+        const auto [end, ec] = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (ec == std::errc{} && end == name.data() + name.size() && number != own)
+            visit(number);
+    }
+}
+
+std::string first_line(const std::string& path)
+{
+    std::ifstream file{path};
+    std::string line;
+    std::getline(file, line);
+    return line;
+}
+
+using NameOf = int (*)(int, sockaddr*, socklen_t*);
+
+/** "127.0.0.1:9080"; nothing for what is no internet socket. */
+std::optional<std::string> endpoint(int fd, NameOf name_of)
+{
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (name_of(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+        return std::nullopt;
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (address.ss_family == AF_INET) {
+        const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+        return fmt::format("{}:{}", ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size()), ntohs(v4.sin_port));
+    }
+    if (address.ss_family == AF_INET6) {
+        const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+        return fmt::format(
+            "[{}]:{}", ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size()), ntohs(v6.sin6_port));
+    }
+    return std::nullopt;
+}
+
+std::string describe_descriptor(int fd)
+{
+    std::array<char, 512> target{};
+    const ssize_t size = ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target.data(), target.size());
+    std::string text = size < 0 ? "closed meanwhile" : std::string{target.data(), static_cast<std::size_t>(size)};
+    if (!text.starts_with("socket:"))
+        return text;
+    if (const auto local = endpoint(fd, ::getsockname))
+        text += " " + *local;
+    if (const auto peer = endpoint(fd, ::getpeername))
+        text += " to " + *peer;
+    return text;
+}
+
+/** "child 4711 (sleep), state Z": the command line of a zombie is gone, its name is not. */
+std::string describe_child(pid_t pid)
+{
+    const std::string path = fmt::format("/proc/{}/", pid);
+    const std::string stat = first_line(path + "stat"); // proc(5): pid (comm) state …
+    const auto name_end = stat.rfind(')');
+    std::string text = fmt::format("child {} ({})", pid, first_line(path + "comm"));
+    if (name_end != std::string::npos && name_end + 2 < stat.size())
+        text += fmt::format(", state {}", stat[name_end + 2]);
+    std::string command = first_line(path + "cmdline");
+    std::replace(command.begin(), command.end(), '\0', ' ');
+    return command.empty() ? text : text + ": " + command;
+}
+
+/** What is in `now` and was not there before. */
+Census added(Census now, const Census& before)
+{
+    std::erase_if(now.threads, [&before](pid_t tid) { return before.threads.contains(tid); });
+    std::erase_if(now.descriptors, [&before](const auto& entry) { return before.descriptors.contains(entry.first); });
+    std::erase_if(now.children, [&before](pid_t pid) { return before.children.contains(pid); });
+    return now;
+}
+
+std::vector<Leak> describe_leaks(const Census& left, const std::vector<ThreadRecord>& known)
+{
+    std::vector<Leak> leaks;
+    for (const pid_t tid : left.threads)
+        leaks.push_back({Leak::Kind::thread, describe_thread(tid, known), stack_of(tid)});
+    for (const auto& [fd, target] : left.descriptors)
+        leaks.push_back({Leak::Kind::descriptor, fmt::format("fd {} → {}", fd, target), {}});
+    for (const pid_t pid : left.children)
+        leaks.push_back({Leak::Kind::child, describe_child(pid), {}});
+    return leaks;
+}
+
+} // namespace
+
+Census take_census()
+{
+    Census census;
+    for_each_number("/proc/self/task", [&census](pid_t tid) { census.threads.insert(tid); });
+    for_each_number("/proc/self/fd", [&census](int fd) { census.descriptors.emplace(fd, describe_descriptor(fd)); });
+    for (const pid_t tid : census.threads) {
+        // Needs CONFIG_PROC_CHILDREN, which distributions set; where it is missing no child is seen.
+        std::ifstream children{fmt::format("/proc/self/task/{}/children", tid)};
+        census.children.insert(std::istream_iterator<pid_t>{children}, std::istream_iterator<pid_t>{});
+    }
+    return census;
+}
+
+std::vector<Leak> find_leaks(const Census& before, const Threads& threads, std::chrono::milliseconds patience)
+{
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    auto pause = std::chrono::microseconds{50};
+    for (;;) {
+        const Census left = added(take_census(), before);
+        if (left.threads.empty() && left.descriptors.empty() && left.children.empty())
+            return {};
+        if (std::chrono::steady_clock::now() >= deadline)
+            return describe_leaks(left, threads.running());
+        std::this_thread::sleep_for(pause);
+        pause *= 2;
+    }
+}
+
+std::string describe_thread(pid_t tid, const std::vector<ThreadRecord>& known)
+{
+    const auto record = std::find_if(known.begin(), known.end(), [tid](const auto& r) { return r.tid == tid; });
+    std::string text = record != known.end() ? fmt::format("thread {} (tid {}) created at {}", record->name, tid,
+                                                   describe(record->creator))
+                                             : fmt::format("thread {} (tid {}) not created by daemon::Threads",
+                                                   first_line(fmt::format("/proc/self/task/{}/comm", tid)), tid);
+    const std::string channel = wait_channel(tid);
+    return channel.empty() ? text : text + ", in " + channel;
+}
+
+std::string wait_channel(pid_t tid)
+{
+    std::string channel = first_line(fmt::format("/proc/self/task/{}/wchan", tid));
+    return channel == "0" ? std::string{} : channel;
+}
+
+std::string describe(const std::source_location& place)
+{
+    std::string_view file{place.file_name()};
+    while (file.starts_with("../")) // the build directory is below the source tree
+        file.remove_prefix(3);
+    return fmt::format("{}:{}", file, place.line());
+}
+
+} // namespace belay::daemon

@@ -1,0 +1,189 @@
+#include "daemon/notify_thread.hpp"
+
+#include "daemon/log.hpp"
+#include "signals/notify_socket.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <memory>
+#include <system_error>
+
+namespace belay::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** Ends a blocked send: its handler does nothing, and without SA_RESTART sendmsg(2) then fails with EINTR. */
+int interrupt_signal() noexcept
+{
+    return SIGRTMIN + 2;
+}
+
+void allow_interruption() noexcept
+{
+    struct sigaction action{};
+    action.sa_handler = [](int) {};
+    ::sigaction(interrupt_signal(), &action, nullptr);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, interrupt_signal());
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+} // namespace
+
+/** One awaited flush; but for `states`, touched on its executor only. */
+struct NotifyThread::Flush {
+    Flush(std::uint64_t wanted, asio::any_io_executor executor, std::chrono::milliseconds timeout)
+        : states(wanted), timer(std::move(executor), timeout)
+    {
+    }
+
+    const std::uint64_t states; // how many state messages must have been sent
+    asio::steady_timer timer;
+    bool done = false;
+};
+
+NotifyThread::NotifyThread(Threads& threads)
+{
+    if (!signals::has_service_manager())
+        return;
+    finished_ = false;
+    thread_ = threads.start("notify", [this](Heartbeat& heartbeat) { run(heartbeat); });
+}
+
+NotifyThread::~NotifyThread()
+{
+    stop(0ms);
+}
+
+void NotifyThread::state(std::string message)
+{
+    const std::scoped_lock lock{mutex_};
+    if (stopping_ || finished_)
+        return;
+    if (message.find("STATUS=") != std::string::npos)
+        status_.reset();
+    states_.push_back(std::move(message));
+    ++asked_;
+    changed_.notify_all();
+}
+
+void NotifyThread::status(std::string_view text)
+{
+    const std::scoped_lock lock{mutex_};
+    status_ = signals::status_assignment(text);
+    changed_.notify_all();
+}
+
+void NotifyThread::ping()
+{
+    const std::scoped_lock lock{mutex_};
+    ping_ = true;
+    changed_.notify_all();
+}
+
+asio::awaitable<bool> NotifyThread::flush(std::chrono::milliseconds timeout)
+{
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    std::shared_ptr<Flush> flush;
+    {
+        const std::scoped_lock lock{mutex_};
+        if (finished_ || sent_ == asked_)
+            co_return true;
+        flush = std::make_shared<Flush>(asked_, executor, timeout);
+        flushes_.push_back(flush);
+    }
+    error_code ec;
+    co_await flush->timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    const std::scoped_lock lock{mutex_};
+    flushes_.remove(flush); // from here on the thread does not touch our executor
+    co_return flush->done;
+}
+
+void NotifyThread::stop(std::chrono::milliseconds patience)
+{
+    {
+        std::unique_lock lock{mutex_};
+        stopping_ = true;
+        changed_.notify_all();
+        const auto finished = [this] { return finished_; };
+        if (!changed_.wait_for(lock, patience, finished)) {
+            abandoned_ = true;
+            do // again and again: a signal just before the send blocks would be lost on it
+                ::syscall(SYS_tgkill, ::getpid(), tid_, interrupt_signal());
+            while (!changed_.wait_for(lock, 5ms, finished));
+        }
+    }
+    thread_.join();
+}
+
+void NotifyThread::run(Heartbeat& heartbeat)
+{
+    allow_interruption();
+    std::unique_lock lock{mutex_};
+    tid_ = ::gettid();
+    while (!stopping_) {
+        heartbeat.beat();
+        changed_.wait_for(
+            lock, Heartbeat::interval, [this] { return stopping_ || !states_.empty() || status_ || ping_; });
+        send_waiting(lock, heartbeat);
+    }
+    send_waiting(lock, heartbeat);
+    finished_ = true;
+    flushes_.clear();
+    changed_.notify_all();
+}
+
+void NotifyThread::send_waiting(std::unique_lock<std::mutex>& lock, Heartbeat& heartbeat)
+{
+    while (!abandoned_) {
+        if (!states_.empty()) {
+            const std::string message = std::move(states_.front());
+            states_.pop_front();
+            send(lock, heartbeat, message);
+            ++sent_;
+            complete_flushes();
+        } else if (std::exchange(ping_, false)) {
+            send(lock, heartbeat, "WATCHDOG=1");
+        } else if (status_) {
+            send(lock, heartbeat, *std::exchange(status_, std::nullopt));
+        } else {
+            return;
+        }
+    }
+}
+
+void NotifyThread::send(std::unique_lock<std::mutex>& lock, Heartbeat& heartbeat, const std::string& message)
+{
+    lock.unlock();
+    int error = 0;
+    {
+        const Heartbeat::HarmlessWait wait{heartbeat};
+        error = signals::send_notification(message);
+    }
+    lock.lock();
+    if (error != 0 && error != last_error_ && !abandoned_)
+        log::warning("cannot tell the service manager, ignoring", {{"error", std::system_category().message(error)}});
+    last_error_ = error;
+}
+
+void NotifyThread::complete_flushes()
+{
+    while (!flushes_.empty() && flushes_.front()->states <= sent_) {
+        const auto flush = std::move(flushes_.front());
+        flushes_.pop_front();
+        asio::post(flush->timer.get_executor(), [flush] {
+            flush->done = true;
+            flush->timer.cancel();
+        });
+    }
+}
+
+} // namespace belay::daemon

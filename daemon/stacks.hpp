@@ -1,0 +1,24 @@
+#pragma once
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace belay::daemon {
+
+/**
+ * The real-time signal that makes a thread write down its stack.  daemon::Threads leaves it unblocked in its threads; a
+ * job inherits neither handler nor mask, since the runner resets both.
+ */
+[[nodiscard]] int stack_signal() noexcept;
+
+/** Once, before threads start: installs the handler that stack_of() uses. */
+void prepare_stacks();
+
+/**
+ * The stack of one thread of this process, innermost first, "function+0x12 (module)".  Waits at most 200 ms.  Empty
+ * where it cannot be had: the thread is gone, blocks the signal, or prepare_stacks() was not called.  Thread-safe.
+ */
+[[nodiscard]] std::vector<std::string> stack_of(pid_t tid);
+
+} // namespace belay::daemon

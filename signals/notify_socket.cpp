@@ -1,0 +1,55 @@
+#include "signals/notify_socket.hpp"
+
+#include "base/utf8.hpp"
+
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace belay::signals {
+namespace {
+
+/** PID 1 keeps what it is told in memory and prints it in one line of `systemctl status`. */
+constexpr std::size_t status_limit = 500;
+
+} // namespace
+
+bool has_service_manager() noexcept
+{
+    const char* const path = std::getenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe): nobody changes it
+    return path != nullptr && *path != '\0';
+}
+
+int send_notification(const std::string& message) noexcept
+{
+    return std::max(0, -::sd_notify(/*unset_environment=*/0, message.c_str()));
+}
+
+int await_barrier(std::chrono::milliseconds timeout) noexcept
+{
+    const auto usec = static_cast<std::uint64_t>(std::chrono::microseconds{timeout}.count());
+    return std::max(0, -::sd_notify_barrier(/*unset_environment=*/0, usec));
+}
+
+std::optional<std::chrono::microseconds> watchdog_interval() noexcept
+{
+    std::uint64_t usec = 0;
+    if (::sd_watchdog_enabled(/*unset_environment=*/0, &usec) <= 0) // also where WATCHDOG_PID names another process
+        return std::nullopt;
+    return std::chrono::microseconds{usec};
+}
+
+std::string status_assignment(std::string_view text)
+{
+    return "STATUS=" + escape_for_line(text, status_limit);
+}
+
+std::string reloading_message(std::chrono::steady_clock::time_point requested)
+{
+    // steady_clock is CLOCK_MONOTONIC in libstdc++, the clock that sd_notify(3) asks for.
+    const auto usec = std::chrono::duration_cast<std::chrono::microseconds>(requested.time_since_epoch());
+    return "RELOADING=1\nMONOTONIC_USEC=" + std::to_string(usec.count());
+}
+
+} // namespace belay::signals

@@ -1,0 +1,88 @@
+#include "daemon/stacks.hpp"
+#include "daemon/threads.hpp"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
+// Not in an unnamed namespace: only what has external linkage has a name for dladdr(3).
+namespace belay::daemon::stacks_test {
+
+void wait_here(const std::future<void>& released);
+
+[[gnu::noinline]] void wait_here(const std::future<void>& released)
+{
+    released.wait();
+    asm volatile(""); // no tail call: this function must be on the stack while it waits
+}
+
+} // namespace belay::daemon::stacks_test
+
+namespace belay::daemon {
+namespace {
+
+bool mentions(const std::vector<std::string>& stack, std::string_view function)
+{
+    for (const auto& frame : stack)
+        if (frame.find(function) != std::string::npos)
+            return true;
+    return false;
+}
+
+TEST(Stacks, OfAThreadOfBelayNameTheFunctionItWaitsIn)
+{
+    prepare_stacks();
+    Threads threads;
+    std::promise<void> release;
+    const auto released = release.get_future();
+    Thread thread = threads.start("waits", [&released](Heartbeat&) { stacks_test::wait_here(released); });
+    const pid_t tid = threads.running().at(0).tid;
+    // The thread may not have come to wait_here() yet: ask until it has.
+    std::vector<std::string> stack;
+    for (int i = 0; i < 1000 && !mentions(stack, "stacks_test::wait_here"); ++i)
+        stack = stack_of(tid);
+    release.set_value();
+    thread.join();
+    EXPECT_TRUE(mentions(stack, "belay::daemon::stacks_test::wait_here")) << ::testing::PrintToString(stack);
+}
+
+TEST(Stacks, OfTheCallingThread)
+{
+    EXPECT_FALSE(stack_of(::gettid()).empty());
+}
+
+TEST(Stacks, AreEmptyForAThreadThatIsGone)
+{
+    prepare_stacks();
+    pid_t tid = 0;
+    std::thread{[&tid] { tid = ::gettid(); }}.join();
+    EXPECT_TRUE(stack_of(tid).empty());
+}
+
+TEST(Stacks, AThreadThatBlocksTheSignalCostsTimeAndNothingElse)
+{
+    prepare_stacks();
+    std::promise<pid_t> started;
+    std::promise<void> release;
+    std::thread deaf{[&] {
+        sigset_t all;
+        sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+        started.set_value(::gettid());
+        release.get_future().wait();
+        ::pthread_sigmask(SIG_UNBLOCK, &all, nullptr); // the late signal finds no work
+    }};
+    const pid_t tid = started.get_future().get();
+    EXPECT_TRUE(stack_of(tid).empty());
+    release.set_value();
+    deaf.join();
+    Threads threads;
+    std::promise<void> again;
+    Thread thread = threads.start("waits", [&again](Heartbeat&) { again.get_future().wait(); });
+    EXPECT_FALSE(stack_of(threads.running().at(0).tid).empty()) << "the next request must find a free exchange";
+    again.set_value();
+}
+
+} // namespace
+} // namespace belay::daemon
