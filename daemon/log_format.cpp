@@ -104,14 +104,14 @@ std::string journal_name(std::string_view key)
 
 std::string to_console(const Record& record, bool colour)
 {
-    return fmt::format("{} {}{:<7}{} {}\n", to_text(record.time), colour ? colour_of(record.level) : "",
+    return fmt::format("{} {}{:<7}{} {}\n", format_timestamp(record.time), colour ? colour_of(record.level) : "",
         to_string(record.level), colour ? "\x1b[0m" : "", to_line(record.message, record.fields));
 }
 
 std::string to_json(const Record& record, std::string_view logger)
 {
     std::string line;
-    append_member(line, "ts", to_text(record.time));
+    append_member(line, "ts", format_timestamp(record.time));
     append_member(line, "level", std::string{to_string(record.level)});
     append_member(line, "logger", std::string{logger});
     append_member(line, "msg", record.message);

@@ -2,7 +2,6 @@
 
 #include "base/utf8.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -76,13 +75,6 @@ std::string to_line(std::string_view message, const OwnedFields& fields)
         line += !text.empty() && std::ranges::all_of(text, is_bare) ? text : in_quotes(text);
     }
     return line;
-}
-
-std::string to_text(RecordTime time)
-{
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
-        (time - seconds).count());
 }
 
 std::string_view to_string(Level level) noexcept

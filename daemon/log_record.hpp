@@ -1,9 +1,9 @@
 #pragma once
+#include "base/timestamp.hpp"
 #include "daemon/log.hpp"
 
 #include <spdlog/sinks/sink.h>
 
-#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,11 +16,10 @@ namespace belay::log {
 
 using OwnedValue = std::variant<std::string, std::int64_t, std::uint64_t, double, bool, Uuid>;
 using OwnedFields = std::vector<std::pair<std::string, OwnedValue>>;
-using RecordTime = std::chrono::sys_time<std::chrono::microseconds>;
 
 struct Record {
     Level level = Level::info;
-    RecordTime time;
+    Timestamp time;
     std::string message;
     OwnedFields fields;
 
@@ -48,9 +47,6 @@ protected:
 
 /** "message key=value key=\"va lue\"" on one line, safe to print whatever the parts hold: see escape_for_line(). */
 [[nodiscard]] std::string to_line(std::string_view message, const OwnedFields& fields);
-
-/** "2026-11-20T06:00:00.000123Z": RFC 3339, UTC. */
-[[nodiscard]] std::string to_text(RecordTime time);
 
 [[nodiscard]] std::string_view to_string(Level level) noexcept; ///< "warning"
 [[nodiscard]] spdlog::level::level_enum to_spdlog(Level level) noexcept;

@@ -18,7 +18,7 @@ namespace json = boost::json;
 Record make(std::string message, OwnedFields fields = {}, Level level = Level::info)
 {
     return {.level = level,
-        .time = RecordTime{std::chrono::microseconds{1'795'153'845'000'123}},
+        .time = Timestamp{std::chrono::microseconds{1'795'153'845'000'123}},
         .message = std::move(message),
         .fields = std::move(fields)};
 }
