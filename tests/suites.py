@@ -32,7 +32,7 @@ class Configuration:
 # Sanitizer builds are -O1 with line tables: readable stacks at half the compile time of full debug information.
 SANITIZED = ["--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
 CONFIGURATIONS = {
-    "plain": Configuration("plain", ROOT / "build-test", []),
+    "plain": Configuration("plain", ROOT / "build-test", ["--prefix=/usr"]),
     "address": Configuration("address", ROOT / "build-test-address", SANITIZED + ["-Dsanitize=address"], "address", 4),
     "thread": Configuration("thread", ROOT / "build-test-thread", SANITIZED + ["-Dsanitize=thread"], "thread", 8),
 }
@@ -127,7 +127,7 @@ def environment(suite: Suite, configuration: Configuration, reports: pathlib.Pat
     result = dict(os.environ)
     result["BELAY_BUILD"] = str(configuration.directory)
     result["BELAY_SANITIZE"] = configuration.sanitizer
-    result["BELAY_SLOWNESS"] = str(configuration.slowness)
+    result["BELAY_TEST_DEADLINE"] = str(60 * configuration.slowness)
     if configuration.sanitizer != "none":
         common = f"log_path={reports}/{suite.name}:halt_on_error=1"
         result["ASAN_OPTIONS"] = f"{common}:detect_stack_use_after_return=1:strict_string_checks=1"
