@@ -1,0 +1,63 @@
+#pragma once
+// Character classes of RFC 9110 §5.6.2 and RFC 3986 §2, and comparison without case: ASCII only, no locale.
+#include <algorithm>
+#include <string_view>
+
+namespace belay::http {
+
+constexpr bool is_digit(char c) noexcept
+{
+    return c >= '0' && c <= '9';
+}
+
+constexpr bool is_alpha(char c) noexcept
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+constexpr bool is_hex_digit(char c) noexcept
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/** tchar: what methods and field names are made of. */
+constexpr bool is_token_char(char c) noexcept
+{
+    return is_digit(c) || is_alpha(c) || std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
+}
+
+/** A control character other than HTAB. */
+constexpr bool is_control(char c) noexcept
+{
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+}
+
+/** unreserved or sub-delims of a URI. */
+constexpr bool is_uri_char(char c) noexcept
+{
+    return is_digit(c) || is_alpha(c) || std::string_view{"-._~!$&'()*+,;="}.find(c) != std::string_view::npos;
+}
+
+constexpr char to_lower(char c) noexcept
+{
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+/** `lower` must be in lower case. */
+constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcept
+{
+    return text.size() == lower.size() &&
+           std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return to_lower(a) == b; });
+}
+
+/** Without the spaces and tabs around it. */
+constexpr std::string_view trimmed(std::string_view text) noexcept
+{
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+        text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+        text.remove_suffix(1);
+    return text;
+}
+
+} // namespace belay::http

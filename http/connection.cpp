@@ -1,0 +1,314 @@
+#include "http/connection.hpp"
+
+#include "http/head_parser.hpp"
+#include "http/response_writer.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace belay::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** Answers of pipelined requests are collected up to this and then written. */
+constexpr std::size_t output_high_water = 64_KiB;
+
+/** Buffers that grew beyond this are given back after the request. */
+constexpr std::size_t kept_capacity = 64_KiB;
+
+/** After a close that both sides know of, the peer gets this long to close its end: longer, and it is gone. */
+constexpr auto courtesy_linger = 1s;
+
+/** The same while draining: every millisecond of it is a millisecond without a server. */
+constexpr auto drain_linger = 500ms;
+
+std::size_t window_of(const Limits& limits)
+{
+    return static_cast<std::size_t>(std::max<Bytes>(16_KiB, 2 * limits.header_bytes));
+}
+
+} // namespace
+
+Connection::Connection(ServerLoop& loop, Accepted accepted)
+    : loop_(loop), accepted_(std::move(accepted.fd)), socket_(loop.io()), peer_(std::move(accepted.peer)),
+      listener_(std::move(accepted.listener)), over_cap_(accepted.over_cap),
+      input_(window_of(loop.context().options.limits)), scanner_(loop.context().options.limits),
+      last_activity_(Clock::now())
+{
+    loop_.enter(*this);
+}
+
+Connection::~Connection()
+{
+    count_request(false);
+    if (reserved_ > 0)
+        loop_.context().options.bodies->release(reserved_);
+    if (over_cap_)
+        loop_.context().refused.fetch_sub(1, std::memory_order_relaxed);
+    else
+        loop_.context().caps.release(peer_);
+    loop_.leave(*this, state_);
+}
+
+asio::awaitable<void> Connection::serve(std::unique_ptr<Connection> connection)
+{
+    try {
+        if (!connection->open())
+            co_return;
+        if (connection->over_cap_)
+            co_await connection->refuse();
+        else
+            co_await connection->run();
+    } catch (const boost::system::system_error& e) {
+        if (e.code() != asio::error::operation_aborted)
+            connection->loop_.context().warn(std::string{"connection ended: "} + e.what());
+    } catch (const std::exception& e) {
+        connection->loop_.context().warn(std::string{"connection ended: "} + e.what());
+    }
+}
+
+bool Connection::open() noexcept
+{
+    error_code ec;
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(accepted_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+        return false;
+    socket_.assign({address.ss_family, 0}, accepted_.get(), ec);
+    if (ec)
+        return false;
+    (void)accepted_.release();
+    socket_.non_blocking(true, ec); // so that write_some() says would_block instead of waiting
+    if (address.ss_family != AF_UNIX) {
+        const int on = 1;
+        (void)::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    return !ec;
+}
+
+asio::awaitable<void> Connection::refuse()
+{
+    Response response = problem_response(503, "Too many connections; try again later.");
+    response.fields.emplace_back("Retry-After", "1");
+    append_response(output_, response, {.close = true, .date = loop_.date()});
+    if (co_await flush())
+        co_await linger(courtesy_linger);
+}
+
+asio::awaitable<void> Connection::run()
+{
+    while (co_await next_head()) {
+        Request request;
+        if (!co_await next_request(request))
+            co_return; // it broke off in the middle of a body: there is nobody to answer
+        set_state(ConnectionState::in_flight);
+        const Response response = co_await answer(request);
+        finish_request(request, response);
+        if ((close_ || output_.size() > output_high_water) && !co_await flush())
+            co_return;
+        if (close_) {
+            ending_ = Ending::linger;
+            break;
+        }
+    }
+    if (ending_ == Ending::close)
+        co_return;
+    if (rejected_)
+        co_await linger(limits().linger_timeout);
+    else
+        co_await linger(std::min<Clock::duration>(
+            limits().linger_timeout, draining_ ? Clock::duration{drain_linger} : Clock::duration{courtesy_linger}));
+}
+
+/** Waits until head_ is decided; false: there will be none, and ending_ says how to go. */
+asio::awaitable<bool> Connection::next_head()
+{
+    input_.unpin();
+    scanner_.reset();
+    auto head_deadline = Clock::time_point::max();
+    bool blank_line_seen = false;
+    for (;;) {
+        if (!blank_line_seen && input_.unread().starts_with("\r\n")) { // one is ignored, RFC 9112 §2.2
+            blank_line_seen = true;
+            input_.consume(2);
+        }
+        const bool cr_only = !blank_line_seen && input_.unread() == "\r";
+        if (!cr_only) {
+            head_ = scanner_.scan(input_.unread());
+            if (head_.size > 0 || head_.rejection)
+                co_return true;
+        }
+        if (!output_.empty()) {
+            if (!co_await flush())
+                co_return false;
+            // Reads are speculative, and what answers an answer cannot be here yet: let others go first.
+            co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+        }
+
+        const auto now = Clock::now();
+        awaiting_request_ = input_.unread().empty();
+        if (awaiting_request_) {
+            set_state(served_any_ ? ConnectionState::idle : ConnectionState::fresh);
+            deadline_ = last_activity_ + (served_any_ ? limits().idle_timeout : limits().header_timeout);
+            if (draining_)
+                deadline_ = std::min(deadline_, hold_until_);
+        } else {
+            set_state(ConnectionState::partial);
+            if (head_deadline == Clock::time_point::max())
+                head_deadline = now + limits().header_timeout;
+            deadline_ = head_deadline;
+        }
+
+        char* const space = input_.space();
+        const Wake wake = co_await receive(space, input_.space_size());
+        awaiting_request_ = false;
+        switch (wake) {
+        case Wake::data:
+            input_.produced(received_);
+            break;
+        case Wake::draining:
+            break;
+        case Wake::expired:
+            if (!input_.unread().empty()) {
+                head_.rejection =
+                    Rejection{.status = 408, .detail = "The request header did not arrive in time.", .fields = {}};
+                co_return true;
+            }
+            if (!last_chance_read()) {
+                ending_ = Ending::linger;
+                co_return false;
+            }
+            break;
+        case Wake::eof:
+        case Wake::failed:
+            co_return false;
+        }
+    }
+}
+
+/** Completes `request` from head_, or sets its rejection; false: the peer is gone. */
+asio::awaitable<bool> Connection::next_request(Request& request)
+{
+    set_state(ConnectionState::partial);
+    request.peer = &peer_;
+    request.listener = *listener_;
+    request.loop = loop_.index();
+    keep_alive_ = true;
+    http_1_0_ = false;
+    if (head_.rejection) {
+        request.rejection = std::move(head_.rejection);
+        co_return true;
+    }
+    const std::string_view raw = input_.unread().substr(0, head_.size);
+    input_.consume(head_.size);
+    input_.pin();
+    HeadVerdict verdict;
+    Bytes body_limit = 0;
+    judge_head(raw, request, verdict, body_limit);
+    if (request.rejection)
+        co_return true;
+    switch (verdict.framing) {
+    case Framing::content_length:
+        co_return co_await read_sized_body(request, verdict.content_length, verdict.expects_continue);
+    case Framing::chunked:
+        co_return co_await read_chunked_body(request, body_limit, verdict.expects_continue);
+    case Framing::none:
+        break;
+    }
+    co_return true;
+}
+
+/** Everything that can be said about a request before its body. */
+void Connection::judge_head(std::string_view raw, Request& request, HeadVerdict& verdict, Bytes& body_limit)
+{
+    Head head;
+    request.rejection = parse_head(raw, head, fields_);
+    request.method = head.method;
+    request.target = head.target;
+    if (request.rejection)
+        return;
+    request.fields = fields_;
+    verdict = apply_header_policy(head, limits());
+    request.path = verdict.path;
+    request.query = verdict.query;
+    keep_alive_ = verdict.keep_alive;
+    http_1_0_ = head.http_1_0;
+    if (verdict.rejection) {
+        request.rejection = std::move(verdict.rejection);
+        return;
+    }
+    const Admission admission = loop_.context().options.router->admit(request);
+    if (const Rejection* const rejection = std::get_if<Rejection>(&admission)) {
+        request.rejection = *rejection;
+        return;
+    }
+    body_limit = std::get<Bytes>(admission);
+    if (verdict.content_length > body_limit)
+        request.rejection = Rejection{.status = 413, .detail = "The body is too large.", .fields = {}};
+}
+
+asio::awaitable<Response> Connection::answer(Request& request)
+{
+    std::string what;
+    try {
+        co_return co_await loop_.context().options.handler(request);
+    } catch (const std::exception& e) {
+        what = e.what();
+    } catch (...) {
+        what = "an exception that is not a std::exception";
+    }
+    loop_.context().warn("a handler threw: " + what);
+    Response response = problem_response(500, "This request could not be answered.");
+    response.close = true;
+    co_return response;
+}
+
+/** Serialises the answer and forgets the request. */
+void Connection::finish_request(const Request& request, const Response& response)
+{
+    rejected_ = request.rejection.has_value();
+    // Who has already sent more requests gets them answered first: an answer with `close` would disown them.
+    const bool server_closes = draining_ || loop_.context().closing.load(std::memory_order_relaxed);
+    close_ = rejected_ || response.close || !keep_alive_ || (server_closes && input_.unread().empty());
+    append_response(output_, response,
+        {.head_only = request.method == "HEAD", .close = close_, .keep_alive_1_0 = http_1_0_, .date = loop_.date()});
+    served_any_ = true;
+    last_activity_ = Clock::now();
+    body_.clear();
+    if (body_.capacity() > kept_capacity)
+        body_.shrink_to_fit();
+    if (reserved_ > 0)
+        loop_.context().options.bodies->release(std::exchange(reserved_, 0));
+}
+
+void Connection::set_state(ConnectionState state) noexcept
+{
+    auto& counts = loop_.counts;
+    const auto add = [&counts](ConnectionState which, std::size_t n) {
+        auto& count = counts.by_state[static_cast<std::size_t>(which)];
+        count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    };
+    add(state_, std::size_t(-1));
+    add(state, 1);
+    state_ = state;
+    count_request(state != ConnectionState::fresh && state != ConnectionState::idle);
+}
+
+void Connection::count_request(bool counts) noexcept
+{
+    if (counts == counts_as_request_)
+        return;
+    counts_as_request_ = counts;
+    auto& requests = loop_.counts.requests;
+    requests.store(
+        requests.load(std::memory_order_relaxed) + (counts ? 1 : std::size_t(-1)), std::memory_order_relaxed);
+}
+
+} // namespace belay::http

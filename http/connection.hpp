@@ -1,0 +1,116 @@
+#pragma once
+#include "http/head_scanner.hpp"
+#include "http/header_policy.hpp"
+#include "http/read_buffer.hpp"
+#include "http/server_loop.hpp"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace belay::http {
+
+/**
+ * One client: reads requests, has them answered, writes the answers, one after the other.
+ *
+ * Every wait on the peer has a deadline, which the loop's sweep enforces: a timer per operation would cost more than
+ * the operation.  After a rejection nothing that the peer sent is parsed any more.
+ *
+ * Lifetime: owned by the frame of serve(); borrows the loop.
+ * Threads: confined to the loop.
+ */
+class Connection {
+public:
+    using Clock = ServerLoop::Clock;
+
+    Connection(ServerLoop& loop, Accepted accepted);
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    Connection(Connection&&) = delete;
+    Connection& operator=(Connection&&) = delete;
+    ~Connection();
+
+    /** Serves the peer to its end.  A coroutine takes the connection over, so that it is counted from its first moment.
+     */
+    [[nodiscard]] static asio::awaitable<void> serve(std::unique_ptr<Connection> connection);
+
+    [[nodiscard]] const ListenerTag& listener() const noexcept { return listener_; }
+
+    // Called by the loop:
+    void enforce_deadline(Clock::time_point now) noexcept;
+    void begin_drain() noexcept;
+    void abort() noexcept;
+
+    std::size_t index = 0; ///< in the loop's list
+
+private:
+    using Socket = asio::generic::stream_protocol::socket;
+
+    /** How waiting for bytes ended. */
+    enum class Wake : std::uint8_t { data, eof, failed, expired, draining };
+
+    /** What is to be done with the socket once nothing more is served. */
+    enum class Ending : std::uint8_t { close, linger };
+
+    [[nodiscard]] bool open() noexcept;
+    [[nodiscard]] asio::awaitable<void> refuse();
+    [[nodiscard]] asio::awaitable<void> run();
+    [[nodiscard]] asio::awaitable<bool> next_head();
+    [[nodiscard]] asio::awaitable<bool> next_request(Request& request);
+    void judge_head(std::string_view raw, Request& request, HeadVerdict& verdict, Bytes& body_limit);
+    [[nodiscard]] asio::awaitable<bool> read_sized_body(Request& request, Bytes size, bool expects_continue);
+    [[nodiscard]] asio::awaitable<bool> read_chunked_body(Request& request, Bytes limit, bool expects_continue);
+    [[nodiscard]] asio::awaitable<bool> receive_body(char* data, std::size_t size, Request& request);
+    [[nodiscard]] asio::awaitable<Response> answer(Request& request);
+    void finish_request(const Request& request, const Response& response);
+
+    [[nodiscard]] asio::awaitable<Wake> receive(char* data, std::size_t size);
+    [[nodiscard]] asio::awaitable<bool> flush();
+    [[nodiscard]] asio::awaitable<void> linger(Clock::duration timeout);
+    [[nodiscard]] bool last_chance_read() noexcept;
+    [[nodiscard]] Clock::duration drain_hold() noexcept;
+    [[nodiscard]] bool reserve(Bytes bytes, Request& request);
+    void set_state(ConnectionState state) noexcept;
+    void count_request(bool counts) noexcept;
+    [[nodiscard]] const Limits& limits() const noexcept { return loop_.context().options.limits; }
+
+    ServerLoop& loop_;
+    UniqueFd accepted_; // until open()
+    Socket socket_;
+    const Peer peer_;
+    const ListenerTag listener_;
+    const bool over_cap_;
+
+    ConnectionState state_ = ConnectionState::fresh;
+    bool counts_as_request_ = false;
+    bool served_any_ = false;
+    bool draining_ = false;
+    bool http_1_0_ = false;  // of the current request, as is:
+    bool keep_alive_ = true; // the peer wants it
+    bool close_ = false;     // the answer said so
+    bool rejected_ = false;
+    Ending ending_ = Ending::close;
+
+    // Waiting on the socket:
+    bool waiting_ = false;           // for the peer; else the deadline means nothing
+    bool awaiting_request_ = false;  // no byte of the next request is there
+    Wake interruption_ = Wake::data; // why the wait was cancelled, if it was
+    Clock::time_point deadline_ = Clock::time_point::max();
+    Clock::time_point hold_until_ = Clock::time_point::max(); // when draining: how long an idle connection is held
+    std::size_t received_ = 0;                                // by the last receive()
+
+    ReadBuffer input_;
+    HeadScanner scanner_;
+    HeadScan head_;
+    std::vector<Field> fields_;
+    std::string body_;
+    Bytes reserved_ = 0;      // of the body budget
+    Bytes body_received_ = 0; // on the wire
+    Clock::time_point body_start_;
+    Clock::time_point last_activity_;
+    std::string output_; // answers not yet written
+};
+
+} // namespace belay::http

@@ -1,0 +1,238 @@
+// How a connection waits for its peer: bodies, writing, lingering, deadlines, draining.
+#include "http/chunked_decoder.hpp"
+#include "http/connection.hpp"
+
+#include <boost/asio/buffer.hpp>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace belay::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** Bodies grow by this much: a size that a client merely claims costs no memory. */
+constexpr std::size_t body_step = 64_KiB;
+
+constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
+
+} // namespace
+
+asio::awaitable<bool> Connection::read_sized_body(Request& request, Bytes size, bool expects_continue)
+{
+    if (input_.unread().size() >= size) { // it is here, and stays where it is
+        request.body = input_.unread().substr(0, size);
+        input_.consume(size);
+        co_return true;
+    }
+    if (!reserve(size, request))
+        co_return true;
+    if (expects_continue && input_.unread().empty())
+        output_ += continue_line;
+    body_.reserve(size);
+    body_ = input_.unread();
+    input_.consume(body_.size());
+    std::size_t filled = body_.size();
+    body_start_ = Clock::now();
+    body_received_ = 0;
+    while (filled < size) {
+        if (filled == body_.size())
+            body_.resize(static_cast<std::size_t>(std::min<Bytes>(size, filled + body_step)));
+        if (!co_await receive_body(body_.data() + filled, body_.size() - filled, request))
+            co_return false;
+        if (request.rejection)
+            co_return true;
+        filled += received_;
+    }
+    request.body = body_;
+    co_return true;
+}
+
+asio::awaitable<bool> Connection::read_chunked_body(Request& request, Bytes limit, bool expects_continue)
+{
+    ChunkedDecoder decoder{limit};
+    if (expects_continue && input_.unread().empty())
+        output_ += continue_line;
+    body_start_ = Clock::now();
+    body_received_ = 0;
+    for (;;) {
+        std::string_view input = input_.unread();
+        const Bytes at_most = body_.size() + input.size();
+        if (at_most > reserved_ && !reserve(std::max<Bytes>(body_step, at_most - reserved_), request))
+            co_return true;
+        const auto status = decoder.decode(input, body_);
+        input_.consume(input_.unread().size() - input.size());
+        if (status == ChunkedDecoder::Status::rejected) {
+            request.rejection = decoder.rejection();
+            co_return true;
+        }
+        if (status == ChunkedDecoder::Status::complete) {
+            request.body = body_;
+            co_return true;
+        }
+        char* const space = input_.space();
+        if (!co_await receive_body(space, input_.space_size(), request))
+            co_return false;
+        if (request.rejection)
+            co_return true;
+        input_.produced(received_);
+    }
+}
+
+/** Receives some of a body, unless the deadline rejects the request; false: the peer is gone. */
+asio::awaitable<bool> Connection::receive_body(char* data, std::size_t size, Request& request)
+{
+    if (!output_.empty()) {
+        if (!co_await flush())
+            co_return false;
+        set_state(ConnectionState::partial);
+    }
+    const auto earned = std::chrono::seconds{body_received_ / std::max<Bytes>(limits().body_rate, 1)};
+    deadline_ = body_start_ + limits().body_timeout + earned;
+    const Wake wake = co_await receive(data, size);
+    if (wake == Wake::expired) {
+        request.rejection = Rejection{.status = 408, .detail = "The body did not arrive in time.", .fields = {}};
+        co_return true;
+    }
+    body_received_ += received_;
+    co_return wake == Wake::data;
+}
+
+bool Connection::reserve(Bytes bytes, Request& request)
+{
+    BodyBudget* const budget = loop_.context().options.bodies;
+    if (budget == nullptr)
+        return true;
+    if (!budget->try_reserve(bytes)) {
+        request.rejection = Rejection{.status = 503,
+            .detail = "Too many bodies are being received; try again.",
+            .fields = {{"Retry-After", "1"}}};
+        return false;
+    }
+    reserved_ += bytes;
+    return true;
+}
+
+/** Waits for bytes until deadline_, or until a drain wants to know. */
+asio::awaitable<Connection::Wake> Connection::receive(char* data, std::size_t size)
+{
+    error_code ec;
+    interruption_ = Wake::data;
+    waiting_ = true;
+    received_ =
+        co_await socket_.async_read_some(asio::buffer(data, size), asio::redirect_error(asio::use_awaitable, ec));
+    waiting_ = false;
+    if (!ec)
+        co_return Wake::data;
+    if (ec == asio::error::operation_aborted && interruption_ != Wake::data)
+        co_return interruption_;
+    co_return ec == asio::error::eof ? Wake::eof : Wake::failed;
+}
+
+/** Writes output_; false: the peer is gone, or took nothing for the write timeout. */
+asio::awaitable<bool> Connection::flush()
+{
+    set_state(ConnectionState::responding);
+    std::size_t sent = 0;
+    while (sent < output_.size()) {
+        error_code ec;
+        sent += socket_.write_some(asio::buffer(output_.data() + sent, output_.size() - sent), ec);
+        if (ec == asio::error::would_block || ec == asio::error::try_again) {
+            deadline_ = Clock::now() + limits().write_timeout;
+            interruption_ = Wake::data;
+            waiting_ = true;
+            co_await socket_.async_wait(Socket::wait_write, asio::redirect_error(asio::use_awaitable, ec));
+            waiting_ = false;
+        }
+        if (!ec)
+            continue;
+        if (interruption_ == Wake::expired) { // nobody reads: let the kernel not keep the rest for minutes either
+            socket_.set_option(Socket::linger{true, 0}, ec);
+        }
+        co_return false;
+    }
+    output_.clear();
+    if (output_.capacity() > 2 * body_step)
+        output_.shrink_to_fit();
+    co_return true;
+}
+
+/**
+ * Half-closes, then reads and discards until the peer closes too: a close() with bytes unread sends a reset, which can
+ * destroy the answer on its way (RFC 9112 §9.6).
+ */
+asio::awaitable<void> Connection::linger(Clock::duration timeout)
+{
+    count_request(false);
+    error_code ec;
+    socket_.shutdown(Socket::shutdown_send, ec);
+    if (ec)
+        co_return;
+    input_.consume(input_.unread().size());
+    input_.unpin();
+    deadline_ = Clock::now() + timeout;
+    Bytes discarded = 0;
+    while (discarded < limits().linger_bytes) {
+        char* const space = input_.space();
+        if (co_await receive(space, input_.space_size()) != Wake::data)
+            co_return;
+        discarded += received_;
+    }
+}
+
+/** Whether a request came in just when the connection was to be closed for having none. */
+bool Connection::last_chance_read() noexcept
+{
+    error_code ec;
+    char* const space = input_.space();
+    const std::size_t size = socket_.read_some(asio::buffer(space, input_.space_size()), ec);
+    if (ec || size == 0)
+        return false;
+    input_.produced(size);
+    return true;
+}
+
+void Connection::enforce_deadline(Clock::time_point now) noexcept
+{
+    if (!waiting_ || now < deadline_)
+        return;
+    interruption_ = Wake::expired;
+    error_code ec;
+    socket_.cancel(ec);
+}
+
+/** How long an idle connection may still expect its next request: what crosses our close on its way is lost. */
+Connection::Clock::duration Connection::drain_hold() noexcept
+{
+    Clock::duration round_trips = 0ms;
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (socket_.is_open() && ::getsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
+        round_trips = 2 * std::chrono::microseconds{info.tcpi_rtt};
+    return std::clamp<Clock::duration>(round_trips, 100ms, 1s);
+}
+
+void Connection::begin_drain() noexcept
+{
+    if (draining_)
+        return;
+    draining_ = true;
+    hold_until_ = last_activity_ + drain_hold();
+    if (!waiting_ || !awaiting_request_)
+        return;
+    interruption_ = Wake::draining;
+    error_code ec;
+    socket_.cancel(ec);
+}
+
+void Connection::abort() noexcept
+{
+    error_code ec;
+    socket_.close(ec);
+}
+
+} // namespace belay::http

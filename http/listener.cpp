@@ -1,0 +1,221 @@
+#include "http/listener.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace belay::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** When there are no descriptors or no memory: accepting again at once would only spin. */
+constexpr auto accept_pause = 100ms;
+
+/** Of one wake-up, so that a flood of connections does not starve those that there are. */
+constexpr int accept_batch = 64;
+
+/** Lets the last acknowledgement of handshakes under way arrive before the socket is closed. */
+constexpr auto handshake_grace = 5ms;
+
+/** Batches taken, or pauses made, before a backlog is given up that never empties. */
+constexpr int shut_attempts = 100;
+
+/** So many peers over a cap are told so in order at one time; the rest is just closed on. */
+constexpr std::size_t refusals = 256;
+
+Peer peer_of(const sockaddr_storage& address)
+{
+    char text[INET6_ADDRSTRLEN] = {};
+    if (address.ss_family == AF_INET) {
+        sockaddr_in v4;
+        std::memcpy(&v4, &address, sizeof v4);
+        ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+        return {
+            .address = text, .port = ntohs(v4.sin_port), .loopback = ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET};
+    }
+    if (address.ss_family == AF_INET6) {
+        sockaddr_in6 v6;
+        std::memcpy(&v6, &address, sizeof v6);
+        ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+        const bool mapped_loopback = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET;
+        return {.address = text,
+            .port = ntohs(v6.sin6_port),
+            .loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) || mapped_loopback};
+    }
+    return {.address = "unix", .port = 0, .loopback = true};
+}
+
+std::string address_of(int fd)
+{
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+        throw std::system_error{errno, std::generic_category(), "cannot use a listening socket"};
+    if (address.ss_family == AF_UNIX) {
+        sockaddr_un local{};
+        std::memcpy(&local, &address, sizeof local);
+        return std::string{"unix:"} + local.sun_path;
+    }
+    const Peer local = peer_of(address);
+    return (address.ss_family == AF_INET6 ? "[" + local.address + "]" : local.address) + ":" +
+           std::to_string(local.port);
+}
+
+int non_blocking(UniqueFd fd)
+{
+    // A passed socket may come without; the flag is shared with whoever passed it, who does not accept.
+    const int flags = ::fcntl(fd.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+        throw std::system_error{errno, std::generic_category(), "cannot use a listening socket"};
+    return fd.release();
+}
+
+bool is_shortage(int error) noexcept
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+} // namespace
+
+Listener::Listener(
+    ServerContext& context, const std::vector<std::unique_ptr<ServerLoop>>& loops, ListeningSocket socket)
+    : context_(context), loops_(loops), tag_(std::make_shared<const std::string>(std::move(socket.name))),
+      passed_(socket.passed), unix_path_(std::move(socket.unix_path)), bound_address_(address_of(socket.fd.get())),
+      socket_(loops.front()->io(), non_blocking(std::move(socket.fd))), pause_(loops.front()->io())
+{
+}
+
+void Listener::start()
+{
+    ended_ = false;
+    loops_.front()->spawn("accept", accept_loop());
+}
+
+asio::awaitable<void> Listener::accept_loop()
+{
+    bool short_of = false;
+    while (!stopping_) {
+        const int error = accept_all();
+        if (is_shortage(error)) {
+            if (!short_of)
+                context_.warn("accept on " + name() + " failed: " + std::generic_category().message(error) +
+                              ", pausing and retrying");
+            short_of = true;
+            pause_.expires_after(accept_pause);
+            error_code ignored;
+            co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+            continue;
+        }
+        short_of = false;
+        if (stopping_)
+            break;
+        error_code ec;
+        co_await socket_.async_wait(
+            asio::posix::stream_descriptor::wait_read, asio::redirect_error(asio::use_awaitable, ec));
+    }
+    ended_ = true;
+    pause_.cancel();
+}
+
+/** Returns EAGAIN when nothing waits any more, 0 when the batch is full, else the errno of a shortage. */
+int Listener::accept_all()
+{
+    for (int accepted = 0; accepted < accept_batch && socket_.is_open(); ++accepted) {
+        sockaddr_storage address{};
+        socklen_t size = sizeof address;
+        const int fd = ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&address), &size,
+            SOCK_CLOEXEC | SOCK_NONBLOCK); // Asio's accept would set neither
+        if (fd >= 0) {
+            deal(UniqueFd{fd}, peer_of(address));
+            continue;
+        }
+        if (errno == EAGAIN || is_shortage(errno))
+            return errno;
+        // ECONNABORTED, EPROTO and the network errors of accept(2) concern one connection that is no more
+    }
+    return 0;
+}
+
+void Listener::deal(UniqueFd fd, Peer peer)
+{
+    const bool admitted = context_.caps.try_acquire(peer);
+    if (!admitted && context_.refused.fetch_add(1, std::memory_order_relaxed) >= refusals) {
+        context_.refused.fetch_sub(1, std::memory_order_relaxed);
+        return;
+    }
+    ServerLoop& loop = *loops_[next_loop_++ % loops_.size()];
+    Accepted accepted{.fd = std::move(fd), .peer = std::move(peer), .listener = tag_, .over_cap = !admitted};
+    if (&loop == loops_.front().get()) {
+        loop.adopt(std::move(accepted));
+        return;
+    }
+    asio::post(loop.io(), [&loop, accepted = std::move(accepted)]() mutable { loop.adopt(std::move(accepted)); });
+}
+
+/** Drops each segment with SYN and without ACK; listen(fd, 0) would still admit one connection, to be reset. */
+bool Listener::ignore_handshakes() noexcept
+{
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), // the flags of the TCP header
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    };
+    const sock_fprog program{.len = std::size(code), .filter = code};
+    return ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+asio::awaitable<void> Listener::shut()
+{
+    stopping_ = true;
+    if (!socket_.is_open())
+        co_return;
+    error_code ec;
+    socket_.cancel(ec);
+    pause_.cancel();
+    while (!ended_) {
+        pause_.expires_at(asio::steady_timer::time_point::max());
+        co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    }
+    if (!passed_) {
+        if (!unix_path_.empty())
+            (void)::unlink(unix_path_.c_str());
+        else if (ignore_handshakes()) {
+            pause_.expires_after(handshake_grace);
+            co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        }
+        int error = accept_all();
+        for (int attempts = 0; error != EAGAIN && attempts < shut_attempts; ++attempts) {
+            if (error != 0) { // no descriptor: one may come free
+                pause_.expires_after(accept_pause);
+                co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            }
+            error = accept_all();
+        }
+    }
+    close();
+}
+
+void Listener::close() noexcept
+{
+    stopping_ = true;
+    error_code ec;
+    if (socket_.is_open() && !passed_ && !unix_path_.empty())
+        (void)::unlink(unix_path_.c_str());
+    socket_.close(ec);
+    pause_.cancel();
+}
+
+} // namespace belay::http

@@ -1,0 +1,60 @@
+#pragma once
+#include "http/server_context.hpp"
+#include "http/server_loop.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace belay::http {
+
+/**
+ * Accepts the connections of one listening socket and deals them to the loops in turn.
+ *
+ * Lifetime: borrows context and loops; its accept loop runs as a task of the first loop, and must be gone before it is
+ * destroyed: close() and ServerLoop::wait_until_closed(), or shut().
+ * Threads: confined to the first loop, but for the accessors.
+ */
+class Listener {
+public:
+    Listener(ServerContext& context, const std::vector<std::unique_ptr<ServerLoop>>& loops, ListeningSocket socket);
+
+    [[nodiscard]] const std::string& name() const noexcept { return *tag_; }
+    [[nodiscard]] const ListenerTag& tag() const noexcept { return tag_; }
+    [[nodiscard]] const std::string& bound_address() const noexcept { return bound_address_; }
+
+    /** Starts accepting. */
+    void start();
+
+    /**
+     * Closes the door without shutting it in anybody's face: new handshakes are ignored (the peer's kernel tries again
+     * and meets the successor), those completed are taken, then the socket is closed.  A passed socket is only let go.
+     */
+    [[nodiscard]] asio::awaitable<void> shut();
+
+    /** Closes the socket, with whatever waits in its queue. */
+    void close() noexcept;
+
+private:
+    [[nodiscard]] asio::awaitable<void> accept_loop();
+    [[nodiscard]] int accept_all();
+    void deal(UniqueFd fd, Peer peer);
+    [[nodiscard]] bool ignore_handshakes() noexcept;
+
+    ServerContext& context_;
+    const std::vector<std::unique_ptr<ServerLoop>>& loops_;
+    const ListenerTag tag_;
+    const bool passed_;
+    const std::string unix_path_;
+    const std::string bound_address_;
+    asio::posix::stream_descriptor socket_;
+    asio::steady_timer pause_;
+    std::size_t next_loop_ = 0;
+    bool stopping_ = false;
+    bool ended_ = true; // no accept loop runs
+};
+
+} // namespace belay::http

@@ -1,0 +1,182 @@
+#include "http/server.hpp"
+
+#include "http/listener.hpp"
+#include "http/server_context.hpp"
+#include "http/server_loop.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <cassert>
+#include <stdexcept>
+#include <utility>
+
+namespace belay::http {
+namespace {
+
+constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
+
+/**
+ * Runs `task` on the loop and returns here when it is done.  Not a task of the server's groups: it is awaited on the
+ * spot, and what it waits for is often that those groups are empty.
+ */
+asio::awaitable<void> on(ServerLoop& loop, asio::awaitable<void> task)
+{
+    co_await asio::co_spawn(loop.io(), std::move(task), asio::use_awaitable);
+}
+
+// Coroutines rather than closures: GCC 12 destroys captured state of coroutine lambdas too early.
+
+asio::awaitable<void> begin_drain(ServerLoop& loop, ListenerTag listener)
+{
+    loop.drain(listener);
+    co_return;
+}
+
+asio::awaitable<void> abort_all(ServerLoop& loop)
+{
+    loop.abort_all();
+    co_return;
+}
+
+asio::awaitable<void> close_listener(Listener& listener)
+{
+    listener.close();
+    co_return;
+}
+
+} // namespace
+
+std::string_view to_string(ConnectionState state) noexcept
+{
+    switch (state) {
+    case ConnectionState::fresh:
+        return "new";
+    case ConnectionState::partial:
+        return "partial";
+    case ConnectionState::in_flight:
+        return "in_flight";
+    case ConnectionState::responding:
+        return "responding";
+    case ConnectionState::idle:
+        return "idle";
+    }
+    return "unknown";
+}
+
+struct Server::State {
+    explicit State(Options options) : context{.options = std::move(options)}
+    {
+        for (unsigned i = 0; i < context.options.loops.size(); ++i)
+            loops.push_back(std::make_unique<ServerLoop>(context, i));
+    }
+
+    [[nodiscard]] ServerLoop& front() const { return *loops.front(); }
+
+    /** Half-closes and lingers what is idle, waits for the rest; null: everything. */
+    asio::awaitable<void> drain(ListenerTag listener, std::chrono::steady_clock::time_point deadline)
+    {
+        for (const auto& loop : loops) // all begin before the first is waited for
+            co_await on(*loop, begin_drain(*loop, listener));
+        for (const auto& loop : loops)
+            co_await on(*loop, loop->wait_until_gone(listener, deadline));
+    }
+
+    ServerContext context;
+    std::vector<std::unique_ptr<ServerLoop>> loops;
+    std::vector<std::unique_ptr<Listener>> listeners; // confined to control
+};
+
+Server::Server(Options options)
+{
+    if (options.loops.empty() || options.router == nullptr || !options.handler)
+        throw std::logic_error{"an http::Server needs loops, a router and a handler"};
+    state_ = std::make_unique<State>(std::move(options));
+}
+
+Server::~Server() = default;
+
+void Server::add_listener(ListeningSocket socket)
+{
+    state_->listeners.push_back(std::make_unique<Listener>(state_->context, state_->loops, std::move(socket)));
+    asio::post(state_->front().io(), [listener = state_->listeners.back().get()] { listener->start(); });
+}
+
+std::vector<std::string> Server::listeners() const
+{
+    std::vector<std::string> names;
+    for (const auto& listener : state_->listeners)
+        names.push_back(listener->name());
+    return names;
+}
+
+std::string Server::bound_address(std::string_view listener) const
+{
+    const auto found = std::ranges::find(state_->listeners, listener, [](const auto& l) { return l->name(); });
+    return found == state_->listeners.end() ? std::string{} : (*found)->bound_address();
+}
+
+asio::awaitable<void> Server::remove_listener(std::string listener)
+{
+    const auto found = std::ranges::find(state_->listeners, listener, [](const auto& l) { return l->name(); });
+    if (found == state_->listeners.end())
+        co_return;
+    const std::unique_ptr<Listener> removed = std::move(*found); // its name is free from now on
+    state_->listeners.erase(found);
+    co_await on(state_->front(), removed->shut());
+    co_await state_->drain(removed->tag(), no_deadline);
+}
+
+void Server::announce_close()
+{
+    state_->context.closing.store(true, std::memory_order_relaxed);
+}
+
+asio::awaitable<void> Server::stop_accepting()
+{
+    announce_close();
+    for (const auto& listener : state_->listeners)
+        co_await on(state_->front(), listener->shut());
+    state_->listeners.clear();
+}
+
+asio::awaitable<void> Server::finish(std::chrono::steady_clock::time_point deadline)
+{
+    announce_close();
+    co_await state_->drain(nullptr, deadline);
+    for (const auto& loop : state_->loops)
+        co_await on(*loop, abort_all(*loop));
+    for (const auto& loop : state_->loops)
+        co_await on(*loop, loop->wait_until_gone(nullptr, no_deadline));
+}
+
+asio::awaitable<void> Server::close()
+{
+    for (const auto& listener : state_->listeners)
+        co_await on(state_->front(), close_listener(*listener));
+    for (const auto& loop : state_->loops)
+        co_await on(*loop, abort_all(*loop));
+    for (const auto& loop : state_->loops)
+        co_await on(*loop, loop->wait_until_closed());
+    state_->listeners.clear();
+}
+
+std::array<std::size_t, connection_states> Server::connections() const noexcept
+{
+    std::array<std::size_t, connection_states> sum{};
+    for (const auto& loop : state_->loops)
+        for (std::size_t i = 0; i < connection_states; ++i)
+            sum[i] += loop->counts.by_state[i].load(std::memory_order_relaxed);
+    return sum;
+}
+
+std::size_t Server::requests_in_flight() const noexcept
+{
+    std::size_t sum = 0;
+    for (const auto& loop : state_->loops)
+        sum += loop->counts.requests.load(std::memory_order_relaxed);
+    return sum;
+}
+
+} // namespace belay::http

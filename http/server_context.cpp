@@ -1,0 +1,49 @@
+#include "http/server_context.hpp"
+
+namespace belay::http {
+
+bool ConnectionCaps::try_acquire(const Peer& peer)
+{
+    if (total_.fetch_add(1, std::memory_order_relaxed) >= limits_.connections) {
+        total_.fetch_sub(1, std::memory_order_relaxed);
+        return false;
+    }
+    if (peer.loopback)
+        return true;
+    const std::lock_guard lock{mutex_};
+    std::size_t& count = by_address_[peer.address];
+    if (count >= limits_.connections_per_address) {
+        total_.fetch_sub(1, std::memory_order_relaxed);
+        return false;
+    }
+    ++count;
+    return true;
+}
+
+void ConnectionCaps::release(const Peer& peer) noexcept
+{
+    total_.fetch_sub(1, std::memory_order_relaxed);
+    if (peer.loopback)
+        return;
+    const std::lock_guard lock{mutex_};
+    const auto found = by_address_.find(peer.address);
+    if (found != by_address_.end() && --found->second == 0)
+        by_address_.erase(found);
+}
+
+bool BodyBudget::try_reserve(Bytes bytes) noexcept
+{
+    Bytes used = used_.load(std::memory_order_relaxed);
+    do {
+        if (bytes > limit_ - used)
+            return false;
+    } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+    return true;
+}
+
+void BodyBudget::release(Bytes bytes) noexcept
+{
+    used_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+} // namespace belay::http

@@ -1,0 +1,60 @@
+#pragma once
+#include "http/server.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace belay::http {
+
+/**
+ * How many connections a server has, in all and by address.
+ *
+ * Loopback and unix peers are proxies of ours, which speak for many: the cap by address does not count them.
+ * Threads: thread-safe.
+ */
+class ConnectionCaps {
+public:
+    explicit ConnectionCaps(const Limits& limits) noexcept : limits_(limits) {}
+
+    /** Counts a connection, if there is room for it. */
+    [[nodiscard]] bool try_acquire(const Peer& peer);
+
+    /** To be called once for each that was counted. */
+    void release(const Peer& peer) noexcept;
+
+private:
+    const Limits& limits_;
+    std::atomic<std::size_t> total_{0};
+    std::mutex mutex_; // guards by_address_
+    std::unordered_map<std::string, std::size_t> by_address_;
+};
+
+/** What the listeners, loops and connections of one server share. */
+struct ServerContext {
+    const Server::Options options; // immutable
+    ConnectionCaps caps{options.limits};
+    std::atomic<bool> closing{false};    // each answer says `Connection: close`
+    std::atomic<std::size_t> refused{0}; // connections over a cap that are being told so
+
+    void warn(std::string_view what) const
+    {
+        if (options.on_warning)
+            options.on_warning(what);
+    }
+};
+
+/** Which listener a connection came in by: its name, and by its address its identity. */
+using ListenerTag = std::shared_ptr<const std::string>;
+
+/** An accepted socket on its way to its loop. */
+struct Accepted {
+    UniqueFd fd;
+    Peer peer;
+    ListenerTag listener;
+    bool over_cap = false; ///< to be told 503; not counted by the caps
+};
+
+} // namespace belay::http

@@ -1,0 +1,153 @@
+#include "http/server_loop.hpp"
+
+#include "http/connection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace belay::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** Deadlines are late by up to this. */
+constexpr auto longest_sweep = 1s;
+
+/** While draining, ends are waited for. */
+constexpr auto drain_sweep = 20ms;
+
+ServerLoop::Clock::duration sweep_interval(const Limits& limits)
+{
+    const Milliseconds shortest = std::min(
+        {limits.header_timeout, limits.body_timeout, limits.write_timeout, limits.idle_timeout, limits.linger_timeout});
+    return std::clamp<ServerLoop::Clock::duration>(shortest / 4, 5ms, longest_sweep);
+}
+
+/** IMF-fixdate, RFC 9110 §5.6.7; strftime's names would depend on the locale. */
+std::string format_date(std::time_t time)
+{
+    constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    constexpr const char* months[] = {
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    std::tm tm{};
+    ::gmtime_r(&time, &tm);
+    return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
+        tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+} // namespace
+
+ServerLoop::ServerLoop(ServerContext& context, unsigned index)
+    : context_(context), index_(index), io_(*context.options.loops.at(index)),
+      sweep_interval_(sweep_interval(context.options.limits)), sweep_timer_(io_),
+      tasks_(io_.get_executor(), [&context](std::string_view task, std::exception_ptr error) {
+          try {
+              std::rethrow_exception(std::move(error));
+          } catch (const std::exception& e) {
+              context.warn(fmt::format("{} ended: {}", task, e.what()));
+          } catch (...) {
+              context.warn(fmt::format("{} ended by an unknown exception", task));
+          }
+      })
+{
+}
+
+void ServerLoop::adopt(Accepted accepted)
+{
+    tasks_.spawn("connection", Connection::serve(std::make_unique<Connection>(*this, std::move(accepted))));
+    if (!sweeping_) {
+        sweeping_ = true;
+        tasks_.spawn("sweep", sweep());
+    }
+}
+
+void ServerLoop::enter(Connection& connection)
+{
+    connection.index = connections_.size();
+    connections_.push_back(&connection);
+    auto& fresh = counts.by_state[static_cast<std::size_t>(ConnectionState::fresh)];
+    fresh.store(fresh.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (draining_)
+        connection.begin_drain();
+}
+
+void ServerLoop::leave(Connection& connection, ConnectionState state) noexcept
+{
+    connections_.back()->index = connection.index;
+    connections_[connection.index] = connections_.back();
+    connections_.pop_back();
+    auto& count = counts.by_state[static_cast<std::size_t>(state)];
+    count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+    if (connections_.empty())
+        sweep_timer_.cancel();
+    for (asio::steady_timer* const timer : waiting_)
+        timer->cancel();
+}
+
+/** Turns while there are connections. */
+asio::awaitable<void> ServerLoop::sweep()
+{
+    while (!connections_.empty()) {
+        sweep_timer_.expires_after(
+            draining_ ? std::min<Clock::duration>(sweep_interval_, drain_sweep) : sweep_interval_);
+        error_code ec;
+        co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        const auto now = Clock::now();
+        for (Connection* const connection : connections_)
+            connection->enforce_deadline(now);
+    }
+    sweeping_ = false;
+}
+
+void ServerLoop::drain(const ListenerTag& listener)
+{
+    if (!listener)
+        draining_ = true;
+    for (Connection* const connection : connections_)
+        if (!listener || connection->listener() == listener)
+            connection->begin_drain();
+    sweep_timer_.cancel(); // to turn faster
+}
+
+bool ServerLoop::has_any_of(const ListenerTag& listener) const noexcept
+{
+    return std::ranges::any_of(
+        connections_, [&](const Connection* connection) { return !listener || connection->listener() == listener; });
+}
+
+asio::awaitable<void> ServerLoop::wait_until_gone(ListenerTag listener, Clock::time_point deadline)
+{
+    asio::steady_timer timer{io_};
+    waiting_.push_back(&timer);
+    while (has_any_of(listener) && Clock::now() < deadline) {
+        timer.expires_at(deadline);
+        error_code ec;
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    }
+    std::erase(waiting_, &timer);
+}
+
+void ServerLoop::abort_all()
+{
+    for (Connection* const connection : connections_)
+        connection->abort();
+    tasks_.request_stop();
+}
+
+asio::awaitable<void> ServerLoop::wait_until_closed()
+{
+    co_await tasks_.wait_until_empty();
+}
+
+std::string_view ServerLoop::date()
+{
+    const std::time_t now = std::time(nullptr);
+    if (now != date_second_) {
+        date_second_ = now;
+        date_ = format_date(now);
+    }
+    return date_;
+}
+
+} // namespace belay::http

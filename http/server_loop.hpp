@@ -1,0 +1,83 @@
+#pragma once
+#include "base/task_group.hpp"
+#include "http/server_context.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <string>
+#include <vector>
+
+namespace belay::http {
+
+class Connection;
+
+/**
+ * What a server has on one io_context: its connections there, and the one timer that enforces all their deadlines.
+ *
+ * Lifetime: borrows the context.  wait_until_closed() must have returned before it is destroyed.
+ * Threads: confined to the loop, but for the counts.
+ */
+class ServerLoop {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    ServerLoop(ServerContext& context, unsigned index);
+
+    [[nodiscard]] asio::io_context& io() const noexcept { return io_; }
+    [[nodiscard]] ServerContext& context() const noexcept { return context_; }
+    [[nodiscard]] unsigned index() const noexcept { return index_; }
+
+    /** Runs `task` on this loop until close. */
+    void spawn(std::string_view name, asio::awaitable<void> task) { tasks_.spawn(name, std::move(task)); }
+
+    /** Serves an accepted socket, or says 503 on it. */
+    void adopt(Accepted accepted);
+
+    /** Ends the connections of that listener, or with null all, now and in future, without resetting one. */
+    void drain(const ListenerTag& listener);
+
+    /** Returns when none of those connections is left, or at the deadline. */
+    [[nodiscard]] asio::awaitable<void> wait_until_gone(ListenerTag listener, Clock::time_point deadline);
+
+    /** Closes every connection and cancels what it awaits. */
+    void abort_all();
+
+    /** Returns when no coroutine is left. */
+    [[nodiscard]] asio::awaitable<void> wait_until_closed();
+
+    /** The value of a Date field, made once per second. */
+    [[nodiscard]] std::string_view date();
+
+    // Called by connections:
+    void enter(Connection& connection);
+    void leave(Connection& connection, ConnectionState state) noexcept;
+
+    /** Counts of one writer, this loop, and any reader. */
+    struct Counts {
+        std::array<std::atomic<std::size_t>, connection_states> by_state{};
+        std::atomic<std::size_t> requests{0};
+    };
+    Counts counts;
+
+private:
+    [[nodiscard]] asio::awaitable<void> sweep();
+    [[nodiscard]] bool has_any_of(const ListenerTag& listener) const noexcept;
+
+    ServerContext& context_;
+    const unsigned index_;
+    asio::io_context& io_;
+    const Clock::duration sweep_interval_;
+    asio::steady_timer sweep_timer_;
+    bool sweeping_ = false;
+    bool draining_ = false;
+    std::vector<Connection*> connections_;
+    std::vector<asio::steady_timer*> waiting_; // for connections to go
+    std::time_t date_second_ = 0;
+    std::string date_;
+    TaskGroup tasks_; // last: empty before anything its tasks borrow goes away
+};
+
+} // namespace belay::http
