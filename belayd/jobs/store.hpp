@@ -25,7 +25,8 @@ struct StoreOptions {
     std::string path; ///< of the SQLite file
     std::chrono::milliseconds retention{7 * 86'400'000LL};
     Bytes free_space_floor = 64_MiB;
-    std::string boot_id; ///< of this daemon's life: marks the attempts it runs
+    std::string boot_id;      ///< of this daemon's life: marks the attempts it runs
+    Bytes page_size = 16_KiB; ///< of a new database: a power of two, 512 to 64 KiB; for measurements
 };
 
 /** What open() found left over by a predecessor that died. */

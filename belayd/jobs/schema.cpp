@@ -1,0 +1,229 @@
+#include "belayd/jobs/schema.hpp"
+
+#include "base/unique_fd.hpp"
+#include "daemon/service.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+namespace belay::jobs {
+namespace {
+
+using daemon::ExitCode;
+using daemon::StartError;
+
+constexpr std::int64_t application_id = 0x62656c79; // "bely", shown by file(1)
+constexpr Bytes quick_check_limit = 64_MiB;         // larger ones would hold up the start for seconds
+
+// Ids are UUIDv7 and so arrive in the order of time: the primary keys grow at their end.  States and outcomes are the
+// words of job.hpp: as small integers they would save 3 % of the time of an accept, and every operator with sqlite3(1)
+// would need the table.  Times are microseconds since the epoch.  Small rows that change (jobs) and large ones that do
+// not (bodies, outputs) are kept apart: an update rewrites the row.
+//
+// jobs_queue is the one index behind claim (hook, 'queued', 0, oldest id), the pages of the API by hook and state
+// (newest id), and the counts at open.  `waiting` is 1 while a queued job is not due: only such are in jobs_waiting.
+// events and jobs come and go together, in one transaction; a foreign key between them would want an index of its own.
+constexpr const char* tables = R"sql(
+CREATE TABLE events (
+    id           BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    job          BLOB    NOT NULL CHECK (length(job) = 16),
+    hook         TEXT    NOT NULL,
+    delivery_id  TEXT,
+    received     INTEGER NOT NULL,
+    remote       TEXT    NOT NULL,
+    traceparent  TEXT    NOT NULL,
+    content_type TEXT    NOT NULL,
+    arguments    BLOB    NOT NULL, -- netstrings
+    environment  BLOB    NOT NULL, -- netstrings: name, value, name, …
+    body         INTEGER NOT NULL, -- bodies.id
+    body_bytes   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX events_delivery ON events (hook, delivery_id) WHERE delivery_id IS NOT NULL;
+
+CREATE TABLE bodies (
+    id   INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE jobs (
+    id       BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    event    BLOB    NOT NULL CHECK (length(event) = 16),
+    hook     TEXT    NOT NULL,
+    state    TEXT    NOT NULL
+             CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded')),
+    waiting  INTEGER NOT NULL CHECK (waiting = 0 OR state = 'queued'),
+    attempts INTEGER NOT NULL, -- runs so far: the number of the newest, which is the fencing token
+    counted  INTEGER NOT NULL, -- of those, since it was last queued anew, the ones that count
+    lost     INTEGER NOT NULL, -- and the lost ones
+    enqueued INTEGER NOT NULL, -- first
+    run_at   INTEGER NOT NULL,
+    finished INTEGER CHECK ((finished IS NULL) = (state IN ('queued', 'running'))),
+    reason   TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_queue ON jobs (hook, state, waiting, id);
+CREATE INDEX jobs_waiting ON jobs (hook, run_at) WHERE waiting = 1;
+CREATE INDEX jobs_finished ON jobs (finished) WHERE finished IS NOT NULL;
+
+CREATE TABLE attempts (
+    job            BLOB    NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    number         INTEGER NOT NULL,
+    boot_id        TEXT    NOT NULL, -- of the daemon's life that ran it
+    started        INTEGER NOT NULL,
+    finished       INTEGER,
+    outcome        TEXT CHECK (outcome IN
+                       ('succeeded', 'exited', 'signalled', 'timed_out', 'oom', 'lost', 'interrupted')),
+    exit_status    INTEGER NOT NULL DEFAULT 0,
+    signal         INTEGER NOT NULL DEFAULT 0,
+    detail         TEXT    NOT NULL DEFAULT '',
+    stdout_bytes   INTEGER NOT NULL DEFAULT 0,
+    stderr_bytes   INTEGER NOT NULL DEFAULT 0,
+    stdout_dropped INTEGER NOT NULL DEFAULT 0,
+    stderr_dropped INTEGER NOT NULL DEFAULT 0,
+    output         INTEGER, -- outputs.id; NULL: wrote nothing
+    PRIMARY KEY (job, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outputs (
+    id     INTEGER PRIMARY KEY,
+    stdout BLOB NOT NULL,
+    stderr BLOB NOT NULL
+) STRICT;
+)sql";
+
+[[noreturn]] void refuse(const std::string& what)
+{
+    throw StartError{ExitCode::unavailable, what};
+}
+
+/** Makes entries of `directory` durable. */
+void sync_directory(const std::filesystem::path& directory)
+{
+    const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || ::fsync(UniqueFd{fd}.get()) != 0)
+        refuse(fmt::format(
+            "cannot sync the directory {}: {}", directory.string(), std::generic_category().message(errno)));
+}
+
+/** Creates an empty file that only belayd reads. @return whether it was not there */
+bool create_file(const std::string& path)
+{
+    // Before SQLite opens it: closing any descriptor of a database drops the process's POSIX locks on it.
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
+        refuse(fmt::format("cannot create the database {}: {}", path, std::generic_category().message(errno)));
+    if (fd >= 0)
+        UniqueFd{fd}.reset();
+    return fd >= 0;
+}
+
+/** Whether the last owner died: a clean close truncates the write-ahead log. */
+bool left_unclean(const std::string& path)
+{
+    struct stat wal{};
+    return ::stat((path + "-wal").c_str(), &wal) == 0 && wal.st_size > 0;
+}
+
+void set(sqlite::Database& database, const std::string& pragma, const std::string& value, const std::string& reads_back)
+{
+    database.execute("PRAGMA " + pragma + " = " + value);
+    if (const auto is = database.text("PRAGMA " + pragma); is != reads_back)
+        refuse(fmt::format(
+            "{}: PRAGMA {} is {}, not {}", ::sqlite3_db_filename(database.handle(), "main"), pragma, is, reads_back));
+}
+
+void harden(sqlite::Database& database)
+{
+    set(database, "trusted_schema", "OFF", "0");
+    set(database, "cell_size_check", "ON", "1");
+    set(database, "mmap_size", "0", "0");
+    set(database, "foreign_keys", "ON", "1");
+    ::sqlite3_db_config(database.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    ::sqlite3_limit(database.handle(), SQLITE_LIMIT_LENGTH, static_cast<int>(256_MiB)); // a body or an output, at most
+}
+
+void check_version(sqlite::Database& database, const std::string& path)
+{
+    const auto version = database.integer("PRAGMA user_version");
+    if (version > schema_version)
+        refuse(fmt::format("{}: schema {} is newer than this belayd knows ({}); install the belayd that wrote it", path,
+            version, schema_version));
+    if (version == 0 && database.integer("SELECT count(*) FROM sqlite_schema") != 0)
+        refuse(path + " is an SQLite database, but not belayd's; move it away or set another store.url");
+}
+
+void configure(sqlite::Database& database)
+{
+    set(database, "journal_mode", "WAL", "wal");
+    set(database, "synchronous", "FULL", "2");
+    set(database, "wal_autocheckpoint", "0", "0"); // the store's thread does it, after answering
+    set(database, "journal_size_limit", std::to_string(64_MiB), std::to_string(64_MiB));
+    set(database, "cache_size", "-8192", "-8192"); // KiB; more gains nothing
+    set(database, "temp_store", "MEMORY", "2");
+    // Zeroes what is deleted only where that costs no write; Debian's default also rewrites each freed page.
+    database.execute("PRAGMA secure_delete = FAST");
+    database.execute("PRAGMA busy_timeout = 5000");
+}
+
+void create_tables(sqlite::Database& database)
+{
+    database.execute(fmt::format("BEGIN IMMEDIATE; {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT",
+        tables, application_id, schema_version));
+}
+
+sqlite::Database open_checked(const std::string& path, Bytes page_size)
+{
+    const bool created = create_file(path);
+    const bool unclean = left_unclean(path);
+    sqlite::Database database{path, sqlite::Database::Access::read_write};
+    harden(database);
+    check_version(database, path);
+    if (database.integer("PRAGMA user_version") == 0) { // new, or its creator died before it had tables
+        database.execute(fmt::format("PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL", page_size));
+        configure(database);
+        create_tables(database);
+    } else {
+        configure(database);
+    }
+    if (created) {
+        const auto directory = std::filesystem::absolute(path).parent_path();
+        sync_directory(directory);
+        sync_directory(directory.parent_path()); // it may be new as well
+    }
+    if (unclean && std::filesystem::file_size(path) <= quick_check_limit)
+        if (const auto verdict = database.text("PRAGMA quick_check(1)"); verdict != "ok")
+            throw sqlite::Error{SQLITE_CORRUPT, 0, verdict};
+    return database;
+}
+
+} // namespace
+
+sqlite::Database open_store_database(const std::string& path, Bytes page_size)
+{
+    try {
+        return open_checked(path, page_size);
+    } catch (const sqlite::Error& e) {
+        if (e.primary() == SQLITE_CORRUPT || e.primary() == SQLITE_NOTADB)
+            refuse(
+                fmt::format("{} is damaged ({}); restore it from a backup, or move it and its -wal away to begin with "
+                            "an empty one: belayd never replaces it by itself",
+                    path, e.what()));
+        refuse(fmt::format("cannot open the database {}: {}", path, e.what()));
+    }
+}
+
+sqlite::Database open_reader_database(const std::string& path)
+{
+    sqlite::Database database{path, sqlite::Database::Access::read_only};
+    harden(database);
+    database.execute("PRAGMA cache_size = -2048; PRAGMA query_only = ON; PRAGMA busy_timeout = 1000");
+    return database;
+}
+
+} // namespace belay::jobs

@@ -1,0 +1,27 @@
+#pragma once
+#include "base/byte_size.hpp"
+#include "belayd/jobs/sqlite.hpp"
+
+#include <string>
+
+namespace belay::jobs {
+
+/** The version that this belayd writes and the only one it reads: `PRAGMA user_version`. */
+inline constexpr std::int64_t schema_version = 1;
+
+/** Of a new database; chosen by measuring, see tests/bench/store_bench.cpp. */
+inline constexpr Bytes default_page_size = 16_KiB;
+
+/**
+ * Opens the database read-write, creates it with its directory entry synced where there is none, and sets and reads
+ * back what durability hangs on: WAL, synchronous=FULL.
+ *
+ * @throws daemon::StartError (69) for a file that cannot be opened, is damaged, is something else's, or has a newer
+ *     schema: nothing is ever replaced
+ */
+[[nodiscard]] sqlite::Database open_store_database(const std::string& path, Bytes page_size);
+
+/** A second connection that only reads. @throws sqlite::Error */
+[[nodiscard]] sqlite::Database open_reader_database(const std::string& path);
+
+} // namespace belay::jobs

@@ -1,0 +1,58 @@
+#include "base/unique_fd.hpp"
+#include "belayd/jobs/store.hpp"
+#include "daemon/service.hpp"
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+
+namespace belay::jobs {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what)
+{
+    throw daemon::StartError{daemon::ExitCode::unavailable, what};
+}
+
+/** What the holder wrote, its pid; "?" before it did. */
+std::string read_holder(int fd)
+{
+    std::array<char, 16> text{};
+    const ssize_t size = ::pread(fd, text.data(), text.size(), 0);
+    const std::string_view pid{text.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
+    const auto digits = pid.substr(0, pid.find_first_not_of("0123456789"));
+    return digits.empty() ? "?" : std::string{digits};
+}
+
+} // namespace
+
+StateLock::StateLock(const std::string& state_dir)
+{
+    const std::string path = state_dir + "/lock";
+    const int opened = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (opened < 0)
+        refuse(fmt::format("cannot open {}: {}", path, std::generic_category().message(errno)));
+    UniqueFd fd{opened};
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            refuse(fmt::format("state directory {} is in use by belayd with pid {}", state_dir, read_holder(fd.get())));
+        refuse(fmt::format("cannot lock {}: {}", path, std::generic_category().message(errno)));
+    }
+    const std::string pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0)
+        refuse(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)));
+    fd_ = fd.release();
+}
+
+StateLock::~StateLock()
+{
+    UniqueFd{fd_}.reset(); // the file stays: removing it would race with the next holder
+}
+
+} // namespace belay::jobs

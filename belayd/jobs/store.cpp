@@ -1,0 +1,227 @@
+#include "belayd/jobs/store.hpp"
+
+#include "belayd/jobs/netstrings.hpp"
+#include "belayd/jobs/schema.hpp"
+#include "belayd/jobs/store_thread.hpp"
+#include "daemon/service.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <utility>
+
+namespace belay::jobs {
+namespace {
+
+using WhenFull = StoreOperation::WhenFull;
+
+/** An operation that is a function of the tables with one result. */
+template <class Function>
+class Call final : public StoreOperation {
+public:
+    Call(Function function, WhenFull when_full, Bytes weight)
+        : function_(std::move(function)), when_full_(when_full), weight_(weight)
+    {
+    }
+    void run(StoreTables& tables, Time time) override { result = function_(tables, time); }
+    [[nodiscard]] WhenFull when_full() const noexcept override { return when_full_; }
+    [[nodiscard]] Bytes weight() const noexcept override { return weight_; }
+
+    std::invoke_result_t<Function&, StoreTables&, Time> result{};
+
+private:
+    Function function_;
+    const WhenFull when_full_;
+    const Bytes weight_;
+};
+
+EventRow make_row(NewEvent event)
+{
+    EventRow row;
+    row.event = make_uuid_v7();
+    row.job = make_uuid_v7();
+    row.received = now();
+    row.arguments = join_netstrings(event.arguments);
+    row.environment = join_netstrings(event.environment);
+    row.content = std::move(event);
+    return row;
+}
+
+Bytes size_of(const EventRow& row)
+{
+    return row.content.body.size() + row.arguments.size() + row.environment.size();
+}
+
+/** Opens and recovers, on the constructing thread. */
+StoreTables open_tables(const StoreOptions& options, Recovered& recovered)
+{
+    auto database = open_store_database(options.path, options.page_size);
+    try {
+        StoreTables tables{std::move(database), options.boot_id};
+        tables.begin();
+        recovered.jobs = tables.recover(now());
+        (void)tables.commit();
+        return tables;
+    } catch (const sqlite::Error& e) {
+        throw daemon::StartError{
+            daemon::ExitCode::unavailable, fmt::format("cannot use the database {}: {}", options.path, e.what())};
+    }
+}
+
+} // namespace
+
+struct Store::State {
+    State(daemon::Threads& threads, daemon::Metrics& the_metrics, const StoreOptions& options,
+        std::function<void(std::string)> on_failure)
+        : metrics(the_metrics), limits{options.path, options.retention, options.free_space_floor},
+          thread(threads, StoreMetrics{metrics.registry()}, open_tables(options, recovered), limits, health,
+              std::move(on_failure))
+    {
+        collector = metrics.add(
+            [this](std::vector<prometheus::MetricFamily>& out) { collect(thread.gauges(), health.available(), out); });
+    }
+
+    /** Runs `function` on the store's thread, in a transaction with what else waits. */
+    template <class Function>
+    asio::awaitable<std::invoke_result_t<Function&, StoreTables&, Time>> call(
+        Function function, WhenFull when_full, Bytes weight = 0)
+    {
+        const auto operation = std::make_shared<Call<Function>>(std::move(function), when_full, weight);
+        const auto submit = [this](std::shared_ptr<StoreOperation> it) { thread.submit(std::move(it)); };
+        co_await wait_for(operation, submit);
+        if (operation->error)
+            std::rethrow_exception(operation->error);
+        co_return std::move(operation->result);
+    }
+
+    daemon::Metrics& metrics;
+    StoreLimits limits;
+    StoreHealth health;
+    Recovered recovered;
+    StoreThread thread;
+    std::size_t collector = 0;
+    bool closed = false;
+};
+
+Store::Store(daemon::Threads& threads, daemon::Metrics& metrics, StoreOptions options,
+    std::function<void(std::string reason)> on_failure)
+    : state_(std::make_unique<State>(threads, metrics, options, std::move(on_failure)))
+{
+}
+
+Store::~Store()
+{
+    close();
+}
+
+const Recovered& Store::recovered() const noexcept
+{
+    return state_->recovered;
+}
+
+void Store::on_queued(std::function<void(const std::vector<std::string>& hooks)> callback)
+{
+    state_->thread.on_queued(std::move(callback));
+}
+
+asio::awaitable<Accepted> Store::accept(NewEvent event)
+{
+    if (!state_->health.available())
+        throw StoreUnavailable{state_->health.reason()};
+    auto row = make_row(std::move(event));
+    const Bytes weight = size_of(row);
+    auto accept_row = [row = std::move(row)](StoreTables& tables, Time) { return tables.accept(row); };
+    co_return co_await state_->call(std::move(accept_row), WhenFull::refuse, weight);
+}
+
+asio::awaitable<std::vector<ClaimedJob>> Store::claim(std::size_t limit, std::map<std::string, unsigned> room)
+{
+    auto claim_jobs = [limit, room = std::move(room)](
+                          StoreTables& tables, Time time) { return tables.claim(limit, room, time); };
+    try {
+        co_return co_await state_->call(std::move(claim_jobs), WhenFull::refuse);
+    } catch (const StoreUnavailable&) {
+        if (state_->health.failed() || state_->closed)
+            throw;
+    }
+    co_return std::vector<ClaimedJob>{}; // nothing starts whose end could not be recorded
+}
+
+asio::awaitable<bool> Store::finish(Uuid job, unsigned attempt, AttemptResult result, NextStep next)
+{
+    const Bytes weight = 0; // already in memory, and must not be refused
+    auto finish_job = [job, attempt, result = std::move(result), next = std::move(next)](
+                          StoreTables& tables, Time time) { return tables.finish(job, attempt, result, next, time); };
+    co_return co_await state_->call(std::move(finish_job), WhenFull::wait, weight);
+}
+
+asio::awaitable<std::optional<JobState>> Store::cancel(Uuid job, std::string reason)
+{
+    auto cancel_job = [job, reason = std::move(reason)](
+                          StoreTables& tables, Time time) { return tables.cancel(job, reason, time); };
+    co_return co_await state_->call(std::move(cancel_job), WhenFull::try_once);
+}
+
+asio::awaitable<std::optional<JobState>> Store::retry(Uuid job)
+{
+    auto retry_job = [job](StoreTables& tables, Time time) { return tables.retry(job, time); };
+    co_return co_await state_->call(std::move(retry_job), WhenFull::try_once);
+}
+
+asio::awaitable<std::size_t> Store::cancel_orphans(std::vector<std::string> keep, std::string reason)
+{
+    constexpr std::size_t step = 500; // in one transaction, so that none is long
+    const std::set<std::string> kept{keep.begin(), keep.end()};
+    std::size_t cancelled = 0;
+    for (;;) {
+        auto cancel_some = [kept, reason](StoreTables& tables, Time time) {
+            return tables.cancel_orphans(kept, reason, step, time);
+        };
+        const std::size_t some = co_await state_->call(std::move(cancel_some), WhenFull::try_once);
+        cancelled += some;
+        if (some < step)
+            co_return cancelled;
+    }
+}
+
+asio::awaitable<std::optional<Time>> Store::next_due(std::map<std::string, unsigned> room)
+{
+    auto find_next = [room = std::move(room)](StoreTables& tables, Time) { return tables.next_due(room); };
+    co_return co_await state_->call(std::move(find_next), WhenFull::try_once);
+}
+
+void Store::reconfigure(std::chrono::milliseconds retention, Bytes free_space_floor)
+{
+    state_->limits.retention = retention;
+    state_->limits.free_space_floor = free_space_floor;
+}
+
+std::string Store::unavailable() const
+{
+    return state_->health.reason();
+}
+
+std::map<std::string, Time> Store::oldest_ready() const
+{
+    const auto& gauges = state_->thread.gauges();
+    const std::scoped_lock lock{gauges.mutex};
+    return gauges.oldest_ready;
+}
+
+std::array<std::uint64_t, job_states> Store::counts() const
+{
+    std::array<std::uint64_t, job_states> counts{};
+    for (std::size_t state = 0; state < job_states; ++state)
+        counts[state] = state_->thread.gauges().jobs[state].load(std::memory_order_relaxed);
+    return counts;
+}
+
+void Store::close() noexcept
+{
+    if (std::exchange(state_->closed, true))
+        return;
+    state_->metrics.remove(state_->collector);
+    state_->thread.close();
+}
+
+} // namespace belay::jobs

@@ -1,0 +1,403 @@
+#include "belayd/jobs/store_tables.hpp"
+
+#include "belayd/jobs/netstrings.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <queue>
+#include <utility>
+
+namespace belay::jobs {
+namespace {
+
+/** So many delayed jobs of a hook become due in one claim at most: after a long stop it may be every one. */
+constexpr int promote_limit = 256;
+
+JobState state_of(sqlite::Execution& row, int column)
+{
+    const auto state = parse_job_state(row.bytes(column));
+    if (!state)
+        throw sqlite::Error{SQLITE_CORRUPT, 0, "unknown job state"};
+    return *state;
+}
+
+unsigned count_of(sqlite::Execution& row, int column)
+{
+    return static_cast<unsigned>(row.integer(column));
+}
+
+bool has_ended(JobState state)
+{
+    return state != JobState::queued && state != JobState::running;
+}
+
+bool may_run_again(JobState state)
+{
+    return state == JobState::failed || state == JobState::cancelled;
+}
+
+unsigned room_of(const std::map<std::string, unsigned>& room, const std::string& hook)
+{
+    const auto known = room.find(hook);
+    return known == room.end() ? ~0U : known->second;
+}
+
+std::uint64_t count_in(const JobCounts::ByState& counts, JobState state)
+{
+    return counts[static_cast<std::size_t>(state)];
+}
+
+} // namespace
+
+StoreTables::StoreTables(sqlite::Database database, std::string boot_id)
+    : database_(std::move(database)), boot_id_(std::move(boot_id)),
+      next_body_(database_.integer("SELECT max(id) FROM bodies") + 1), //
+      begin_(database_.prepare("BEGIN IMMEDIATE")), commit_(database_.prepare("COMMIT")),
+      insert_event_(database_.prepare(
+          "INSERT INTO events (id, job, hook, delivery_id, received, remote, traceparent, content_type, arguments,"
+          " environment, body, body_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+          " ON CONFLICT (hook, delivery_id) WHERE delivery_id IS NOT NULL DO NOTHING")),
+      insert_body_(database_.prepare("INSERT INTO bodies (id, body) VALUES (?1, ?2)")),
+      insert_job_(database_.prepare(
+          "INSERT INTO jobs (id, event, hook, state, waiting, attempts, counted, lost, enqueued, run_at, reason)"
+          " VALUES (?1, ?2, ?3, 'queued', 0, 0, 0, 0, ?4, ?4, '')")),
+      find_delivery_(database_.prepare("SELECT id, job FROM events WHERE hook = ?1 AND delivery_id = ?2")),
+      find_job_(database_.prepare("SELECT hook, state, attempts, lost FROM jobs WHERE id = ?1")),
+      requeue_(database_.prepare("UPDATE jobs SET state = 'queued', waiting = 0, counted = 0, lost = 0, run_at = ?2,"
+                                 " finished = NULL, reason = '' WHERE id = ?1")),
+      settle_(database_.prepare("UPDATE jobs SET state = ?2, waiting = ?3, counted = counted + ?4, lost = lost + ?5,"
+                                " run_at = coalesce(?6, run_at), finished = ?7, reason = ?8 WHERE id = ?1")),
+      end_attempt_(database_.prepare(
+          "UPDATE attempts SET started = ?3, finished = ?4, outcome = ?5, exit_status = ?6, signal = ?7, detail = ?8,"
+          " stdout_bytes = ?9, stderr_bytes = ?10, stdout_dropped = ?11, stderr_dropped = ?12, output = ?13"
+          " WHERE job = ?1 AND number = ?2")),
+      lose_attempt_(database_.prepare("UPDATE attempts SET outcome = 'lost', finished = ?3"
+                                      " WHERE job = ?1 AND number = ?2 AND outcome IS NULL AND boot_id <> ?4")),
+      insert_output_(database_.prepare("INSERT INTO outputs (stdout, stderr) VALUES (?1, ?2) RETURNING id")),
+      next_in_state_(
+          database_.prepare("SELECT id FROM jobs INDEXED BY jobs_queue"
+                            " WHERE hook = ?1 AND state = ?2 AND waiting = ?3 AND id > ?4 ORDER BY id LIMIT 1")),
+      promote_(database_.prepare("UPDATE jobs SET waiting = 0 WHERE id IN (SELECT id FROM jobs INDEXED BY jobs_waiting"
+                                 " WHERE waiting = 1 AND hook = ?1 AND run_at <= ?2 ORDER BY run_at LIMIT ?3)")),
+      claimed_(database_.prepare(
+          "SELECT j.event, j.hook, j.attempts, j.counted, j.enqueued, e.content_type, e.traceparent, e.arguments,"
+          " e.environment, b.body FROM jobs j JOIN events e ON e.id = j.event JOIN bodies b ON b.id = e.body"
+          " WHERE j.id = ?1")),
+      set_running_(database_.prepare("UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = ?1")),
+      insert_attempt_(
+          database_.prepare("INSERT INTO attempts (job, number, boot_id, started) VALUES (?1, ?2, ?3, ?4)")),
+      first_ready_(database_.prepare("SELECT enqueued, run_at FROM jobs INDEXED BY jobs_queue"
+                                     " WHERE hook = ?1 AND state = 'queued' AND waiting = 0 ORDER BY id LIMIT 1")),
+      first_waiting_(database_.prepare("SELECT enqueued, run_at FROM jobs INDEXED BY jobs_waiting"
+                                       " WHERE waiting = 1 AND hook = ?1 ORDER BY run_at LIMIT 1")),
+      expired_(database_.prepare("SELECT id, event, hook, state FROM jobs INDEXED BY jobs_finished"
+                                 " WHERE finished IS NOT NULL AND finished < ?1 ORDER BY finished LIMIT ?2")),
+      delete_outputs_(
+          database_.prepare("DELETE FROM outputs WHERE id IN (SELECT output FROM attempts WHERE job = ?1)")),
+      delete_body_(database_.prepare("DELETE FROM bodies WHERE id = (SELECT body FROM events WHERE id = ?1)")),
+      delete_event_(database_.prepare("DELETE FROM events WHERE id = ?1")),
+      delete_job_(database_.prepare("DELETE FROM jobs WHERE id = ?1"))
+{
+    auto count = database_.prepare("SELECT hook, state, count(*) FROM jobs INDEXED BY jobs_queue GROUP BY hook, state");
+    auto rows = count();
+    while (rows.step())
+        counts_.add(rows.text(0), state_of(rows, 1), static_cast<std::uint64_t>(rows.integer(2)));
+    counts_.commit();
+}
+
+void StoreTables::begin()
+{
+    begin_.run();
+}
+
+std::set<std::string> StoreTables::commit()
+{
+    commit_.run();
+    counts_.commit();
+    return std::exchange(queued_hooks_, {});
+}
+
+void StoreTables::rollback() noexcept
+{
+    if (database_.in_transaction())
+        (void)::sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+    counts_.rollback();
+    queued_hooks_.clear();
+}
+
+Accepted StoreTables::accept(const EventRow& row)
+{
+    const auto& content = row.content;
+    if (insert_event_.run(row.event, row.job, content.hook, content.delivery_id, row.received, content.remote,
+            content.traceparent, content.content_type, sqlite::Blob{row.arguments}, sqlite::Blob{row.environment},
+            next_body_, static_cast<std::int64_t>(content.body.size())) == 0)
+        return accept_again(row);
+    insert_body_.run(next_body_++, sqlite::Blob{content.body});
+    insert_job_.run(row.job, row.event, content.hook, row.received);
+    counts_.add(content.hook, JobState::queued);
+    queued_hooks_.insert(content.hook);
+    return {row.event, row.job, JobState::queued, false};
+}
+
+Accepted StoreTables::accept_again(const EventRow& row)
+{
+    Accepted known;
+    {
+        auto delivery = find_delivery_(row.content.hook, row.content.delivery_id);
+        if (!delivery.step())
+            throw sqlite::Error{SQLITE_CORRUPT, 0, "a delivery id is in the index only"};
+        known.event = delivery.uuid(0);
+        known.job = delivery.uuid(1);
+    }
+    const auto job = find_job(known.job);
+    if (!job)
+        throw sqlite::Error{SQLITE_CORRUPT, 0, "an event has no job"};
+    known.state = job->state;
+    known.duplicate = !may_run_again(job->state);
+    if (!known.duplicate) {
+        requeue(known.job, *job, row.received);
+        known.state = JobState::queued;
+    }
+    return known;
+}
+
+std::optional<StoreTables::Job> StoreTables::find_job(const Uuid& id)
+{
+    auto row = find_job_(id);
+    if (!row.step())
+        return std::nullopt;
+    return Job{row.text(0), state_of(row, 1), count_of(row, 2), count_of(row, 3)};
+}
+
+void StoreTables::requeue(const Uuid& id, const Job& was, Time now)
+{
+    requeue_.run(id, now);
+    counts_.move(was.hook, was.state, JobState::queued);
+    queued_hooks_.insert(was.hook);
+}
+
+void StoreTables::settle(const Uuid& id, const Job& was, std::optional<Outcome> outcome, const NextStep& next, Time now)
+{
+    const bool lost = outcome == Outcome::lost;
+    const bool counts = outcome && !lost && outcome != Outcome::interrupted;
+    const bool ended = has_ended(next.state);
+    const auto run_at = ended ? std::optional<Time>{} : next.run_at;
+    const auto finished = ended ? std::optional<Time>{now} : std::nullopt;
+    settle_.run(id, to_string(next.state), static_cast<int>(!ended && next.run_at > now), static_cast<int>(counts),
+        static_cast<int>(lost), run_at, finished, next.reason);
+    counts_.move(was.hook, was.state, next.state);
+    if (!ended)
+        queued_hooks_.insert(was.hook);
+}
+
+std::vector<ClaimedJob> StoreTables::claim(std::size_t limit, const std::map<std::string, unsigned>& room, Time now)
+{
+    // The heads of the hooks' queues; taking one brings up the next of that hook.  A full hook costs nothing, however
+    // long its queue is.
+    struct Head {
+        Uuid job; // UUIDv7: smaller is older
+        const std::string* hook;
+        unsigned room;
+        bool operator<(const Head& other) const { return other.job < job; }
+    };
+    std::priority_queue<Head> heads;
+    std::vector<const std::string*> hooks; // claiming changes the counts
+    for (const auto& [hook, counts] : counts_.by_hook())
+        if (count_in(counts, JobState::queued) != 0 && room_of(room, hook) != 0)
+            hooks.push_back(&hook);
+    for (const auto* hook : hooks) {
+        promote_.run(*hook, now, promote_limit);
+        if (const auto job = next_in_state(*hook, JobState::queued, Uuid{}))
+            heads.push({*job, hook, room_of(room, *hook)});
+    }
+    std::vector<ClaimedJob> claimed;
+    while (claimed.size() < limit && !heads.empty()) {
+        const Head head = heads.top();
+        heads.pop();
+        claimed.push_back(claim_job(head.job, now));
+        if (head.room > 1)
+            if (const auto job = next_in_state(*head.hook, JobState::queued, head.job))
+                heads.push({*job, head.hook, head.room - 1});
+    }
+    return claimed;
+}
+
+std::optional<Uuid> StoreTables::next_in_state(const std::string& hook, JobState state, const Uuid& after, int waiting)
+{
+    auto row = next_in_state_(hook, to_string(state), waiting, after);
+    return row.step() ? std::optional{row.uuid(0)} : std::nullopt;
+}
+
+ClaimedJob StoreTables::claim_job(const Uuid& id, Time now)
+{
+    ClaimedJob job;
+    {
+        auto row = claimed_(id);
+        if (!row.step())
+            throw sqlite::Error{SQLITE_CORRUPT, 0, "a job has no event or no body"};
+        job.job = id;
+        job.event = row.uuid(0);
+        job.hook = row.text(1);
+        job.attempt = count_of(row, 2) + 1;
+        job.counted = count_of(row, 3);
+        job.enqueued = row.time(4);
+        job.content_type = row.text(5);
+        job.traceparent = row.text(6);
+        job.arguments = split_netstrings(row.bytes(7));
+        job.environment = split_netstring_pairs(row.bytes(8));
+        job.body = row.text(9);
+    }
+    set_running_.run(id);
+    insert_attempt_.run(id, job.attempt, boot_id_, now);
+    counts_.move(job.hook, JobState::queued, JobState::running);
+    return job;
+}
+
+bool StoreTables::finish(const Uuid& id, unsigned attempt, const AttemptResult& result, const NextStep& next, Time now)
+{
+    const auto job = find_job(id);
+    if (!job || job->state != JobState::running || job->attempts != attempt)
+        return false;
+    const auto size_of = [](const std::string& text) { return static_cast<std::int64_t>(text.size()); };
+    end_attempt_.run(id, attempt, result.started, result.finished, to_string(result.outcome), result.exit_status,
+        result.signal, result.detail, size_of(result.out.text), size_of(result.err.text),
+        static_cast<std::int64_t>(result.out.dropped), static_cast<std::int64_t>(result.err.dropped),
+        keep_output(result));
+    settle(id, *job, result.outcome, next, now);
+    return true;
+}
+
+std::optional<std::int64_t> StoreTables::keep_output(const AttemptResult& result)
+{
+    if (result.out.text.empty() && result.err.text.empty())
+        return std::nullopt;
+    auto row = insert_output_(sqlite::Blob{result.out.text}, sqlite::Blob{result.err.text});
+    row.step();
+    const auto id = row.integer(0);
+    row.step(); // to the end: a RETURNING statement is complete only then
+    return id;
+}
+
+std::vector<Uuid> StoreTables::recover(Time now)
+{
+    std::vector<Uuid> recovered;
+    std::vector<std::string> hooks;
+    for (const auto& [hook, counts] : counts_.by_hook())
+        if (count_in(counts, JobState::running) != 0)
+            hooks.push_back(hook);
+    for (const auto& hook : hooks)
+        for (auto id = next_in_state(hook, JobState::running, Uuid{}); id;
+            id = next_in_state(hook, JobState::running, *id))
+            if (lose_attempt(*id, now))
+                recovered.push_back(*id);
+    return recovered;
+}
+
+bool StoreTables::lose_attempt(const Uuid& id, Time now)
+{
+    const auto job = find_job(id);
+    if (!job || lose_attempt_.run(id, job->attempts, now, boot_id_) == 0)
+        return false;
+    NextStep next{JobState::queued, now, ""};
+    if (job->lost + 1 >= max_lost_attempts)
+        next = {JobState::failed, {}, "the daemon died in " + std::to_string(max_lost_attempts) + " of its attempts"};
+    settle(id, *job, Outcome::lost, next, now);
+    return true;
+}
+
+std::optional<JobState> StoreTables::cancel(const Uuid& id, const std::string& reason, Time now)
+{
+    const auto job = find_job(id);
+    if (!job)
+        return std::nullopt;
+    if (job->state != JobState::queued)
+        return job->state;
+    settle(id, *job, std::nullopt, {JobState::cancelled, {}, reason}, now);
+    return JobState::cancelled;
+}
+
+std::optional<JobState> StoreTables::retry(const Uuid& id, Time now)
+{
+    const auto job = find_job(id);
+    if (!job)
+        return std::nullopt;
+    if (!may_run_again(job->state))
+        return job->state;
+    requeue(id, *job, now);
+    return JobState::queued;
+}
+
+std::size_t StoreTables::cancel_orphans(
+    const std::set<std::string>& keep, const std::string& reason, std::size_t limit, Time now)
+{
+    std::vector<std::string> orphaned;
+    for (const auto& [hook, counts] : counts_.by_hook())
+        if (count_in(counts, JobState::queued) != 0 && !keep.contains(hook))
+            orphaned.push_back(hook);
+    std::size_t cancelled = 0;
+    for (const auto& hook : orphaned)
+        for (const int waiting : {0, 1})
+            while (cancelled < limit) {
+                const auto id = next_in_state(hook, JobState::queued, Uuid{}, waiting);
+                if (!id)
+                    break;
+                (void)cancel(*id, reason, now);
+                ++cancelled;
+            }
+    return cancelled;
+}
+
+std::optional<Time> StoreTables::next_due(const std::map<std::string, unsigned>& room)
+{
+    std::optional<Time> next;
+    for (const auto& [hook, counts] : counts_.by_hook()) {
+        if (count_in(counts, JobState::queued) == 0 || room_of(room, hook) == 0)
+            continue;
+        for (auto* first : {&first_ready_, &first_waiting_})
+            if (auto row = (*first)(hook); row.step())
+                next = std::min(next.value_or(Time::max()), row.time(1));
+    }
+    return next;
+}
+
+std::map<std::string, Time> StoreTables::oldest_ready(Time now)
+{
+    std::map<std::string, Time> oldest;
+    for (const auto& [hook, counts] : counts_.by_hook()) {
+        if (count_in(counts, JobState::queued) == 0)
+            continue;
+        for (auto* first : {&first_ready_, &first_waiting_})
+            if (auto row = (*first)(hook); row.step() && row.time(1) <= now) {
+                const auto known = oldest.try_emplace(hook, row.time(0)).first;
+                known->second = std::min(known->second, row.time(0));
+            }
+    }
+    return oldest;
+}
+
+std::size_t StoreTables::prune(Time expiry, std::size_t limit)
+{
+    struct Expired {
+        Uuid job;
+        Uuid event;
+        std::string hook;
+        JobState state;
+    };
+    std::vector<Expired> expired;
+    {
+        auto rows = expired_(expiry, static_cast<std::int64_t>(limit));
+        while (rows.step())
+            expired.push_back({rows.uuid(0), rows.uuid(1), rows.text(2), state_of(rows, 3)});
+    }
+    for (const auto& [job, event, hook, state] : expired) {
+        delete_outputs_.run(job);
+        delete_body_.run(event);
+        delete_event_.run(event);
+        delete_job_.run(job); // and its attempts
+        counts_.remove(hook, state);
+    }
+    return expired.size();
+}
+
+} // namespace belay::jobs

@@ -1,0 +1,105 @@
+#pragma once
+#include "belayd/jobs/job.hpp"
+#include "belayd/jobs/job_counts.hpp"
+#include "belayd/jobs/sqlite.hpp"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace belay::jobs {
+
+/** A NewEvent as it is stored: ids and times are made by the caller, so that the store's thread need not. */
+struct EventRow {
+    Uuid event;
+    Uuid job;
+    Time received;
+    NewEvent content;
+    std::string arguments;   ///< netstrings
+    std::string environment; ///< netstrings
+};
+
+/**
+ * The tables of the store as operations of the queue.  Synchronous; each runs inside a transaction that the caller has
+ * begun, except open().
+ *
+ * Every operation is an index walk that touches as many rows as it returns or changes, whatever the tables hold.
+ *
+ * Confined to one thread at a time.  All throw sqlite::Error; after one the transaction may be gone: rollback().
+ */
+class StoreTables {
+public:
+    /** Takes over an open database, and counts what is in it. */
+    StoreTables(sqlite::Database database, std::string boot_id);
+
+    void begin();
+    /** The sync. @return the hooks of the jobs that were queued since begin() */
+    [[nodiscard]] std::set<std::string> commit();
+    void rollback() noexcept; ///< also where SQLite already has
+
+    /** Records attempts of other lives as lost; their jobs are requeued, or failed after max_lost_attempts. */
+    [[nodiscard]] std::vector<Uuid> recover(Time now);
+
+    [[nodiscard]] Accepted accept(const EventRow& row);
+    [[nodiscard]] std::vector<ClaimedJob> claim(
+        std::size_t limit, const std::map<std::string, unsigned>& room, Time now);
+    [[nodiscard]] bool finish(
+        const Uuid& job, unsigned attempt, const AttemptResult& result, const NextStep& next, Time now);
+    [[nodiscard]] std::optional<JobState> cancel(const Uuid& job, const std::string& reason, Time now);
+    [[nodiscard]] std::optional<JobState> retry(const Uuid& job, Time now);
+
+    /** Cancels up to `limit` queued jobs of hooks that `keep` does not have. @return how many */
+    [[nodiscard]] std::size_t cancel_orphans(
+        const std::set<std::string>& keep, const std::string& reason, std::size_t limit, Time now);
+
+    [[nodiscard]] std::optional<Time> next_due(const std::map<std::string, unsigned>& room);
+
+    /** Deletes up to `limit` jobs finished before `expiry`, with all that belongs to them. @return how many */
+    [[nodiscard]] std::size_t prune(Time expiry, std::size_t limit);
+
+    /** First enqueue of the oldest due job, by hook. */
+    [[nodiscard]] std::map<std::string, Time> oldest_ready(Time now);
+
+    [[nodiscard]] const JobCounts& counts() const noexcept { return counts_; }
+
+    [[nodiscard]] sqlite::Database& database() noexcept { return database_; }
+
+private:
+    struct Job {
+        std::string hook;
+        JobState state;
+        unsigned attempts;
+        unsigned lost;
+    };
+
+    [[nodiscard]] std::optional<Job> find_job(const Uuid& id);
+    [[nodiscard]] Accepted accept_again(const EventRow& row);
+    [[nodiscard]] std::optional<Uuid> next_in_state(
+        const std::string& hook, JobState state, const Uuid& after, int waiting = 0);
+    [[nodiscard]] ClaimedJob claim_job(const Uuid& id, Time now);
+    [[nodiscard]] std::optional<std::int64_t> keep_output(const AttemptResult& result);
+    [[nodiscard]] bool lose_attempt(const Uuid& id, Time now);
+
+    /** Queues a job anew: its attempts count from zero again. */
+    void requeue(const Uuid& id, const Job& was, Time now);
+
+    /** What becomes of a job after an attempt with that outcome, or without one. */
+    void settle(const Uuid& id, const Job& was, std::optional<Outcome> outcome, const NextStep& next, Time now);
+
+    sqlite::Database database_;
+    const std::string boot_id_;
+    JobCounts counts_;
+    std::set<std::string> queued_hooks_;
+    std::int64_t next_body_;
+
+    sqlite::Statement begin_, commit_;
+    sqlite::Statement insert_event_, insert_body_, insert_job_, find_delivery_;
+    sqlite::Statement find_job_, requeue_, settle_, end_attempt_, lose_attempt_, insert_output_;
+    sqlite::Statement next_in_state_, promote_, claimed_, set_running_, insert_attempt_;
+    sqlite::Statement first_ready_, first_waiting_;
+    sqlite::Statement expired_, delete_outputs_, delete_body_, delete_event_, delete_job_;
+};
+
+} // namespace belay::jobs
