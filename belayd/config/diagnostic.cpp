@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
 
 namespace belay::config {
 namespace {
@@ -42,6 +45,18 @@ std::string format(const Diagnostic& diagnostic)
         return text + fmt::format("\n    {}", escape_for_line(line_text, max_line_shown));
     const auto before = std::string_view{line_text}.substr(0, column - 1);
     return text + fmt::format("\n    {}\n    {:{}}^", escape_for_line(line_text), "", width(escape_for_line(before)));
+}
+
+Diagnostic make_diagnostic(const Origin& origin, std::string message)
+{
+    Diagnostic diagnostic{origin, std::move(message), {}};
+    if (std::error_code ignored; std::filesystem::is_regular_file(origin.file, ignored)) {
+        std::ifstream file{origin.file};
+        for (unsigned line = 0; line < origin.line; ++line)
+            if (!std::getline(file, diagnostic.line))
+                diagnostic.line.clear();
+    }
+    return diagnostic;
 }
 
 ConfigError::ConfigError(std::vector<Diagnostic> diagnostics)

@@ -17,6 +17,9 @@ struct Diagnostic {
 /** "FILE:LINE:COLUMN: message", the line, and a caret under the column; escaped for a terminal. */
 [[nodiscard]] std::string format(const Diagnostic& diagnostic);
 
+/** A diagnostic found after loading; its line is read from the file, if that still can be. */
+[[nodiscard]] Diagnostic make_diagnostic(const Origin& origin, std::string message);
+
 /** The configuration cannot be used: the first syntax error, or every validation error at once. */
 class ConfigError : public std::runtime_error {
 public:

@@ -33,8 +33,8 @@ std::vector<Diagnostic> unreloadable_changes(const Config& current, const Config
                     continue;
                 const auto name = fmt::format("{}.{}", section_name, key);
                 const auto found = next.origins.find(name);
-                changes.push_back({found == next.origins.end() ? Origin{next.file} : found->second,
-                    fmt::format("{} is {} and cannot become {} by a reload: restart belayd", name, before, after), {}});
+                changes.push_back(make_diagnostic(found == next.origins.end() ? Origin{next.file} : found->second,
+                    fmt::format("{} is {} and cannot become {} by a reload: restart belayd", name, before, after)));
             }
         }
     }
