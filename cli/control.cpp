@@ -1,0 +1,90 @@
+#include "cli/control.hpp"
+
+#include "belayd/config/load.hpp"
+#include "http/client.hpp"
+#include "http/response.hpp"
+
+#include <boost/json/parse.hpp>
+#include <fmt/format.h>
+
+#include <sysexits.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+namespace belay::cli {
+namespace {
+
+constexpr const char* system_socket = "/run/belay/control.sock";
+
+std::string find_socket(const Context& context)
+{
+    if (!context.socket.empty())
+        return context.socket;
+    if (const char* directories = std::getenv("RUNTIME_DIRECTORY"); directories != nullptr && *directories != '\0') {
+        const std::string_view all = directories; // separated by colons (systemd.exec(5))
+        return fmt::format("{}/control.sock", all.substr(0, all.find(':')));
+    }
+    std::error_code ignored;
+    if (std::filesystem::exists(system_socket, ignored))
+        return system_socket;
+    try {
+        return config::load_config(context.config_file).state_dir + "/control.sock";
+    } catch (const config::ConfigError&) {
+        throw Failure{EX_UNAVAILABLE,
+            fmt::format(
+                "there is no {}, and {} does not tell another place (is belayd running? see --socket, --config)",
+                system_socket, context.config_file)};
+    }
+}
+
+Answer succeed(Answer answer)
+{
+    if (!answer.ok())
+        throw Failure{EXIT_FAILURE, answer.problem()};
+    return answer;
+}
+
+} // namespace
+
+std::string Answer::problem() const
+{
+    const std::string detail = text_member(body, "detail");
+    return fmt::format("{} {}{}{}", status, http::reason_phrase(status), detail.empty() ? "" : ": ", detail);
+}
+
+Answer make_answer(int status, std::string body)
+{
+    json::error_code ec;
+    json::value parsed = json::parse(body, ec);
+    return {.status = status, .text = std::move(body), .body = ec ? json::value{} : std::move(parsed)};
+}
+
+Control::Control(const Context& context) : endpoint_("unix:" + find_socket(context)) {}
+
+Answer Control::call(const std::string& method, const std::string& target, Milliseconds timeout) const
+{
+    try {
+        auto response = http::fetch(endpoint_, {.method = method, .target = target, .fields = {}, .body = {}}, timeout);
+        return make_answer(response.status, std::move(response.body));
+    } catch (const std::system_error& e) {
+        const bool may_not_run =
+            e.code() == std::errc::no_such_file_or_directory || e.code() == std::errc::connection_refused;
+        throw Failure{
+            EX_UNAVAILABLE, fmt::format("{}{}", e.what(), may_not_run ? " (is belayd running? see --socket)" : "")};
+    }
+}
+
+Answer Control::get(const std::string& target) const
+{
+    return succeed(call("GET", target, answer_timeout));
+}
+
+Answer Control::post(const std::string& target) const
+{
+    return succeed(call("POST", target, answer_timeout));
+}
+
+} // namespace belay::cli

@@ -1,0 +1,51 @@
+#pragma once
+#include <chrono>
+#include <iosfwd>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belay::cli {
+
+enum class Style : unsigned char { plain, good, bad, active, faint, heading };
+
+/** A text of a table, escaped when it is printed. */
+struct Cell {
+    Cell(std::string text_, Style style_ = Style::plain) : text(std::move(text_)), style(style_) {}
+    Cell(const char* text_) : text(text_) {}
+
+    std::string text;
+    Style style = Style::plain;
+};
+
+/** Rows in columns that line up. */
+class Table {
+public:
+    void add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
+    void print(std::ostream& out, bool colours) const;
+
+private:
+    std::vector<std::vector<Cell>> rows_;
+};
+
+/** How the state of a job or the outcome of an attempt looks. */
+[[nodiscard]] Style style_of(std::string_view state) noexcept;
+
+/** `text` in the colours of `style`, if any. */
+[[nodiscard]] std::string paint(const std::string& text, Style style, bool colours);
+
+/** Many lines for a terminal: like escape_for_line(), but new lines, tabs and backslashes stay as they are. */
+[[nodiscard]] std::string escape_for_terminal(std::string_view text);
+
+/** "2026-03-01T09:30:00.250000Z" → "2026-03-01 09:30:00"; other text as it is. */
+[[nodiscard]] std::string format_time(std::string_view rfc3339);
+
+/** Between two RFC 3339 times in UTC: "250ms", "3.2s", "1h5m"; "" unless both can be read. */
+[[nodiscard]] std::string format_elapsed(std::string_view from, std::string_view to);
+
+/** The words as a shell would take them: /bin/echo 'a b'. */
+[[nodiscard]] std::string format_command(std::span<const std::string> arguments);
+
+} // namespace belay::cli

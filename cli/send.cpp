@@ -1,0 +1,179 @@
+#include "base/uuid.hpp"
+#include "belayd/hooks/signature.hpp"
+#include "build_config.hpp"
+#include "cli/commands.hpp"
+#include "cli/control.hpp"
+#include "cli/format.hpp"
+#include "cli/target.hpp"
+#include "http/client.hpp"
+
+#include <fmt/format.h>
+
+#include <sysexits.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <ostream>
+#include <system_error>
+
+namespace belay::cli {
+namespace {
+
+/** Ingress answers as soon as the event is on disk. */
+constexpr Milliseconds send_timeout{30'000};
+
+struct SendOptions {
+    std::string hook;
+    std::string data; ///< a file, "-" for stdin, "" for an empty object
+    std::string secret_file;
+    std::string event = "push";
+    std::string delivery;
+    std::vector<std::string> headers;
+    std::string url = "http://127.0.0.1:9080";
+};
+
+struct Destination {
+    std::string endpoint; ///< as http::fetch() takes it
+    std::string prefix;   ///< of the path, without a '/' at its end
+};
+
+Destination parse_url(const std::string& url)
+{
+    if (url.starts_with("unix:"))
+        return {.endpoint = url, .prefix = ""};
+    constexpr std::string_view scheme = "http://";
+    if (!url.starts_with(scheme))
+        throw Failure{EX_USAGE,
+            fmt::format("--url {}: give http://HOST:PORT or unix:/PATH of belayd itself; TLS ends at the proxy", url)};
+    const std::string rest = url.substr(scheme.size());
+    const std::size_t slash = std::min(rest.find('/'), rest.size());
+    Destination destination{.endpoint = rest.substr(0, slash), .prefix = rest.substr(slash)};
+    while (destination.prefix.ends_with('/'))
+        destination.prefix.pop_back();
+    const std::size_t port = destination.endpoint.rfind(':');
+    if (port == std::string::npos || destination.endpoint.find(']', port) != std::string::npos)
+        destination.endpoint += ":80";
+    return destination;
+}
+
+std::string read_all(std::istream& in)
+{
+    return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+std::string read_payload(const std::string& data, std::istream& standard_input)
+{
+    if (data.empty())
+        return "{}";
+    if (data == "-")
+        return read_all(standard_input);
+    std::ifstream file{data, std::ios::binary};
+    try {
+        if (file)
+            return read_all(file);
+    } catch (const std::ios_base::failure&) { // libstdc++ throws from the buffer, e.g. for a directory
+    }
+    throw Failure{EX_USAGE, fmt::format("cannot read --data {}: {}", data, std::generic_category().message(errno))};
+}
+
+std::string load_secret(const std::string& file)
+{
+    config::SecretSource source;
+    source.name = std::filesystem::absolute(file).string();
+    try {
+        return hooks::load_secret(source, "");
+    } catch (const std::runtime_error& e) {
+        throw Failure{EX_USAGE, fmt::format("--secret-file: {}", e.what())};
+    }
+}
+
+std::pair<std::string, std::string> parse_header(const std::string& text)
+{
+    const std::size_t colon = text.find(':');
+    if (colon == 0 || colon == std::string::npos)
+        throw Failure{EX_USAGE, fmt::format("--header \"{}\" is not NAME:VALUE", text)};
+    const std::size_t value = text.find_first_not_of(" \t", colon + 1);
+    return {text.substr(0, colon), value == std::string::npos ? "" : text.substr(value)};
+}
+
+/** The request that GitHub would send. */
+http::ClientRequest make_request(const SendOptions& options, const std::string& prefix, std::istream& standard_input)
+{
+    http::ClientRequest request{.method = "POST",
+        .target = prefix + "/hooks/" + percent_encode(options.hook),
+        .fields = {{"User-Agent", "belay/" BELAY_VERSION}, {"Content-Type", "application/json"},
+            {"X-GitHub-Event", options.event},
+            {"X-GitHub-Delivery", options.delivery.empty() ? to_string(make_uuid_v7()) : options.delivery}},
+        .body = read_payload(options.data, standard_input)};
+    if (!options.secret_file.empty())
+        request.fields.emplace_back(
+            "X-Hub-Signature-256", hooks::github_signature(load_secret(options.secret_file), request.body));
+    for (const std::string& header : options.headers)
+        request.fields.push_back(parse_header(header));
+    return request;
+}
+
+void print_verdict(const Answer& answer, Context& context)
+{
+    const std::string state = text_member(answer.body, "state");
+    const std::string job = text_member(answer.body, "job");
+    std::string verdict;
+    if (state == "ignored")
+        verdict = "ignored: " + text_member(answer.body, "reason");
+    else if (flag_member(answer.body, "duplicate"))
+        verdict =
+            fmt::format("duplicate of event {}, whose job {} is {}", text_member(answer.body, "event"), job, state);
+    else
+        verdict = fmt::format(
+            "{}: job {}, event {}", state.empty() ? "accepted" : state, job, text_member(answer.body, "event"));
+    context.out << escape_for_terminal(verdict) << '\n';
+}
+
+int send(const SendOptions& options, Context& context)
+{
+    const Destination destination = parse_url(options.url);
+    const http::ClientRequest request = make_request(options, destination.prefix, context.in);
+    Answer answer;
+    try {
+        auto response = http::fetch(destination.endpoint, request, send_timeout);
+        answer = make_answer(response.status, std::move(response.body));
+    } catch (const std::system_error& e) {
+        throw Failure{EX_UNAVAILABLE, fmt::format("{} (is belayd running? see --url)", e.what())};
+    } catch (const std::invalid_argument& e) {
+        throw Failure{EX_USAGE, e.what()};
+    }
+    if (context.json)
+        context.out << answer.text << '\n';
+    if (!answer.ok()) {
+        const bool unsigned_request = answer.status == 401 && options.secret_file.empty();
+        throw Failure{EXIT_FAILURE, answer.problem() + (unsigned_request ? " (sign it: --secret-file)" : "")};
+    }
+    if (!context.json)
+        print_verdict(answer, context);
+    return EXIT_SUCCESS;
+}
+
+} // namespace
+
+void add_send(CLI::App& app, Context& context, Command& chosen)
+{
+    const auto options = std::make_shared<SendOptions>();
+    CLI::App* command = app.add_subcommand("send", "Send an event to a hook, as GitHub would");
+    command->add_option("HOOK", options->hook, "the hook's name")->required()->type_name("");
+    command->add_option("--data", options->data, "the payload; - for stdin; {} if not given")->type_name("FILE");
+    command->add_option("--secret-file", options->secret_file, "sign with the secret in this file")->type_name("FILE");
+    command->add_option("--event", options->event, "X-GitHub-Event")->capture_default_str()->type_name("NAME");
+    command->add_option("--delivery", options->delivery, "X-GitHub-Delivery; a new one if not given")->type_name("ID");
+    command->add_option("--header", options->headers, "one more header field; may be repeated")
+        ->type_name("NAME:VALUE")
+        ->allow_extra_args(false);
+    command->add_option("--url", options->url, "where ingress listens; unix:/PATH for a socket")
+        ->capture_default_str()
+        ->type_name("URL");
+    command->footer("Example:\n  belay send deploy --data push.json --secret-file /etc/belay/github.secret");
+    command->callback([&, options] { chosen = [&, options] { return send(*options, context); }; });
+}
+
+} // namespace belay::cli
