@@ -18,7 +18,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOTS = pathlib.Path("/var/tmp/belay-test-roots")
-PACKAGES = ["systemd", "dbus", "supervisor", "prometheus"]
+PACKAGES = ["systemd", "dbus", "procps", "supervisor", "prometheus"]
 NAMESPACES = ["--mount", "--pid", "--ipc", "--uts", "--cgroup", "--net"]
 DEADLINE = 60.0  # seconds: for whatever should take one
 

@@ -1,0 +1,214 @@
+"""belayd under a real systemd: start, reload, stop, crash, journal, socket activation, watchdog."""
+
+import re
+import threading
+import unittest
+
+import belay_machine
+import machine
+
+DROP_IN = "/run/systemd/system/belayd.service.d/test.conf"
+
+
+def setUpModule() -> None:
+    reason = machine.unavailable()
+    if reason:
+        raise unittest.SkipTest(reason)
+
+
+class SystemdTest(unittest.TestCase):
+    """Each test has the machine to itself, with belayd stopped and configured afresh."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.machine = cls.enterClassContext(belay_machine.BelayMachine())
+
+    def setUp(self):
+        self.machine.configure(belay_machine.CONFIGURATION)
+        self.addCleanup(self._reset)
+
+    def _reset(self):
+        self.machine.run("systemctl", "stop", "belayd.socket", "belayd.service")
+        self.machine.run("sh", "-c", f"rm -rf /var/lib/belay {DROP_IN}; systemctl daemon-reload")
+        self.machine.run("systemctl", "reset-failed")
+
+    def start(self) -> None:
+        done = self.machine.run("systemctl", "start", "belayd", check=False)
+        self.assertEqual(done.returncode, 0, self.log())
+
+    def log(self) -> str:
+        return self.machine.run("journalctl", "--unit=belayd", "--no-pager", "--output=cat", "--lines=40").stdout
+
+    def since(self) -> str:
+        """A cursor: arguments for journal() that show what comes from now on."""
+        return "--after-cursor=" + self.machine.journal("--lines=1")[-1]["__CURSOR"]
+
+    def test_start_means_ready(self):
+        self.start()
+        shown = self.machine.properties("belayd", "ActiveState", "SubState", "StatusText", "MainPID", "NRestarts")
+        self.assertEqual((shown["ActiveState"], shown["SubState"], shown["NRestarts"]), ("active", "running", "0"))
+        self.assertIn("2 hooks", shown["StatusText"])
+        self.assertEqual(self.machine.get("/readyz")[0], 200)
+        self.assertEqual(self.machine.get("/healthz")[0], 200)
+
+    def test_it_runs_as_its_user_and_keeps_its_state_to_itself(self):
+        self.start()
+        user = self.machine.run("ps", "-o", "user=", "-p", str(self.machine.main_pid())).stdout.strip()
+        self.assertEqual(user, "belay")
+        modes = self.machine.run("stat", "--format=%a %U %G", "/var/lib/belay", "/run/belay",
+                                 "/run/belay/control.sock").stdout.splitlines()
+        self.assertEqual(modes, ["700 belay belay", "750 belay belay", "660 belay belay"])
+
+    def test_a_signed_post_becomes_a_job(self):
+        self.start()
+        status, answer = self.machine.post("deploy", {"after": "c0ffee"})
+        self.assertEqual((status, answer["state"]), (202, "queued"))
+        job = self.machine.wait_job(answer["job"], *belay_machine.ENDED)
+        self.assertEqual(job["state"], "succeeded", self.log())
+        output = self.machine.run("belay", "logs", answer["job"]).stdout
+        self.assertEqual(output.splitlines(), ["deployed c0ffee", str(len('{"after": "c0ffee"}'))])
+
+    def test_a_forged_post_does_not(self):
+        self.start()
+        self.assertEqual(self.machine.post("deploy", secret="another")[0], 401)
+        self.assertEqual(self.machine.belay("jobs")["jobs"], [])
+
+    def test_a_good_reload_takes_effect(self):
+        self.start()
+        pid = self.machine.main_pid()
+        self.machine.configure(belay_machine.CONFIGURATION + '[hooks.more]\nauth = "none"\nrun = ["/bin/true"]\n')
+        self.machine.run("systemctl", "reload", "belayd")
+        self.assertEqual(self.machine.post("more")[0], 202)
+        self.assertEqual(self.machine.main_pid(), pid)
+        self.assertEqual(self.machine.properties("belayd", "ActiveState")["ActiveState"], "active")
+
+    def test_a_bad_reload_fails_with_the_reason_and_changes_nothing(self):
+        self.start()
+        pid = self.machine.main_pid()
+        cursor = self.since()
+        self.machine.configure(belay_machine.CONFIGURATION.replace("deploy", "renamed") + "\n[runner2]\n")
+        done = self.machine.run("systemctl", "reload", "belayd", check=False)
+        self.assertNotEqual(done.returncode, 0)
+        told = "\n".join(record["MESSAGE"] for record in self.machine.journal(cursor, "--unit=belayd"))
+        self.assertRegex(told, r"/etc/belay/belay\.toml:\d+:\d+: .*runner2")
+        self.assertEqual(self.machine.post("deploy")[0], 202)
+        self.assertEqual(self.machine.post("renamed")[0], 404)
+        shown = self.machine.properties("belayd", "ActiveState", "SubState", "MainPID")
+        self.assertEqual((shown["ActiveState"], shown["SubState"], int(shown["MainPID"])), ("active", "running", pid))
+
+    def test_stop_is_clean_and_proves_it(self):
+        self.start()
+        self.machine.post("deploy")
+        self.machine.run("systemctl", "stop", "belayd")
+        shown = self.machine.properties("belayd", "ActiveState", "Result", "ExecMainStatus", "ExecMainCode")
+        self.assertEqual((shown["ActiveState"], shown["Result"], shown["ExecMainStatus"], shown["ExecMainCode"]),
+                         ("inactive", "success", "0", "1"))  # CLD_EXITED
+        self.assertRegex(self.log(), r"leak check clean: 0 threads, 0 descriptors, 0 children")
+
+    def test_stop_requeues_what_outlasts_the_drain(self):
+        self.machine.configure(belay_machine.CONFIGURATION.replace('"5s"', '"100ms"'))
+        self.start()
+        job = self.machine.post("slow")[1]["job"]
+        self.machine.wait_job(job, "running")
+        self.machine.run("systemctl", "stop", "belayd")
+        self.assertEqual(self.machine.properties("belayd", "Result")["Result"], "success", self.log())
+        self.assertEqual(self.machine.run("pgrep", "-x", "sleep", check=False).stdout, "")
+        self.start()
+        self.machine.wait_job(job, "running")
+        outcomes = [attempt["outcome"] for attempt in self.machine.job(job)["attempt_list"]]
+        self.assertEqual(outcomes, ["interrupted", None])
+
+    def test_a_killed_daemon_comes_back_with_its_jobs(self):
+        self.start()
+        job = self.machine.post("slow")[1]["job"]
+        self.machine.wait_job(job, "running")
+        pid = self.machine.main_pid()
+        self.machine.run("kill", "-KILL", str(pid))
+        self.machine.wait("the restart", lambda: self.machine.main_pid() not in (0, pid))
+        self.machine.wait("READY", lambda: self.machine.properties("belayd", "SubState")["SubState"] == "running")
+        self.machine.wait_job(job, "running")
+        self.assertEqual(self.machine.properties("belayd", "NRestarts")["NRestarts"], "1")
+        outcomes = [attempt["outcome"] for attempt in self.machine.job(job)["attempt_list"]]
+        self.assertEqual(outcomes, ["lost", None])
+        running = self.machine.run("pgrep", "-x", "sleep").stdout.split()
+        self.assertEqual(len(running), 1, "the attempt of the dead daemon is still there")
+
+    def test_a_bad_configuration_is_not_tried_again(self):
+        self.machine.configure("[hooks.deploy]\n")
+        done = self.machine.run("systemctl", "start", "belayd", check=False)
+        self.assertNotEqual(done.returncode, 0)
+        shown = self.machine.properties("belayd", "ActiveState", "ExecMainStatus", "NRestarts")
+        self.assertEqual((shown["ActiveState"], shown["ExecMainStatus"], shown["NRestarts"]), ("failed", "78", "0"))
+        self.assertRegex(self.log(), r"/etc/belay/belay\.toml:1:\d+: ")
+
+    def test_the_journal_has_fields(self):
+        self.start()
+        answer = self.machine.post("deploy")[1]
+        self.machine.wait_job(answer["job"], "succeeded")
+        records = self.machine.wait("the record", lambda: self.machine.journal(f"BELAY_JOB={answer['job']}"))
+        finished = [record for record in records if record["MESSAGE"].startswith("attempt finished")]
+        self.assertEqual(len(finished), 1, records)
+        record = finished[0]
+        self.assertEqual((record["BELAY_HOOK"], record["BELAY_EVENT"], record["BELAY_ATTEMPT"]),
+                         ("deploy", answer["event"], "1"))
+        self.assertEqual((record["SYSLOG_IDENTIFIER"], record["PRIORITY"], record["_SYSTEMD_UNIT"], record["_TRANSPORT"]),
+                         ("belayd", "6", "belayd.service", "journal"))
+
+    def test_a_job_cannot_write_the_journal_as_belayd(self):
+        """Its output is captured; nothing of it is a record."""
+        self.machine.configure(belay_machine.CONFIGURATION + '[hooks.loud]\nauth = "none"\n'
+                               'run = ["/bin/sh", "-c", "echo \'<0>forged\'; echo forged >&2"]\n')
+        self.start()
+        cursor = self.since()
+        job = self.machine.post("loud")[1]["job"]
+        self.machine.wait_job(job, "succeeded")
+        self.assertEqual([r for r in self.machine.journal(cursor) if "forged" in str(r["MESSAGE"])], [])
+        self.assertIn("forged", self.machine.run("belay", "logs", job).stdout)
+
+    def test_the_first_connection_starts_it(self):
+        self.machine.run("systemctl", "start", "belayd.socket")
+        self.assertEqual(self.machine.properties("belayd", "ActiveState")["ActiveState"], "inactive")
+        status, answer = self.machine.post("deploy")
+        self.assertEqual(status, 202, answer)
+        self.machine.wait_job(answer["job"], "succeeded")
+        self.assertEqual(self.machine.properties("belayd", "ActiveState")["ActiveState"], "active")
+
+    def test_a_restart_with_the_socket_unit_refuses_nobody(self):
+        self.machine.run("systemctl", "start", "belayd.socket", "belayd.service")
+        stop = threading.Event()
+        answers = []
+
+        def send():
+            while not stop.is_set():
+                answers.append(self.machine.post("deploy"))
+
+        senders = [threading.Thread(target=send) for _ in range(4)]
+        for sender in senders:
+            sender.start()
+        try:
+            for _ in range(5):
+                seen = len(answers)
+                self.machine.run("systemctl", "restart", "belayd")
+                self.machine.wait("answers", lambda: len(answers) > seen + 4)
+        finally:
+            stop.set()
+            for sender in senders:
+                sender.join()
+        self.assertEqual([answer for answer in answers if answer[0] != 202], [])
+        self.assertGreater(len(answers), 20)
+
+    def test_a_wedged_daemon_is_replaced(self):
+        self.machine.write(DROP_IN, "[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.start()
+        pid = self.machine.main_pid()
+        self.machine.run("kill", "-STOP", str(pid))
+        self.machine.wait("the watchdog", lambda: self.machine.main_pid() not in (0, pid))
+        self.machine.wait("READY", lambda: self.machine.properties("belayd", "SubState")["SubState"] == "running")
+        self.assertEqual(self.machine.post("deploy")[0], 202)
+        self.assertTrue(re.search("[Ww]atchdog timeout", "\n".join(
+            str(r["MESSAGE"]) for r in self.machine.journal("--unit=belayd"))))
+
+
+if __name__ == "__main__":
+    unittest.main()
