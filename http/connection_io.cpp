@@ -38,7 +38,7 @@ asio::awaitable<bool> Connection::read_sized_body(Request& request, Bytes size, 
     input_.consume(body_.size());
     std::size_t filled = body_.size();
     body_start_ = Clock::now();
-    body_received_ = 0;
+    body_received_ = filled;
     while (filled < size) {
         if (filled == body_.size())
             body_.resize(static_cast<std::size_t>(std::min<Bytes>(size, filled + body_step)));
@@ -58,7 +58,7 @@ asio::awaitable<bool> Connection::read_chunked_body(Request& request, Bytes limi
     if (expects_continue && input_.unread().empty())
         output_ += continue_line;
     body_start_ = Clock::now();
-    body_received_ = 0;
+    body_received_ = input_.unread().size();
     for (;;) {
         std::string_view input = input_.unread();
         const Bytes at_most = body_.size() + input.size();

@@ -54,14 +54,14 @@ private:
     std::vector<Field>& fields_;
 };
 
-/** Whether the request line ends in a version, if not in one that Beast takes. */
-bool names_a_version(std::string_view raw)
+/** Whether the request line ends in a version that is not spoken here. */
+bool names_another_version(std::string_view raw)
 {
     const std::string_view line = raw.substr(0, raw.find('\r'));
     const std::size_t space = line.rfind(' ');
     const std::string_view version = space == line.npos ? std::string_view{} : line.substr(space + 1);
     return version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) && version[6] == '.' &&
-           is_digit(version[7]);
+           is_digit(version[7]) && version != "HTTP/1.1" && version != "HTTP/1.0";
 }
 
 } // namespace
@@ -73,7 +73,7 @@ std::optional<Rejection> parse_head(std::string_view raw, Head& head, std::vecto
     HeadParser parser{head, fields};
     parser.header_limit(static_cast<std::uint32_t>(raw.size() + 1)); // bounded by HeadScanner already
     parser.put(boost::asio::buffer(raw.data(), raw.size()), ec);
-    if (ec == beast::http::error::bad_version && names_a_version(raw))
+    if (ec == beast::http::error::bad_version && names_another_version(raw))
         return Rejection{.status = 505, .detail = "Only HTTP/1.1 and HTTP/1.0 are spoken here.", .fields = {}};
     if (ec)
         return Rejection{.status = 400, .detail = "The request header is malformed.", .fields = {}};

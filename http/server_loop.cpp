@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 /** Deadlines are late by up to this. */
 constexpr auto longest_sweep = 1s;
 
-/** While draining, ends are waited for. */
+/** While somebody waits for connections to go. */
 constexpr auto drain_sweep = 20ms;
 
 ServerLoop::Clock::duration sweep_interval(const Limits& limits)
@@ -90,7 +90,7 @@ asio::awaitable<void> ServerLoop::sweep()
 {
     while (!connections_.empty()) {
         sweep_timer_.expires_after(
-            draining_ ? std::min<Clock::duration>(sweep_interval_, drain_sweep) : sweep_interval_);
+            waiting_.empty() ? sweep_interval_ : std::min<Clock::duration>(sweep_interval_, drain_sweep));
         error_code ec;
         co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         const auto now = Clock::now();
@@ -107,7 +107,6 @@ void ServerLoop::drain(const ListenerTag& listener)
     for (Connection* const connection : connections_)
         if (!listener || connection->listener() == listener)
             connection->begin_drain();
-    sweep_timer_.cancel(); // to turn faster
 }
 
 bool ServerLoop::has_any_of(const ListenerTag& listener) const noexcept
@@ -120,6 +119,7 @@ asio::awaitable<void> ServerLoop::wait_until_gone(ListenerTag listener, Clock::t
 {
     asio::steady_timer timer{io_};
     waiting_.push_back(&timer);
+    sweep_timer_.cancel(); // to turn faster from now on
     while (has_any_of(listener) && Clock::now() < deadline) {
         timer.expires_at(deadline);
         error_code ec;

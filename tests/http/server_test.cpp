@@ -1,9 +1,12 @@
 #include "http/server.hpp"
 #include "test_server.hpp"
 
-#include <boost/asio/steady_timer.hpp>
+#include <fcntl.h>
+#include <sys/resource.h>
 
-#include <latch>
+#include <ctime>
+#include <numeric>
+#include <stdexcept>
 
 namespace belay::http {
 namespace {
@@ -21,6 +24,18 @@ asio::awaitable<Response> throw_now(Request&)
 {
     throw std::runtime_error{"broken handler"};
     co_return Response{};
+}
+
+std::size_t total(const Server& server)
+{
+    const auto counts = server.connections();
+    return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+}
+
+rlim_t lowest_free_descriptor()
+{
+    const UniqueFd probe{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+    return static_cast<rlim_t>(probe.get());
 }
 
 std::string post(std::string_view path, std::string_view body)
@@ -104,6 +119,274 @@ TEST(Server, DealsConnectionsToAllLoops)
         EXPECT_EQ(client.receive().status, 200);
     }
     EXPECT_EQ(seen.load(), 3U);
+}
+
+Limits short_limits()
+{
+    Limits limits;
+    limits.header_timeout = limits.body_timeout = limits.write_timeout = limits.idle_timeout = 200ms;
+    limits.linger_timeout = 2'000ms;
+    return limits;
+}
+
+TEST(Server, B61_RejectsASlowHeadWith408)
+{
+    TestServer fixture{1, short_limits()};
+    fixture.start();
+    TestClient client = fixture.connect();
+    const auto start = std::chrono::steady_clock::now();
+    std::atomic<bool> answered = false;
+    std::thread dribble{[&] { // a byte each 20 ms must not keep the head alive
+        while (!answered && client.try_send("a"))
+            std::this_thread::sleep_for(20ms);
+    }};
+    const auto answer = client.receive();
+    EXPECT_EQ(answer.status, 408);
+    EXPECT_TRUE(answer.closes());
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+    answered = true;
+    dribble.join();
+}
+
+TEST(Server, B61_RejectsASlowBodyWith408)
+{
+    TestServer fixture{1, short_limits()};
+    fixture.router.add({.method = "POST", .pattern = "/echo", .handler = echo_now, .admit = {}});
+    fixture.start();
+    for (const std::string framing : {"Content-Length: 100\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n64\r\n"}) {
+        TestClient client = fixture.connect();
+        client.send("POST /echo HTTP/1.1\r\nHost: a\r\n" + framing + "abc");
+        EXPECT_EQ(client.receive().status, 408);
+        EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+    }
+    EXPECT_EQ(fixture.probe(), 200);
+}
+
+TEST(Server, ABodyThatArrivesFastEnoughMayTakeLongerThanTheTimeout)
+{
+    Limits limits = short_limits();
+    limits.body_rate = 10; // bytes per second: 100 bytes earn 10 s
+    TestServer fixture{1, limits};
+    fixture.router.add({.method = "POST", .pattern = "/echo", .handler = echo_now, .admit = {}});
+    fixture.start();
+    TestClient client = fixture.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 105\r\n\r\n" + std::string(100, 'x'));
+    for (int i = 0; i < 5; ++i) {
+        std::this_thread::sleep_for(100ms); // what is under test is time that passes
+        client.send("x");
+    }
+    EXPECT_EQ(client.receive().status, 200);
+}
+
+TEST(Server, ClosesAnIdleConnectionWithoutReset)
+{
+    TestServer fixture{1, short_limits()};
+    fixture.start();
+    TestClient silent = fixture.connect(); // never sends a byte
+    TestClient client = fixture.connect();
+    client.send(get_root);
+    EXPECT_EQ(client.receive().status, 200);
+    EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+    EXPECT_EQ(silent.receive_end(), TestClient::End::eof);
+    client.close();
+    silent.close();
+    EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 0; }));
+}
+
+TEST(Server, DropsAReaderThatStalls)
+{
+    TestServer fixture{1, short_limits()};
+    fixture.router.add({.method = "GET",
+        .pattern = "/large",
+        .handler = answer_with(200, std::string(16 * 1024 * 1024, 'x')),
+        .admit = {}});
+    fixture.start();
+    TestClient client = fixture.connect(/*receive_buffer=*/4096);
+    client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(eventually([&] { return fixture.server().requests_in_flight() == 1; }));
+    EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 0; }));
+    EXPECT_EQ(fixture.probe(), 200);
+}
+
+TEST(Server, ASlowReaderThatReadsGetsEverything)
+{
+    TestServer fixture{1, short_limits()};
+    fixture.router.add({.method = "GET",
+        .pattern = "/large",
+        .handler = answer_with(200, std::string(16 * 1024 * 1024, 'x')),
+        .admit = {}});
+    fixture.start();
+    TestClient client = fixture.connect(/*receive_buffer=*/65536);
+    client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(client.receive().body.size(), 16U * 1024 * 1024);
+}
+
+TEST(Server, SaysContinueOnlyWhenItWillTakeTheBody)
+{
+    TestServer fixture;
+    fixture.router.add({.method = "POST", .pattern = "/echo", .handler = echo_now, .admit = {}});
+    fixture.start();
+    for (const std::string framing : {"Content-Length: 5", "Transfer-Encoding: chunked"}) {
+        TestClient client = fixture.connect();
+        client.send("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n" + framing + "\r\n\r\n");
+        EXPECT_EQ(client.receive(/*head_only=*/true).status, 100);
+        client.send(framing.starts_with('C') ? "hello" : "5\r\nhello\r\n0\r\n\r\n");
+        EXPECT_EQ(client.receive().body, "POST hello");
+    }
+    TestClient unknown = fixture.connect();
+    unknown.send("POST /nowhere HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    EXPECT_EQ(unknown.receive().status, 404);
+}
+
+TEST(Server, AnswersHeadWithoutContent)
+{
+    TestServer fixture;
+    fixture.start();
+    TestClient client = fixture.connect();
+    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + std::string{get_root});
+    const auto head = client.receive(/*head_only=*/true);
+    EXPECT_EQ(head.status, 200);
+    EXPECT_TRUE(head.has("\r\nContent-Length: 5\r\n"));
+    EXPECT_EQ(client.receive().body, "alive");
+}
+
+TEST(Server, SpeaksHttp10)
+{
+    TestServer fixture;
+    fixture.start();
+    TestClient kept = fixture.connect();
+    for (int i = 0; i < 2; ++i) {
+        kept.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        EXPECT_TRUE(kept.receive().has("\r\nConnection: keep-alive\r\n"));
+    }
+    TestClient plain = fixture.connect();
+    plain.send("GET / HTTP/1.0\r\n\r\n");
+    EXPECT_TRUE(plain.receive().closes());
+    EXPECT_EQ(plain.receive_end(), TestClient::End::eof);
+}
+
+TEST(Server, AnswersAClientThatHalfClosed)
+{
+    TestServer fixture;
+    fixture.start();
+    TestClient client = fixture.connect();
+    client.send(get_root);
+    client.shut_down_sending();
+    EXPECT_EQ(client.receive().status, 200);
+    EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+}
+
+TEST(Server, RefusesBodiesBeyondTheBudgetWith503)
+{
+    BodyBudget budget{1000};
+    TestServer fixture{1, {}, &budget};
+    fixture.router.add({.method = "POST", .pattern = "/echo", .handler = echo_now, .admit = {}});
+    fixture.start();
+    TestClient holder = fixture.connect();
+    holder.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return budget.used() == 900; }));
+    TestClient refused = fixture.connect();
+    refused.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n");
+    const auto answer = refused.receive();
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_TRUE(answer.has("\r\nRetry-After: "));
+    holder.send(std::string(900, 'x'));
+    EXPECT_EQ(holder.receive().status, 200);
+    EXPECT_TRUE(eventually([&] { return budget.used() == 0; }));
+}
+
+TEST(Server, ReleasesTheBudgetOfAnUploadThatBreaksOff)
+{
+    BodyBudget budget{1'000'000};
+    TestServer fixture{1, {}, &budget};
+    fixture.router.add({.method = "POST", .pattern = "/echo", .handler = echo_now, .admit = {}});
+    fixture.start();
+    for (const std::string framing : {"Content-Length: 900\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n384\r\n"}) {
+        TestClient client = fixture.connect();
+        client.send("POST /echo HTTP/1.1\r\nHost: a\r\n" + framing + "abc");
+        ASSERT_TRUE(eventually([&] { return budget.used() > 0; }));
+        client.reset();
+        EXPECT_TRUE(eventually([&] { return budget.used() == 0; }));
+    }
+}
+
+TEST(Server, TellsConnectionsOverTheCapAndRecovers)
+{
+    Limits limits;
+    limits.connections = 2;
+    TestServer fixture{1, limits};
+    fixture.start();
+    auto first = std::make_unique<TestClient>(fixture.connect());
+    TestClient second = fixture.connect();
+    ASSERT_TRUE(eventually([&] { return total(fixture.server()) == 2; }));
+    TestClient third = fixture.connect();
+    third.send(get_root);
+    const auto answer = third.receive();
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_TRUE(answer.closes());
+    EXPECT_EQ(third.receive_end(), TestClient::End::eof);
+    third.close();
+    first.reset();
+    EXPECT_TRUE(eventually([&] { return fixture.probe() == 200; }));
+    second.send(get_root);
+    EXPECT_EQ(second.receive().status, 200);
+}
+
+TEST(Server, CountsConnectionsByState)
+{
+    TestServer fixture;
+    fixture.start();
+    const auto count = [&](ConnectionState state) {
+        return fixture.server().connections()[static_cast<std::size_t>(state)];
+    };
+    TestClient client = fixture.connect();
+    EXPECT_TRUE(eventually([&] { return count(ConnectionState::fresh) == 1; }));
+    client.send("GET / HTT");
+    EXPECT_TRUE(eventually([&] { return count(ConnectionState::partial) == 1; }));
+    EXPECT_EQ(fixture.server().requests_in_flight(), 1U);
+    client.send("P/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(client.receive().status, 200);
+    EXPECT_TRUE(eventually([&] { return count(ConnectionState::idle) == 1; }));
+    EXPECT_EQ(fixture.server().requests_in_flight(), 0U);
+    client.close();
+    EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 0; }));
+}
+
+TEST(Server, F23_AStormOfResetsLeavesNoConnection)
+{
+    TestServer fixture{2};
+    fixture.start();
+    for (int i = 0; i < 1000; ++i) {
+        TestClient client = fixture.connect();
+        (void)client.try_send(i % 2 == 0 ? get_root : get_root.substr(0, 9));
+        client.reset();
+    }
+    EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 0; }));
+    EXPECT_EQ(fixture.probe(), 200);
+}
+
+TEST(Server, F7_PausesWhenThereAreNoDescriptorsAndRecovers)
+{
+    TestServer fixture;
+    fixture.start();
+    EXPECT_EQ(fixture.probe(), 200);
+    // The client's socket must exist before descriptors are gone; it connects into the backlog.
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    TestClient blocked = [&] {
+        const rlimit none{.rlim_cur = lowest_free_descriptor() + 1, .rlim_max = before.rlim_max};
+        EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+        return fixture.connect();
+    }();
+    blocked.send(get_root);
+    const auto cpu_before = std::clock();
+    EXPECT_TRUE(eventually([&] { return !fixture.warnings().empty(); }));
+    std::this_thread::sleep_for(500ms); // what is under test is that nothing happens
+    const double cpu_seconds = static_cast<double>(std::clock() - cpu_before) / CLOCKS_PER_SEC;
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_EQ(blocked.receive().status, 200);
+    EXPECT_EQ(fixture.warnings().size(), 1U);
+    EXPECT_LT(cpu_seconds, 0.3) << "it must not spin";
 }
 
 } // namespace

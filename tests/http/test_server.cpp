@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 
 #include <cerrno>
 
@@ -23,6 +24,17 @@ TestClient::TestClient(std::uint16_t port, int receive_buffer)
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        socket_.reset();
+}
+
+TestClient::TestClient(const std::string& unix_spec) : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
+{
+    const timeval deadline{.tv_sec = 10, .tv_usec = 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    unix_spec.copy(address.sun_path, sizeof address.sun_path - 1, sizeof "unix:" - 1);
     if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         socket_.reset();
 }

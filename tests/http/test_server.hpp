@@ -23,6 +23,11 @@ public:
     /** Connects to a port of 127.0.0.1. */
     explicit TestClient(std::uint16_t port, int receive_buffer = 0);
 
+    /** Connects to "unix:/path". */
+    explicit TestClient(const std::string& unix_spec);
+
+    [[nodiscard]] bool connected() const { return static_cast<bool>(socket_); }
+
     void send(std::string_view bytes);
     /** As much of it as the peer takes before it closes; whether all of it. */
     bool try_send(std::string_view bytes);
@@ -44,8 +49,6 @@ public:
     enum class End : std::uint8_t { eof, reset, timeout, data };
     /** What comes next, if not data: the end of the stream, or a reset. */
     [[nodiscard]] End receive_end();
-
-    [[nodiscard]] int fd() const { return socket_.get(); }
 
 private:
     [[nodiscard]] bool receive_some();

@@ -1,0 +1,320 @@
+// How a server goes: nothing that was sent to it in time is lost, and nobody gets a reset.
+#include "test_server.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <filesystem>
+
+namespace belay::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view get_root = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view get_gate = "GET /gate HTTP/1.1\r\nHost: a\r\n\r\n";
+
+std::size_t total(const Server& server)
+{
+    std::size_t sum = 0;
+    for (const std::size_t count : server.connections())
+        sum += count;
+    return sum;
+}
+
+std::chrono::steady_clock::time_point in(std::chrono::steady_clock::duration duration)
+{
+    return std::chrono::steady_clock::now() + duration;
+}
+
+/** A handler that answers when the gate is opened. */
+struct Gate {
+    std::atomic<bool> open{false};
+    std::atomic<int> entered{0};
+
+    asio::awaitable<Response> pass(Request&)
+    {
+        ++entered;
+        asio::steady_timer timer{co_await asio::this_coro::executor};
+        while (!open) {
+            timer.expires_after(2ms);
+            co_await timer.async_wait(asio::use_awaitable);
+        }
+        co_return text_response(200, "passed");
+    }
+    Handler handler()
+    {
+        return [this](Request& request) { return pass(request); };
+    }
+};
+
+asio::awaitable<void> stop_and_finish(Server& server, std::chrono::steady_clock::duration patience)
+{
+    co_await server.stop_accepting();
+    co_await server.finish(in(patience));
+}
+
+TEST(Drain, AnnouncedCloseIsSaidWithTheNextAnswerAndAcceptingGoesOn)
+{
+    TestServer fixture;
+    fixture.start();
+    TestClient client = fixture.connect();
+    client.send(get_root);
+    EXPECT_FALSE(client.receive().closes());
+    fixture.server().announce_close();
+    client.send(get_root);
+    EXPECT_TRUE(client.receive().closes());
+    EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+    TestClient late = fixture.connect();
+    late.send(get_root);
+    const auto answer = late.receive();
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_TRUE(answer.closes());
+}
+
+TEST(Drain, WhatWasPipelinedBeforeTheCloseIsAnswered)
+{
+    TestServer fixture;
+    fixture.start();
+    fixture.server().announce_close();
+    TestClient client = fixture.connect();
+    client.send(std::string{get_root} + std::string{get_root} + std::string{get_root});
+    EXPECT_FALSE(client.receive().closes());
+    EXPECT_FALSE(client.receive().closes());
+    EXPECT_TRUE(client.receive().closes());
+    EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+}
+
+TEST(Drain, RequestsInFlightAreAnsweredAndIdleConnectionsAreNotReset)
+{
+    Gate gate;
+    TestServer fixture{2};
+    fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+    fixture.start();
+    TestClient idle = fixture.connect();
+    idle.send(get_root);
+    EXPECT_EQ(idle.receive().status, 200);
+    TestClient silent = fixture.connect();
+    TestClient busy = fixture.connect();
+    busy.send(get_gate);
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    TestClient uploading = fixture.connect();
+    uploading.send("GET / HTTP/1.1\r\nHo");
+    ASSERT_TRUE(eventually([&] { return fixture.server().requests_in_flight() == 2; }));
+
+    std::thread peers{[&] {
+        EXPECT_EQ(idle.receive_end(), TestClient::End::eof);
+        idle.close();
+        EXPECT_EQ(silent.receive_end(), TestClient::End::eof);
+        silent.close();
+        uploading.send("st: a\r\n\r\n");
+        const auto uploaded = uploading.receive();
+        EXPECT_EQ(uploaded.status, 200);
+        EXPECT_TRUE(uploaded.closes());
+        EXPECT_EQ(uploading.receive_end(), TestClient::End::eof);
+        uploading.close();
+        gate.open = true;
+        const auto answer = busy.receive();
+        EXPECT_EQ(answer.status, 200);
+        EXPECT_TRUE(answer.closes());
+        EXPECT_EQ(busy.receive_end(), TestClient::End::eof);
+        busy.close();
+    }};
+    fixture.run(stop_and_finish(fixture.server(), 20s));
+    EXPECT_EQ(total(fixture.server()), 0U);
+    peers.join();
+}
+
+TEST(Drain, AnIdleConnectionThatSendsDuringTheHoldIsServed)
+{
+    TestServer fixture;
+    fixture.start();
+    TestClient client = fixture.connect();
+    std::thread peer{[&] {
+        client.send(get_root); // crosses the drain on its way, whoever is first
+        const auto answer = client.receive();
+        EXPECT_EQ(answer.status, 200);
+        EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+        client.close();
+    }};
+    fixture.run(stop_and_finish(fixture.server(), 20s));
+    peer.join();
+}
+
+TEST(Drain, APeerThatNeverClosesDelaysItByTheLingerOnly)
+{
+    TestServer fixture;
+    fixture.start();
+    TestClient deaf = fixture.connect();
+    deaf.send(get_root);
+    EXPECT_EQ(deaf.receive().status, 200);
+    const auto start = std::chrono::steady_clock::now();
+    fixture.run(stop_and_finish(fixture.server(), 60s));
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
+    EXPECT_EQ(deaf.receive_end(), TestClient::End::eof);
+}
+
+TEST(Drain, TheDeadlineEndsWhatDoesNotEnd)
+{
+    Gate gate;
+    TestServer fixture;
+    fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+    fixture.start();
+    TestClient client = fixture.connect();
+    client.send(get_gate);
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    fixture.run(stop_and_finish(fixture.server(), 200ms));
+    EXPECT_EQ(total(fixture.server()), 0U);
+}
+
+TEST(Drain, TheBacklogIsServedAndThenNobodyConnects)
+{
+    TestServer fixture;
+    std::atomic<bool> blocked{false};
+    std::atomic<bool> release{false};
+    fixture.router.add({.method = "GET",
+        .pattern = "/block",
+        .handler =
+            [&](Request& request) { // holds up the whole loop, so that nothing is accepted
+                blocked = true;
+                while (!release)
+                    std::this_thread::yield();
+                return answer_with(200, "")(request);
+            },
+        .admit = {}});
+    fixture.start();
+    TestClient blocker = fixture.connect();
+    blocker.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return blocked.load(); }));
+    std::vector<TestClient> waiting; // connected as the kernel sees it, accepted by nobody
+    for (int i = 0; i < 200; ++i) {
+        waiting.push_back(fixture.connect());
+        waiting.back().send(get_root);
+    }
+    std::thread peers{[&] {
+        release = true;
+        EXPECT_EQ(blocker.receive().status, 200);
+        blocker.close();
+        for (TestClient& client : waiting) {
+            EXPECT_EQ(client.receive().status, 200);
+            EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+            client.close();
+        }
+    }};
+    fixture.run(stop_and_finish(fixture.server(), 20s));
+    peers.join();
+    TestClient late = fixture.connect();
+    EXPECT_FALSE(late.try_send(get_root));
+}
+
+TEST(Drain, StopAndFinishUnderLoadLoseNothing)
+{
+    for (int round = 0; round < 5; ++round) {
+        TestServer fixture{2};
+        fixture.start();
+        std::atomic<bool> stop{false};
+        std::atomic<int> served{0};
+        std::atomic<int> lost{0};
+        std::vector<std::thread> peers;
+        for (int i = 0; i < 8; ++i)
+            peers.emplace_back([&, i] {
+                while (!stop) {
+                    TestClient client = fixture.connect();
+                    if (!client.connected())
+                        return; // refused: the socket is closed, which no connection of ours sees
+                    for (bool open = true; open && !stop;) {
+                        client.send(get_root);
+                        const auto answer = client.receive();
+                        answer.status == 200 ? ++served : ++lost;
+                        open = answer.status == 200 && !answer.closes() && i % 2 == 0;
+                    }
+                }
+            });
+        EXPECT_TRUE(eventually([&] { return served > 200; }));
+        fixture.run(stop_and_finish(fixture.server(), 20s));
+        stop = true;
+        for (std::thread& peer : peers)
+            peer.join();
+        EXPECT_EQ(lost, 0);
+    }
+}
+
+TEST(Drain, RemovingAListenerDrainsItsConnectionsOnly)
+{
+    TestServer fixture;
+    fixture.start();
+    Server& server = fixture.server();
+    const auto directory = std::filesystem::temp_directory_path() / ("belay-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(directory);
+    const std::string spec = "unix:" + (directory / "x.sock").string();
+    server.add_listener(open_listening_socket(spec));
+    EXPECT_EQ(server.listeners(), (std::vector<std::string>{"127.0.0.1:0", spec}));
+    EXPECT_EQ(server.bound_address(spec), spec);
+
+    TestClient other = fixture.connect();
+    TestClient client{spec};
+    for (TestClient* each : {&other, &client}) {
+        each->send(get_root);
+        EXPECT_EQ(each->receive().status, 200);
+    }
+    std::thread peer{[&] {
+        EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+        client.close();
+    }};
+    fixture.run(server.remove_listener(spec));
+    peer.join();
+    EXPECT_EQ(server.listeners(), (std::vector<std::string>{"127.0.0.1:0"}));
+    EXPECT_FALSE(std::filesystem::exists(directory / "x.sock"));
+    other.send(get_root);
+    EXPECT_EQ(other.receive().status, 200);
+    std::filesystem::remove_all(directory);
+}
+
+TEST(Drain, APassedSocketKeepsItsQueueForTheSuccessor)
+{
+    ListeningSocket ours = open_listening_socket("127.0.0.1:0");
+    const UniqueFd kept{::fcntl(ours.fd.get(), F_DUPFD_CLOEXEC, 0)}; // the manager's
+    ours.passed = true;
+    ours.name = "fd:test";
+    TestServer fixture;
+    fixture.start();
+    fixture.server().add_listener(std::move(ours));
+    const std::string address = fixture.server().bound_address("fd:test");
+    const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+    TestClient served{port};
+    served.send(get_root);
+    EXPECT_EQ(served.receive().status, 200);
+    served.close();
+    fixture.run(stop_and_finish(fixture.server(), 20s));
+
+    TestClient early{port};
+    ASSERT_TRUE(early.connected());
+    early.send(get_root);
+    TestServer successor;
+    successor.start();
+    successor.server().add_listener(
+        {.name = "fd:test", .fd = UniqueFd{::fcntl(kept.get(), F_DUPFD_CLOEXEC, 0)}, .passed = true, .unix_path = {}});
+    EXPECT_EQ(early.receive().status, 200);
+}
+
+TEST(Drain, CloseEndsEverythingAtOnceAndMayBeRepeated)
+{
+    Gate gate;
+    TestServer fixture{2};
+    fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+    fixture.start();
+    TestClient busy = fixture.connect();
+    busy.send(get_gate);
+    TestClient idle = fixture.connect();
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1 && total(fixture.server()) == 2; }));
+    fixture.run(fixture.server().close());
+    EXPECT_EQ(total(fixture.server()), 0U);
+    fixture.run(fixture.server().close());
+}
+
+} // namespace
+} // namespace belay::http
