@@ -3,12 +3,12 @@
 #include "daemon/log_thread.hpp"
 #include "daemon/metrics.hpp"
 #include "daemon/service.hpp"
+#include "daemon/state.hpp"
 #include "daemon/threads.hpp"
 #include "http/router.hpp"
 #include "signals/passed_sockets.hpp"
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,17 +17,14 @@
 
 namespace belay::daemon {
 
-enum class State : std::uint8_t { starting, ready, reloading, draining, stopped };
-[[nodiscard]] std::string_view to_string(State state) noexcept;
-
 /** What the core needs to know; a reload may change those marked so, through Core::apply(). */
 struct CoreOptions {
-    std::string name; ///< of the daemon: for logs, metrics, /healthz
-    std::string version;
-    LogOptions log;                        ///< level: reloadable
-    std::vector<std::string> admin_listen; ///< reloadable; specs as in http::open_listening_socket, or "fd:NAME"
-    std::string control_socket;            ///< path of the control socket; "" for none
-    std::string control_group;             ///< group that owns it, if it exists; "" leaves it
+    std::string name{}; ///< of the daemon: for logs, metrics, /healthz
+    std::string version{};
+    LogOptions log{};                        ///< level: reloadable
+    std::vector<std::string> admin_listen{}; ///< reloadable; specs as in http::open_listening_socket, or "fd:NAME"
+    std::string control_socket{};            ///< path of the control socket; "" for none
+    std::string control_group{};             ///< group that owns it, if it exists; "" leaves it
     std::chrono::milliseconds drain_timeout{30'000}; ///< reloadable
     std::chrono::milliseconds kill_grace{10'000};    ///< reloadable; part of the drain's deadline
     bool strict_leaks = false;                       ///< exit 70 when the leak check finds anything

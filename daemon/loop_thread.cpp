@@ -1,31 +1,12 @@
 #include "daemon/loop_thread.hpp"
 
 #include "daemon/log.hpp"
+#include "daemon/pulse.hpp"
 
 #include <exception>
 
 namespace belay::daemon {
 namespace {
-
-/** Beats from the loop's own timer queue: proof that it turns. */
-class Pulse {
-public:
-    Pulse(asio::io_context& io, Heartbeat& heartbeat) : timer_(io), heartbeat_(heartbeat) { tick(); }
-
-private:
-    void tick()
-    {
-        heartbeat_.beat();
-        timer_.expires_after(Heartbeat::interval);
-        timer_.async_wait([this](error_code ec) {
-            if (!ec)
-                tick();
-        });
-    }
-
-    asio::steady_timer timer_;
-    Heartbeat& heartbeat_;
-};
 
 void run_loop(asio::io_context& io, Heartbeat& heartbeat)
 {

@@ -28,6 +28,14 @@ void unblock_handled_signals() noexcept
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
+bool stop_is_pending() noexcept
+{
+    sigset_t set;
+    sigemptyset(&set);
+    ::sigpending(&set);
+    return sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGINT) == 1;
+}
+
 SignalQueue::SignalQueue(asio::io_context& io) : set_(io)
 {
     for (const int signal : handled_signals)

@@ -20,6 +20,9 @@ void block_handled_signals() noexcept;
 /** The counterpart, on the main thread, once SignalQueue stands. */
 void unblock_handled_signals() noexcept;
 
+/** Whether a SIGTERM or SIGINT waits for being unblocked. */
+[[nodiscard]] bool stop_is_pending() noexcept;
+
 /**
  * Delivers the handled signals as awaitable events.  Handlers stand from construction on (systemd 262 looks for them in
  * SigCgt before READY=1); a signal between two waits is kept, equal ones may coalesce as the kernel does.

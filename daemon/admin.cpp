@@ -1,0 +1,152 @@
+#include "daemon/admin.hpp"
+
+#include "daemon/http_metrics.hpp"
+#include "daemon/log.hpp"
+#include "http/middleware.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <array>
+#include <exception>
+#include <utility>
+
+namespace belay::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** For answers in flight on the control socket at the end: they were promised, and come at once. */
+constexpr auto control_patience = 500ms;
+
+asio::awaitable<http::Response> answer(http::Response response)
+{
+    co_return response;
+}
+
+http::Route get(std::string pattern, std::function<http::Response()> make)
+{
+    return {"GET", std::move(pattern), [make = std::move(make)](http::Request&) { return answer(make()); }, {}};
+}
+
+http::Response metrics_text(const Metrics& metrics)
+{
+    http::Response response = http::text_response(200, metrics.text());
+    response.content_type = "text/plain; version=0.0.4"; // the exposition format's name and version
+    return response;
+}
+
+void add_probes(http::Router& router, const Metrics& metrics, const Admin::Probes& probes)
+{
+    router.add(get("/healthz", probes.healthz));
+    router.add(get("/readyz", probes.readyz));
+    router.add(get("/metrics", [&metrics] { return metrics_text(metrics); }));
+}
+
+void collect_connections(const std::array<const http::Server*, 2>& servers, const std::array<const char*, 2>& names,
+    std::vector<prometheus::MetricFamily>& out)
+{
+    std::vector<Sample> samples;
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+        const auto counts = servers[i]->connections();
+        for (std::size_t state = 0; state < counts.size(); ++state)
+            samples.push_back(
+                {{{"server", names[i]}, {"state", std::string{to_string(static_cast<http::ConnectionState>(state))}}},
+                    static_cast<double>(counts[state])});
+    }
+    out.push_back(gauge_family("belay_connections", "Connections by state.", std::move(samples)));
+}
+
+} // namespace
+
+Admin::Admin(Threads& threads, Metrics& metrics, http::Router& control_router, const Probes& probes)
+    : metrics_(metrics), control_router_(control_router), thread_(threads, "admin"), server_(options("admin", router_)),
+      control_(options("control", control_router_)),
+      collector_(metrics.add([this](std::vector<prometheus::MetricFamily>& out) {
+          collect_connections({&server_, &control_}, {"admin", "control"}, out);
+      })),
+      removals_(io().get_executor(), {})
+{
+    add_probes(router_, metrics, probes);
+    add_probes(control_router_, metrics, probes);
+    control_router_.add(get("/debug/threads", probes.threads));
+}
+
+Admin::~Admin()
+{
+    metrics_.remove(collector_);
+    stop();
+}
+
+http::Server::Options Admin::options(const char* name, const http::Router& router)
+{
+    const auto report = [](const http::Request& request, std::string_view what) {
+        log::error("request failed", {{"target", request.target}, {"request_id", request.id}, {"error", what}});
+    };
+    std::vector<http::Middleware> middleware{http::request_id(), http::trace_context(), access_log(name),
+        http_metrics(metrics_, name), http::exceptions_to_500(report)};
+    http::Server::Options options;
+    options.name = name;
+    options.loops = {&io()};
+    options.control = io().get_executor();
+    options.router = &router;
+    options.handler = http::compose(std::move(middleware), router.dispatcher());
+    options.on_warning = [name](std::string_view what) { log::warning(what, {{"server", name}}); };
+    return options;
+}
+
+asio::awaitable<void> Admin::change_listeners(
+    std::vector<http::ListeningSocket> added, std::vector<std::string> removed)
+{
+    co_await asio::co_spawn(io(), change(std::move(added), std::move(removed)), asio::use_awaitable);
+}
+
+asio::awaitable<void> Admin::open_control(http::ListeningSocket socket)
+{
+    std::vector<http::ListeningSocket> sockets;
+    sockets.push_back(std::move(socket));
+    co_await asio::co_spawn(io(), add(control_, std::move(sockets)), asio::use_awaitable);
+}
+
+asio::awaitable<void> Admin::close_control()
+{
+    co_await asio::co_spawn(io(), finish_control(), asio::use_awaitable);
+}
+
+asio::awaitable<void> Admin::close()
+{
+    co_await asio::co_spawn(io(), finish(), asio::use_awaitable);
+}
+
+asio::awaitable<void> Admin::add(http::Server& server, std::vector<http::ListeningSocket> sockets)
+{
+    const char* const name = &server == &server_ ? "admin" : "control";
+    for (auto& socket : sockets) {
+        const std::string listener = socket.name;
+        server.add_listener(std::move(socket));
+        log::info("listening", {{"server", name}, {"listener", listener}, {"address", server.bound_address(listener)}});
+    }
+    co_return;
+}
+
+asio::awaitable<void> Admin::change(std::vector<http::ListeningSocket> added, std::vector<std::string> removed)
+{
+    co_await add(server_, std::move(added));
+    for (auto& listener : removed)
+        removals_.spawn("remove listener", server_.remove_listener(std::move(listener)));
+}
+
+asio::awaitable<void> Admin::finish_control()
+{
+    co_await control_.stop_accepting();
+    co_await control_.finish(std::chrono::steady_clock::now() + control_patience);
+    co_await control_.close();
+}
+
+asio::awaitable<void> Admin::finish()
+{
+    co_await control_.close();
+    co_await server_.close();
+    co_await removals_.wait_until_empty();
+}
+
+} // namespace belay::daemon

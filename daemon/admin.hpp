@@ -1,0 +1,75 @@
+#pragma once
+#include "base/asio.hpp"
+#include "base/task_group.hpp"
+#include "daemon/loop_thread.hpp"
+#include "daemon/metrics.hpp"
+#include "http/router.hpp"
+#include "http/server.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace belay::daemon {
+
+/**
+ * The side thread "admin": the admin port and the control socket on one io_context of their own, so that they answer
+ * while every other loop is busy or wedged.
+ *
+ * Lifetime: borrows metrics and the control router; close() must have returned before it is destroyed.
+ * Threads: the awaitables are awaited on the main loop and do their work on the admin thread; the probes are called on
+ * the admin thread.
+ */
+class Admin {
+public:
+    /** What the endpoints answer. */
+    struct Probes {
+        std::function<http::Response()> healthz;
+        std::function<http::Response()> readyz;
+        std::function<http::Response()> threads;
+    };
+
+    /** Adds /healthz, /readyz, /metrics and /debug/threads to `control_router`. */
+    Admin(Threads& threads, Metrics& metrics, http::Router& control_router, const Probes& probes);
+    ~Admin();
+    Admin(const Admin&) = delete;
+    Admin& operator=(const Admin&) = delete;
+    Admin(Admin&&) = delete;
+    Admin& operator=(Admin&&) = delete;
+
+    [[nodiscard]] asio::io_context& io() noexcept { return thread_.io(); }
+
+    /** Listens on `added`, then lets go of the listeners named in `removed`, whose connections end in peace. */
+    [[nodiscard]] asio::awaitable<void> change_listeners(
+        std::vector<http::ListeningSocket> added, std::vector<std::string> removed);
+
+    [[nodiscard]] asio::awaitable<void> open_control(http::ListeningSocket socket);
+
+    /** Answers what is in flight on the control socket and closes it. */
+    [[nodiscard]] asio::awaitable<void> close_control();
+
+    /** Closes the rest; the thread ends. */
+    [[nodiscard]] asio::awaitable<void> close();
+
+    /** Joins the thread, after close(). */
+    void stop() { thread_.stop(); }
+
+private:
+    [[nodiscard]] http::Server::Options options(const char* name, const http::Router& router);
+    [[nodiscard]] asio::awaitable<void> add(http::Server& server, std::vector<http::ListeningSocket> sockets);
+    [[nodiscard]] asio::awaitable<void> change(
+        std::vector<http::ListeningSocket> added, std::vector<std::string> removed);
+    [[nodiscard]] asio::awaitable<void> finish_control();
+    [[nodiscard]] asio::awaitable<void> finish();
+
+    Metrics& metrics_;
+    http::Router router_;
+    http::Router& control_router_;
+    LoopThread thread_;
+    http::Server server_;
+    http::Server control_;
+    std::size_t collector_;
+    TaskGroup removals_; // last: of listeners that a reload let go
+};
+
+} // namespace belay::daemon

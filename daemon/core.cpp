@@ -1,0 +1,333 @@
+#include "daemon/core.hpp"
+
+#include "daemon/admin.hpp"
+#include "daemon/core_metrics.hpp"
+#include "daemon/leak_report.hpp"
+#include "daemon/lifecycle.hpp"
+#include "daemon/log.hpp"
+#include "daemon/notify_thread.hpp"
+#include "daemon/probes.hpp"
+#include "daemon/pulse.hpp"
+#include "http/server.hpp"
+#include "signals/handled_signals.hpp"
+#include "signals/notify_socket.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include <grp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace belay::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** PID 1 reads within microseconds, or not at all. */
+constexpr auto notify_patience = 1s;
+
+/** Turns the loop until `task` has ended. */
+void turn(asio::io_context& loop, asio::awaitable<void> task)
+{
+    bool done = false;
+    std::exception_ptr failure;
+    asio::co_spawn(loop, std::move(task), [&done, &failure](std::exception_ptr error) {
+        done = true;
+        failure = std::move(error);
+    });
+    while (!done)
+        try {
+            loop.run_one();
+        } catch (const std::exception& e) { // as in LoopThread: one handler must not end the others
+            log::error("unexpected exception in loop, continuing", {{"loop", "main"}, {"error", e.what()}});
+        }
+    if (failure)
+        std::rethrow_exception(failure);
+}
+
+void give_to_group(const std::string& path, const std::string& group)
+{
+    ::group entry{};
+    ::group* found = nullptr;
+    std::array<char, 16384> buffer{}; // getgrnam_r(3): the members of a group take room
+    if (group.empty() || ::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
+        found == nullptr)
+        return;
+    if (::lchown(path.c_str(), static_cast<uid_t>(-1), entry.gr_gid) != 0)
+        log::warning("cannot give the control socket to its group, ignoring",
+            {{"path", path}, {"group", group}, {"error", std::system_category().message(errno)}});
+}
+
+/** The error number behind an exception, for the manager's ERRNO=; 0 where there is none. */
+int error_number(const std::exception& error)
+{
+    if (const auto* const system = dynamic_cast<const std::system_error*>(&error))
+        return system->code().value();
+    try {
+        std::rethrow_if_nested(error);
+    } catch (const std::exception& cause) {
+        return error_number(cause);
+    } catch (...) {
+        return 0;
+    }
+    return 0;
+}
+
+} // namespace
+
+struct Core::Impl {
+    explicit Impl(CoreOptions o);
+    ~Impl() { threads.release_current(); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+    Impl(Impl&&) = delete;
+    Impl& operator=(Impl&&) = delete;
+
+    asio::awaitable<void> open_endpoints();
+    /** From a started service to one that can be stopped. */
+    asio::awaitable<void> live(Service& service);
+    /** Tells why it cannot start. @return the exit code */
+    ExitCode failed_to_start(ExitCode code, const std::exception& error);
+    std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
+    http::ListeningSocket open_listener(const std::string& spec);
+    asio::awaitable<void> reconcile_listeners(std::vector<std::string> wanted);
+    http::Response readyz() const;
+
+    CoreOptions options;
+    std::vector<signals::PassedSocket> passed = signals::take_passed_sockets(); // those nobody took yet
+    asio::io_context main{1};
+    signals::SignalQueue signals{main};
+    Threads threads;
+    std::shared_ptr<Heartbeat> heartbeat = threads.adopt_current("main");
+    Pulse pulse{main, *heartbeat};
+    Metrics metrics;
+    http::Router control_router;
+    LogThread log;
+    LeakReport leaks; // here: its census holds what is above and nothing of what is below
+    NotifyThread notify{threads};
+    Lifecycle lifecycle;
+    std::atomic<Service*> service{nullptr}; // from its start on
+    std::vector<std::string> admin_listeners;
+    std::optional<Admin> admin; // until its thread is joined
+};
+
+Core::Impl::Impl(CoreOptions o)
+    : options(std::move(o)), log(threads, options.log), leaks(threads, log, passed),
+      lifecycle(main, signals, threads, notify, {options.drain_timeout, options.kill_grace}, [this] { log.stop(); })
+{
+    admin.emplace(threads, metrics, control_router,
+        Admin::Probes{
+            [this] { return healthz(threads.running(), Heartbeat::Clock::now()); },
+            [this] { return readyz(); },
+            [this] { return debug_threads(threads.running(), Heartbeat::Clock::now()); },
+        });
+    metrics.add(core_metrics(options.version, lifecycle, threads));
+    metrics.add(process_metrics());
+    metrics.add([this](std::vector<prometheus::MetricFamily>& out) {
+        out.push_back(counter_family("belay_log_dropped_total", "Log records dropped because the log was stuck.",
+            {{{}, static_cast<double>(log.dropped())}}));
+    });
+    log::info("starting", {{"name", options.name}, {"version", options.version}, {"pid", ::getpid()}});
+}
+
+http::Response Core::Impl::readyz() const
+{
+    Readiness answer = readiness(lifecycle.view().state, threads.running(), Heartbeat::Clock::now());
+    if (answer.ready()) // else the service may be about to go
+        answer.reasons = service.load()->readiness().reasons;
+    return daemon::readyz(answer);
+}
+
+asio::awaitable<void> Core::Impl::open_endpoints()
+{
+    co_await reconcile_listeners(options.admin_listen);
+    if (options.control_socket.empty())
+        co_return;
+    auto socket = http::open_listening_socket("unix:" + options.control_socket);
+    give_to_group(options.control_socket, options.control_group);
+    co_await admin->open_control(std::move(socket));
+}
+
+asio::awaitable<void> Core::Impl::live(Service& running)
+{
+    std::exception_ptr failure;
+    try {
+        co_await open_endpoints();
+    } catch (...) { // the service has started: it is drained as ever, and at once
+        failure = std::current_exception();
+        lifecycle.request_stop("cannot start");
+        lifecycle.hurry();
+    }
+    co_await lifecycle.run(running);
+    lifecycle.report_phase("control", "requests on the control socket");
+    co_await admin->close_control(); // its routes reach into the service, which stops next
+    if (failure)
+        std::rethrow_exception(failure);
+}
+
+ExitCode Core::Impl::failed_to_start(ExitCode code, const std::exception& error)
+{
+    log::error("cannot start", {{"error", error.what()}, {"exit_code", static_cast<int>(code)}});
+    std::string message = "STOPPING=1\n" + signals::status_assignment(fmt::format("cannot start: {}", error.what())) +
+                          fmt::format("\nEXIT_STATUS={}", static_cast<int>(code));
+    if (const int number = error_number(error); number != 0)
+        message += fmt::format("\nERRNO={}", number);
+    notify.state(std::move(message));
+    return code;
+}
+
+std::optional<signals::PassedSocket> Core::Impl::take_passed_socket(std::string_view name)
+{
+    const auto found = std::ranges::find(passed, name, &signals::PassedSocket::name);
+    if (found == passed.end())
+        return std::nullopt;
+    auto socket = std::move(*found);
+    passed.erase(found);
+    return socket;
+}
+
+http::ListeningSocket Core::Impl::open_listener(const std::string& spec)
+{
+    constexpr std::string_view passed_prefix = "fd:";
+    if (!spec.starts_with(passed_prefix))
+        return http::open_listening_socket(spec);
+    auto socket = take_passed_socket(std::string_view{spec}.substr(passed_prefix.size()));
+    if (!socket)
+        throw std::system_error{ENOENT, std::system_category(), "no socket was passed for " + spec};
+    return {spec, std::move(socket->fd), /*passed=*/true, {}};
+}
+
+asio::awaitable<void> Core::Impl::reconcile_listeners(std::vector<std::string> wanted)
+{
+    std::vector<http::ListeningSocket> added; // all of them open before anything changes
+    for (const auto& spec : wanted)
+        if (std::ranges::find(admin_listeners, spec) == admin_listeners.end())
+            added.push_back(open_listener(spec));
+    std::vector<std::string> removed;
+    for (const auto& spec : admin_listeners)
+        if (std::ranges::find(wanted, spec) == wanted.end())
+            removed.push_back(spec);
+    admin_listeners = std::move(wanted);
+    co_await admin->change_listeners(std::move(added), std::move(removed));
+}
+
+Core::Core(CoreOptions options)
+{
+    if (options.log.identifier.empty())
+        options.log.identifier = options.name;
+    prepare_stacks(); // before the first thread
+    impl_ = std::make_unique<Impl>(std::move(options));
+}
+
+Core::~Core() = default;
+
+int Core::run(Service& service)
+{
+    Impl& core = *impl_;
+    ExitCode start_code = ExitCode::clean;
+    core.service = &service;
+    try {
+        {
+            const Heartbeat::DiskWait wait{*core.heartbeat}; // recovery reads the disk, on this thread
+            service.start();
+        }
+        turn(core.main, core.live(service));
+    } catch (const StartError& e) {
+        start_code = core.failed_to_start(e.code(), e);
+    } catch (const std::invalid_argument& e) { // a malformed admin listen
+        start_code = core.failed_to_start(ExitCode::configuration, e);
+    } catch (const std::system_error& e) {
+        start_code = core.failed_to_start(ExitCode::unavailable, e);
+    } catch (const std::exception& e) {
+        start_code = core.failed_to_start(ExitCode::internal, e);
+    }
+    core.lifecycle.report_phase("stop", "the service");
+    service.stop();
+    core.lifecycle.report_phase("threads", "the core's threads");
+    turn(core.main, core.admin->close());
+    signals::block_handled_signals(); // until exit: from here on nobody would look at one
+    core.admin.reset();
+    core.notify.stop(notify_patience);
+    core.passed.clear();
+    core.lifecycle.finish();
+
+    const bool clean = core.leaks.check();
+    ExitCode code = start_code != ExitCode::clean ? start_code : core.lifecycle.exit_code();
+    if (code == ExitCode::clean && !clean && core.options.strict_leaks)
+        code = ExitCode::internal;
+    log::info("stopped", {{"exit_code", static_cast<int>(code)}});
+    return static_cast<int>(code);
+}
+
+asio::io_context& Core::main_loop() noexcept
+{
+    return impl_->main;
+}
+
+asio::io_context& Core::admin_loop() noexcept
+{
+    return impl_->admin->io();
+}
+
+Threads& Core::threads() noexcept
+{
+    return impl_->threads;
+}
+
+Metrics& Core::metrics() noexcept
+{
+    return impl_->metrics;
+}
+
+http::Router& Core::control_router() noexcept
+{
+    return impl_->control_router;
+}
+
+std::optional<signals::PassedSocket> Core::take_passed_socket(std::string_view name)
+{
+    return impl_->take_passed_socket(name);
+}
+
+bool Core::has_passed_socket(std::string_view name) const noexcept
+{
+    return std::ranges::find(impl_->passed, name, &signals::PassedSocket::name) != impl_->passed.end();
+}
+
+asio::awaitable<void> Core::apply(CoreOptions options)
+{
+    co_await impl_->reconcile_listeners(options.admin_listen);
+    impl_->log.set_level(options.log.level);
+    impl_->lifecycle.set_timeouts({options.drain_timeout, options.kill_grace});
+}
+
+asio::awaitable<ReloadVerdict> Core::reload()
+{
+    co_return co_await asio::co_spawn(impl_->main, impl_->lifecycle.reload(), asio::use_awaitable);
+}
+
+void Core::request_stop() noexcept
+{
+    asio::post(impl_->main, [&lifecycle = impl_->lifecycle] { lifecycle.request_stop("requested"); });
+}
+
+void Core::fail(ExitCode code, std::string reason) noexcept
+{
+    asio::post(impl_->main,
+        [&lifecycle = impl_->lifecycle, code, reason = std::move(reason)] { lifecycle.fail(code, reason); });
+}
+
+State Core::state() const noexcept
+{
+    return impl_->lifecycle.view().state;
+}
+
+} // namespace belay::daemon

@@ -1,0 +1,354 @@
+#include "daemon/lifecycle.hpp"
+
+#include "daemon/log.hpp"
+#include "daemon/stacks.hpp"
+#include "signals/notify_socket.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <unistd.h>
+
+#include <exception>
+#include <utility>
+#include <vector>
+
+namespace belay::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = Lifecycle::Clock;
+
+/** Room for a service that takes its kill_grace to the last moment and then still has to close its store. */
+constexpr auto drain_slack = 5s;
+/** A waiter of a reload is answered after READY=1 is on the wire, or after this: PID 1 may not read at all. */
+constexpr auto ready_patience = 5s;
+constexpr auto status_interval = 5s;
+constexpr auto extend_interval = 5s;
+constexpr std::string_view extend_message = "EXTEND_TIMEOUT_USEC=15000000"; // three intervals
+
+double seconds_since(Clock::time_point begin)
+{
+    return std::chrono::duration<double>{Clock::now() - begin}.count();
+}
+
+std::string what(const std::exception_ptr& error)
+{
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+        return e.what();
+    } catch (...) {
+        return "an exception that is not a std::exception";
+    }
+}
+
+asio::awaitable<void> wait_until_cancelled(asio::steady_timer& timer)
+{
+    error_code ec;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+}
+
+} // namespace
+
+std::string_view to_string(State state) noexcept
+{
+    switch (state) {
+    case State::starting:
+        return "starting";
+    case State::ready:
+        return "ready";
+    case State::reloading:
+        return "reloading";
+    case State::draining:
+        return "draining";
+    case State::stopped:
+        return "stopped";
+    }
+    return "unknown";
+}
+
+/** A reload asked for, perhaps by several; shared with those who wait for it. */
+struct Lifecycle::Reload {
+    explicit Reload(asio::io_context& main) : done(main, asio::steady_timer::time_point::max()) {}
+
+    Clock::time_point requested; // by the last of them: RELOADING=1 must not carry a time before any request
+    ReloadVerdict verdict{false, "the daemon is stopping"};
+    asio::steady_timer done; // never expires; cancelled when the verdict stands
+};
+
+Lifecycle::Lifecycle(asio::io_context& main, signals::SignalQueue& signals, Threads& threads, NotifyThread& notify,
+    Timeouts timeouts, std::function<void()> flush_log)
+    : main_(main), signals_(signals), threads_(threads), notify_(notify), timeouts_(timeouts),
+      flush_log_(std::move(flush_log)), watchdog_(threads, notify, signals::watchdog_interval()),
+      changed_(main, asio::steady_timer::time_point::max()),
+      tasks_(main.get_executor(), [](std::string_view task, const std::exception_ptr& error) {
+          log::error("unexpected exception in task", {{"task", task}, {"error", what(error)}});
+      })
+{
+    view_.last_reload_success = std::chrono::system_clock::now();
+}
+
+asio::awaitable<void> Lifecycle::run(Service& service)
+{
+    service_ = &service;
+    tasks_.spawn("signals", handle_signals());
+    const bool stop_awaits_us = drain_ || signals::stop_is_pending();
+    signals::unblock_handled_signals();
+    if (!stop_awaits_us) {
+        become_ready();
+        log::info("ready", {{"service", told_status_}, {"startup_seconds", seconds_since(started_)}});
+    }
+    tasks_.spawn("watch", watch());
+
+    while (!drain_) {
+        const auto reload = std::exchange(next_reload_, nullptr);
+        if (reload) {
+            co_await perform(*reload);
+            reload->done.cancel();
+        } else {
+            co_await wait_until_cancelled(changed_);
+        }
+    }
+    if (next_reload_) // came too late
+        next_reload_->done.cancel();
+
+    co_await drain();
+    service_ = nullptr;
+    tasks_.request_stop();
+    co_await tasks_.wait_until_empty();
+}
+
+asio::awaitable<void> Lifecycle::handle_signals()
+{
+    for (;;) {
+        switch (const int signal = co_await signals_.next()) {
+        case SIGTERM:
+        case SIGINT:
+            on_stop_signal(signal);
+            break;
+        case SIGHUP:
+        case SIGUSR2:
+            request_reload();
+            break;
+        case SIGUSR1:
+            log_report();
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+void Lifecycle::on_stop_signal(int signal)
+{
+    const char* const name = signal == SIGTERM ? "SIGTERM" : "SIGINT";
+    if (!drain_) {
+        request_stop(name);
+        return;
+    }
+    log::warning("second stop signal, forcing the drain", {{"signal", name}});
+    if (exit_code_ == ExitCode::clean)
+        exit_code_ = ExitCode::forced;
+    drain_->hurry();
+}
+
+void Lifecycle::become_ready()
+{
+    set_state(State::ready);
+    told_status_ = status();
+    notify_.state("READY=1\n" + signals::status_assignment(told_status_));
+    watchdog_.ping_soon();
+    watchdog_.tick(Clock::now());
+}
+
+asio::awaitable<void> Lifecycle::watch()
+{
+    asio::steady_timer timer{main_};
+    for (auto next_status = Clock::now() + status_interval;;) {
+        timer.expires_after(watchdog_.period());
+        co_await timer.async_wait(asio::use_awaitable);
+        watchdog_.tick(Clock::now());
+        if (Clock::now() >= next_status) {
+            tell_status();
+            next_status = Clock::now() + status_interval;
+        }
+    }
+}
+
+std::string Lifecycle::status() const
+{
+    if (const auto wedged = watchdog_.wedged(); !wedged.empty())
+        return fmt::format("wedged: {}", wedged);
+    const auto state = view();
+    return state.last_reload_ok ? service_->status() : "the last reload failed, see the log; " + service_->status();
+}
+
+void Lifecycle::tell_status()
+{
+    if (drain_) // report_phase() does
+        return;
+    if (auto text = status(); text != told_status_) {
+        notify_.status(text);
+        told_status_ = std::move(text);
+    }
+}
+
+std::shared_ptr<Lifecycle::Reload> Lifecycle::request_reload()
+{
+    if (!next_reload_)
+        next_reload_ = std::make_shared<Reload>(main_);
+    next_reload_->requested = Clock::now();
+    changed_.cancel();
+    return next_reload_;
+}
+
+asio::awaitable<ReloadVerdict> Lifecycle::reload()
+{
+    if (drain_ || view().state == State::stopped)
+        co_return ReloadVerdict{false, "the daemon is stopping"};
+    const auto reload = request_reload();
+    co_await wait_until_cancelled(reload->done);
+    co_return reload->verdict;
+}
+
+asio::awaitable<void> Lifecycle::perform(Reload& reload)
+{
+    const auto begin = Clock::now();
+    set_state(State::reloading);
+    notify_.state(signals::reloading_message(reload.requested) + "\nSTATUS=reloading");
+    try {
+        reload.verdict = co_await service_->reload();
+    } catch (...) {
+        reload.verdict = {false, what(std::current_exception())};
+    }
+    {
+        const std::scoped_lock lock{mutex_};
+        view_.last_reload_ok = reload.verdict.ok;
+        ++(reload.verdict.ok ? view_.reloads_succeeded : view_.reloads_failed);
+        if (reload.verdict.ok)
+            view_.last_reload_success = std::chrono::system_clock::now();
+    }
+    if (reload.verdict.ok)
+        log::info("reloaded", {{"result", reload.verdict.message}, {"duration_seconds", seconds_since(begin)}});
+    else
+        log::error("reload failed, nothing changed", {{"error", reload.verdict.message}});
+    if (drain_) // STOPPING=1 is out: READY=1 must not follow it
+        co_return;
+    become_ready(); // after a failure too, else the manager waits for ever
+    co_await notify_.flush(ready_patience);
+}
+
+void Lifecycle::request_stop(std::string_view reason)
+{
+    if (drain_)
+        return;
+    const auto deadline = Clock::now() + timeouts_.drain + timeouts_.kill_grace + drain_slack;
+    drain_.emplace(main_, deadline, timeouts_.drain,
+        [this](std::string_view phase, std::string_view waiting_for) { report_phase(phase, waiting_for); });
+    last_resort_.emplace(threads_, deadline, [this] {
+        const auto main_stack = stack_of(::getpid());
+        log::error("drain passed its deadline, exiting by force",
+            {{"phase", view().drain_phase}, {"main_stack", fmt::format("{}", fmt::join(main_stack, " < "))}});
+        flush_log_();
+    });
+    set_state(State::draining);
+    log::info("draining",
+        {{"reason", reason}, {"deadline_seconds", std::chrono::duration<double>{deadline - Clock::now()}.count()}});
+    notify_.state("STOPPING=1\nSTATUS=draining");
+    changed_.cancel();
+}
+
+void Lifecycle::hurry()
+{
+    if (drain_)
+        drain_->hurry();
+}
+
+void Lifecycle::fail(ExitCode code, std::string_view reason)
+{
+    log::error("cannot go on", {{"error", reason}, {"exit_code", static_cast<int>(code)}});
+    if (exit_code_ == ExitCode::clean)
+        exit_code_ = code;
+    request_stop(reason);
+    hurry();
+}
+
+asio::awaitable<void> Lifecycle::drain()
+{
+    progress_ = true;
+    tasks_.spawn("extend", extend_timeout());
+    try {
+        co_await service_->drain(*drain_);
+    } catch (...) {
+        log::error("drain failed, stopping", {{"error", what(std::current_exception())}});
+        if (exit_code_ == ExitCode::clean)
+            exit_code_ = ExitCode::internal;
+    }
+}
+
+asio::awaitable<void> Lifecycle::extend_timeout()
+{
+    asio::steady_timer timer{main_};
+    for (;;) {
+        timer.expires_after(extend_interval);
+        co_await timer.async_wait(asio::use_awaitable);
+        if (std::exchange(progress_, false))
+            notify_.state(std::string{extend_message});
+    }
+}
+
+void Lifecycle::report_phase(std::string_view phase, std::string_view waiting_for)
+{
+    progress_ = true;
+    std::string before;
+    {
+        const std::scoped_lock lock{mutex_};
+        before = std::exchange(view_.drain_phase, phase);
+    }
+    if (before != phase) {
+        if (!before.empty())
+            log::info("drain phase over", {{"phase", before}, {"duration_seconds", seconds_since(phase_began_)}});
+        phase_began_ = Clock::now();
+    }
+    if (!phase.empty())
+        notify_.status(fmt::format("draining: {}, waiting for {}", phase, waiting_for));
+}
+
+void Lifecycle::finish()
+{
+    if (drain_)
+        report_phase("", "");
+    set_state(State::stopped);
+    last_resort_.reset();
+}
+
+void Lifecycle::log_report() const
+{
+    const auto now = view();
+    std::vector<std::string> loops;
+    for (const auto& thread : threads_.running()) {
+        const std::chrono::duration<double> age = thread.heartbeat->age(Clock::now());
+        loops.push_back(fmt::format(
+            "{} {:.1f}s{}", thread.name, age.count(), thread.heartbeat->wedged(Clock::now()) ? " wedged" : ""));
+    }
+    log::info("status report",
+        {{"state", to_string(now.state)}, {"uptime_seconds", seconds_since(started_)},
+            {"service", service_ != nullptr ? service_->status() : std::string{}}, {"drain_phase", now.drain_phase},
+            {"reloads", now.reloads_succeeded}, {"reloads_failed", now.reloads_failed},
+            {"threads", fmt::format("{}", fmt::join(loops, ", "))}});
+}
+
+Lifecycle::View Lifecycle::view() const
+{
+    const std::scoped_lock lock{mutex_};
+    return view_;
+}
+
+void Lifecycle::set_state(State state)
+{
+    const std::scoped_lock lock{mutex_};
+    view_.state = state;
+}
+
+} // namespace belay::daemon

@@ -1,0 +1,124 @@
+#pragma once
+#include "base/asio.hpp"
+#include "base/task_group.hpp"
+#include "daemon/last_resort.hpp"
+#include "daemon/notify_thread.hpp"
+#include "daemon/service.hpp"
+#include "daemon/state.hpp"
+#include "daemon/threads.hpp"
+#include "daemon/watchdog.hpp"
+#include "signals/handled_signals.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace belay::daemon {
+
+/**
+ * The life of a daemon between its start and its stop, as the design's "Lifecycle" draws it: signals, reloads, the
+ * drain, and what the service manager is told of them.
+ *
+ * One coroutine makes all calls to the Service, so they come one at a time.
+ *
+ * Lifetime: borrows all it is given.  Threads: confined to the main loop, but for view().
+ */
+class Lifecycle {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    struct Timeouts {
+        std::chrono::milliseconds drain;
+        std::chrono::milliseconds kill_grace;
+    };
+
+    /** What metrics, probes and reports show. */
+    struct View {
+        State state = State::starting;
+        std::string drain_phase; ///< "" outside a drain
+        std::uint64_t reloads_succeeded = 0;
+        std::uint64_t reloads_failed = 0;
+        bool last_reload_ok = true;
+        std::chrono::system_clock::time_point last_reload_success;
+    };
+
+    /** @param flush_log called before the process ends by force */
+    Lifecycle(asio::io_context& main, signals::SignalQueue& signals, Threads& threads, NotifyThread& notify,
+        Timeouts timeouts, std::function<void()> flush_log);
+
+    /** Ready, reloads, drain: from a started service to one that can be stopped. */
+    [[nodiscard]] asio::awaitable<void> run(Service& service);
+
+    /** See Core::reload(). */
+    [[nodiscard]] asio::awaitable<ReloadVerdict> reload();
+
+    void set_timeouts(Timeouts timeouts) noexcept { timeouts_ = timeouts; }
+
+    /** Begins the drain; a second call changes nothing. */
+    void request_stop(std::string_view reason);
+
+    /** Gives running work no more time, once stopping. */
+    void hurry();
+
+    /** Ends the process soon, with this code. */
+    void fail(ExitCode code, std::string_view reason);
+
+    /** A phase of the drain, also of what follows Service::drain(). */
+    void report_phase(std::string_view phase, std::string_view waiting_for);
+
+    /** No thread, descriptor or child is to follow: state stopped, and the deadline no longer stands. */
+    void finish();
+
+    [[nodiscard]] View view() const; ///< thread-safe
+    [[nodiscard]] ExitCode exit_code() const noexcept { return exit_code_; }
+
+private:
+    struct Reload;
+
+    [[nodiscard]] asio::awaitable<void> handle_signals();
+    [[nodiscard]] asio::awaitable<void> watch();
+    [[nodiscard]] asio::awaitable<void> extend_timeout();
+    [[nodiscard]] asio::awaitable<void> perform(Reload& reload);
+    [[nodiscard]] asio::awaitable<void> drain();
+
+    std::shared_ptr<Reload> request_reload();
+    void on_stop_signal(int signal);
+    void become_ready();
+    void log_report() const;
+    void tell_status();
+    [[nodiscard]] std::string status() const;
+    void set_state(State state);
+
+    asio::io_context& main_;
+    signals::SignalQueue& signals_;
+    Threads& threads_;
+    NotifyThread& notify_;
+    Timeouts timeouts_;
+    std::function<void()> flush_log_;
+    Watchdog watchdog_;
+    const Clock::time_point started_ = Clock::now();
+
+    Service* service_ = nullptr; // set while it may be called
+    ExitCode exit_code_ = ExitCode::clean;
+    asio::steady_timer changed_; // never expires; cancelled when a reload or a stop is requested
+    std::shared_ptr<Reload> next_reload_;
+    std::string told_status_;
+    std::optional<DrainContext> drain_; // set: stop requested
+    std::optional<LastResort> last_resort_;
+    Clock::time_point phase_began_;
+    bool progress_ = false; // of the drain, since EXTEND_TIMEOUT_USEC was last considered
+
+    mutable std::mutex mutex_; // guards view_
+    View view_;
+
+    TaskGroup tasks_; // last: empty before what its tasks use goes away
+};
+
+} // namespace belay::daemon
