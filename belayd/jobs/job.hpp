@@ -33,6 +33,7 @@ inline constexpr std::size_t outcomes = 7;
 [[nodiscard]] std::string_view to_string(JobState state) noexcept;
 [[nodiscard]] std::string_view to_string(Outcome outcome) noexcept;
 [[nodiscard]] std::optional<JobState> parse_job_state(std::string_view text) noexcept;
+[[nodiscard]] std::optional<Outcome> parse_outcome(std::string_view text) noexcept;
 
 /** After this many `lost` attempts a job is failed: it may be what kills the daemon. */
 inline constexpr unsigned max_lost_attempts = 3;
