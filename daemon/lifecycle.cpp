@@ -19,13 +19,9 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = Lifecycle::Clock;
 
-/** Room for a service that takes its kill_grace to the last moment and then still has to close its store. */
-constexpr auto drain_slack = 5s;
 /** A waiter of a reload is answered after READY=1 is on the wire, or after this: PID 1 may not read at all. */
 constexpr auto ready_patience = 5s;
 constexpr auto status_interval = 5s;
-constexpr auto extend_interval = 5s;
-constexpr std::string_view extend_message = "EXTEND_TIMEOUT_USEC=15000000"; // three intervals
 
 double seconds_since(Clock::time_point begin)
 {
@@ -243,7 +239,7 @@ void Lifecycle::request_stop(std::string_view reason)
 {
     if (drain_)
         return;
-    const auto deadline = Clock::now() + timeouts_.drain + timeouts_.kill_grace + drain_slack;
+    const auto deadline = Clock::now() + timeouts_.drain + timeouts_.kill_grace + timeouts_.slack;
     drain_.emplace(main_, deadline, timeouts_.drain,
         [this](std::string_view phase, std::string_view waiting_for) { report_phase(phase, waiting_for); });
     last_resort_.emplace(threads_, deadline, [this] {
@@ -291,10 +287,11 @@ asio::awaitable<void> Lifecycle::extend_timeout()
 {
     asio::steady_timer timer{main_};
     for (;;) {
-        timer.expires_after(extend_interval);
+        timer.expires_after(timeouts_.extend);
         co_await timer.async_wait(asio::use_awaitable);
         if (std::exchange(progress_, false))
-            notify_.state(std::string{extend_message});
+            notify_.state(
+                fmt::format("EXTEND_TIMEOUT_USEC={}", 3 * std::chrono::microseconds{timeouts_.extend}.count()));
     }
 }
 

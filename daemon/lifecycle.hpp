@@ -35,8 +35,11 @@ public:
     using Clock = std::chrono::steady_clock;
 
     struct Timeouts {
-        std::chrono::milliseconds drain;
-        std::chrono::milliseconds kill_grace;
+        std::chrono::milliseconds drain{30'000};
+        std::chrono::milliseconds kill_grace{10'000};
+        std::chrono::milliseconds slack{5'000}; ///< for a service that takes its kill_grace to the last moment
+        std::chrono::milliseconds extend{
+            5'000}; ///< how often progress earns an EXTEND_TIMEOUT_USEC of three times that
     };
 
     /** What metrics, probes and reports show. */
@@ -59,7 +62,7 @@ public:
     /** See Core::reload(). */
     [[nodiscard]] asio::awaitable<ReloadVerdict> reload();
 
-    void set_timeouts(Timeouts timeouts) noexcept { timeouts_ = timeouts; }
+    void set_timeouts(const Timeouts& timeouts) noexcept { timeouts_ = timeouts; }
 
     /** Begins the drain; a second call changes nothing. */
     void request_stop(std::string_view reason);

@@ -1,0 +1,63 @@
+#include "daemon/probes.hpp"
+#include "daemon/stacks.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+
+namespace belay::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+ThreadRecord record(const std::string& name, std::shared_ptr<const Heartbeat> heartbeat)
+{
+    return {name, 1, std::source_location::current(), {}, std::move(heartbeat)};
+}
+
+TEST(Probes, HealthzNamesTheLoopsThatAreWedged)
+{
+    const std::vector running{
+        record("http-0", std::make_shared<Heartbeat>("http-0")), record("store", std::make_shared<Heartbeat>("store"))};
+    const Heartbeat::DiskWait committing{const_cast<Heartbeat&>(*running[1].heartbeat)};
+    const auto now = Heartbeat::Clock::now();
+    EXPECT_EQ(healthz(running, now).status, 200);
+    EXPECT_EQ(healthz(running, now).body, R"({"status":"ok"})");
+    const auto wedged = healthz(running, now + 6s);
+    EXPECT_EQ(wedged.status, 503);
+    EXPECT_THAT(wedged.body, HasSubstr(R"("loop":"http-0")"));
+    EXPECT_THAT(wedged.body, ::testing::Not(HasSubstr("store"))) << "a disk wait is no wedge";
+}
+
+TEST(Probes, ReadyzWantsTheRightStateAndNoLongDiskWait)
+{
+    const std::vector running{record("store", std::make_shared<Heartbeat>("store"))};
+    const Heartbeat::DiskWait committing{const_cast<Heartbeat&>(*running[0].heartbeat)};
+    const auto now = Heartbeat::Clock::now();
+    for (const State state : all_states)
+        EXPECT_EQ(readiness(state, running, now).ready(), state == State::ready || state == State::reloading);
+    const auto slow = readyz(readiness(State::ready, running, now + 3s));
+    EXPECT_EQ(slow.status, 503);
+    EXPECT_THAT(slow.body, HasSubstr("loop store has waited 3.0 s for the disk"));
+    EXPECT_EQ(readyz({}).status, 200);
+    EXPECT_THAT(readyz(readiness(State::draining, {}, now)).body, HasSubstr(R"("reasons":["draining"])"));
+}
+
+TEST(Probes, DebugThreadsTellsCreatorAndStack)
+{
+    prepare_stacks();
+    Threads threads;
+    std::promise<void> release;
+    const Thread thread = threads.start("waits", [&release](Heartbeat&) { release.get_future().wait(); });
+    const auto answer = debug_threads(threads.running(), Heartbeat::Clock::now());
+    release.set_value();
+    EXPECT_EQ(answer.status, 200);
+    for (const char* member : {R"("name":"waits")", R"("creator":"tests/daemon/probes_test.cpp:)", R"("cpu_seconds":)",
+             R"("wchan":)", R"("stack":[")"})
+        EXPECT_THAT(answer.body, HasSubstr(member));
+}
+
+} // namespace
+} // namespace belay::daemon
