@@ -209,13 +209,18 @@ sqlite::Database open_store_database(const std::string& path, Bytes page_size)
     try {
         return open_checked(path, page_size);
     } catch (const sqlite::Error& e) {
-        if (e.primary() == SQLITE_CORRUPT || e.primary() == SQLITE_NOTADB)
-            refuse(
-                fmt::format("{} is damaged ({}); restore it from a backup, or move it and its -wal away to begin with "
-                            "an empty one: belayd never replaces it by itself",
-                    path, e.what()));
-        refuse(fmt::format("cannot open the database {}: {}", path, e.what()));
+        refuse_database(path, e);
     }
+}
+
+void refuse_database(const std::string& path, const sqlite::Error& error)
+{
+    if (error.primary() == SQLITE_CORRUPT || error.primary() == SQLITE_NOTADB)
+        refuse(
+            fmt::format("{} is damaged ({}); restore it from a backup, or move it and its -wal away to begin with an "
+                        "empty one: belayd never replaces it by itself",
+                path, error.what()));
+    refuse(fmt::format("cannot open the database {}: {}", path, error.what()));
 }
 
 sqlite::Database open_reader_database(const std::string& path)

@@ -21,6 +21,9 @@ inline constexpr Bytes default_page_size = 16_KiB;
  */
 [[nodiscard]] sqlite::Database open_store_database(const std::string& path, Bytes page_size);
 
+/** Says why the database cannot be used, and what to do. @throws daemon::StartError (69), always */
+[[noreturn]] void refuse_database(const std::string& path, const sqlite::Error& error);
+
 /** A second connection that only reads. @throws sqlite::Error */
 [[nodiscard]] sqlite::Database open_reader_database(const std::string& path);
 

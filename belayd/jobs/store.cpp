@@ -3,9 +3,6 @@
 #include "belayd/jobs/netstrings.hpp"
 #include "belayd/jobs/schema.hpp"
 #include "belayd/jobs/store_thread.hpp"
-#include "daemon/service.hpp"
-
-#include <fmt/format.h>
 
 #include <set>
 #include <utility>
@@ -63,8 +60,7 @@ StoreTables open_tables(const StoreOptions& options, Recovered& recovered)
         (void)tables.commit();
         return tables;
     } catch (const sqlite::Error& e) {
-        throw daemon::StartError{
-            daemon::ExitCode::unavailable, fmt::format("cannot use the database {}: {}", options.path, e.what())};
+        refuse_database(options.path, e);
     }
 }
 

@@ -55,6 +55,7 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
+    static constexpr Bytes checkpoint_bytes = 4_MiB; ///< of log: small ones keep the longest answer short
 
     void run(daemon::Heartbeat& heartbeat);
     [[nodiscard]] StoreOperations next_batch();
@@ -95,7 +96,7 @@ private:
     StoreOperations starved_; // wait for space
     Bytes page_size_ = 0;
     Bytes wal_bytes_ = 0; // set by SQLite's hook after each commit
-    Bytes checkpoint_at_ = 0;
+    Bytes checkpoint_at_ = checkpoint_bytes;
     Clock::time_point next_look_{};
     Clock::time_point next_prune_{};
 

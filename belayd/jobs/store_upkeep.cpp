@@ -14,10 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Bytes checkpoint_bytes = 4_MiB; // of log: small ones keep the longest answer short
-constexpr std::size_t prune_jobs = 200;   // in one transaction: a few milliseconds
-constexpr auto prune_interval = 10s;      // when nothing more was old enough
-constexpr auto prune_pause = 20ms;        // at least, when more was
+constexpr std::size_t prune_jobs = 200; // in one transaction: a few milliseconds
+constexpr auto prune_interval = 10s;    // when nothing more was old enough
+constexpr auto prune_pause = 20ms;      // at least, when more was
 constexpr auto look_interval = 1s;
 constexpr Bytes spare_bytes = 64_MiB; // free inside the file: kept for what comes next
 constexpr Bytes vacuum_step = 4_MiB;

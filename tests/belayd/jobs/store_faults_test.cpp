@@ -1,0 +1,342 @@
+// What a store does when the world fails it: a death, a damaged file, a disk that is full or broken, a second daemon.
+#include "belayd/jobs/store.hpp"
+#include "daemon/service.hpp"
+#include "tests/belayd/jobs/failing_vfs.hpp"
+#include "tests/belayd/jobs/store_fixture.hpp"
+
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <functional>
+#include <thread>
+
+namespace belay::jobs {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AssertionFailure;
+using testing::AssertionResult;
+using testing::AssertionSuccess;
+
+/** Runs `body` in a child process, which ends without any clean-up. @return its exit status, or 128 + signal */
+int in_child(const std::function<int()>& body)
+{
+    const pid_t child = ::fork();
+    if (child == 0) {
+        int status = 70;
+        try {
+            status = body();
+        } catch (const std::exception& e) {
+            (void)std::fprintf(stderr, "%s\n", e.what());
+        }
+        ::_exit(status);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+AssertionResult waits_until(const std::function<bool()>& condition)
+{
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > deadline)
+            return AssertionFailure() << "not within 20 s";
+        std::this_thread::sleep_for(5ms);
+    }
+    return AssertionSuccess();
+}
+
+struct StoreFaultsTest : StoreFixture {
+    void SetUp() override {}
+
+    /** What open() throws. */
+    std::string refusal()
+    {
+        try {
+            open();
+        } catch (const daemon::StartError& e) {
+            EXPECT_EQ(e.code(), daemon::ExitCode::unavailable);
+            return e.what();
+        }
+        return "";
+    }
+
+    void execute(const std::string& sql)
+    {
+        sqlite3* database = nullptr;
+        ASSERT_EQ(::sqlite3_open(options.path.c_str(), &database), SQLITE_OK);
+        EXPECT_EQ(::sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+            << ::sqlite3_errmsg(database);
+        ::sqlite3_close(database);
+    }
+
+    /** Overwrites `size` bytes of the database. */
+    void damage(std::streamoff offset, std::size_t size)
+    {
+        std::fstream file{options.path, std::ios::in | std::ios::out | std::ios::binary};
+        file.seekp(offset);
+        file << std::string(size, '\x5a');
+        ASSERT_TRUE(file.good());
+    }
+
+    void expect_untouched_by(const std::function<void()>& action)
+    {
+        const auto read = [this] {
+            std::ifstream file{options.path, std::ios::binary};
+            return std::string{std::istreambuf_iterator<char>{file}, {}};
+        };
+        const auto before = read();
+        action();
+        EXPECT_EQ(read(), before);
+    }
+};
+
+TEST_F(StoreFaultsTest, KeepsWhatWasAcknowledgedWhenItsProcessDies)
+{
+    const int status = in_child([this] {
+        options.boot_id = "boot-that-dies";
+        open();
+        for (int i = 0; i < 3; ++i)
+            accept(event("a", std::to_string(i)));
+        return claim().size() == 1 ? 0 : 1; // and dies with it
+    });
+    ASSERT_EQ(status, 0);
+    ASSERT_GT(std::filesystem::file_size(options.path + "-wal"), 0U) << "nothing was closed";
+    open();
+    EXPECT_EQ(store->recovered().jobs.size(), 1U);
+    EXPECT_EQ(count(JobState::queued), 3U);
+    EXPECT_EQ(query("SELECT count(*) FROM attempts WHERE outcome = 'lost' AND boot_id = 'boot-that-dies'"), "1");
+    EXPECT_EQ(query("PRAGMA integrity_check"), "ok");
+    for (int i = 0; i < 3; ++i)
+        EXPECT_TRUE(accept(event("a", std::to_string(i))).duplicate);
+    EXPECT_EQ(claim(5).size(), 3U);
+}
+
+TEST_F(StoreFaultsTest, ToleratesALogThatIsCutOff)
+{
+    ASSERT_EQ(in_child([this] {
+        open();
+        accept(event("a", "1"));
+        accept(event("a", "2"));
+        return 0;
+    }),
+        0);
+    const auto wal = options.path + "-wal";
+    std::filesystem::resize_file(wal, std::filesystem::file_size(wal) - 100); // as a power cut leaves it
+    open();
+    EXPECT_EQ(query("PRAGMA integrity_check"), "ok");
+    EXPECT_EQ(count(JobState::queued), 1U);
+    EXPECT_FALSE(accept(event("a", "2")).duplicate);
+}
+
+TEST_F(StoreFaultsTest, RefusesANewerSchema)
+{
+    open();
+    store.reset();
+    execute("PRAGMA user_version = 7");
+    expect_untouched_by([this] {
+        EXPECT_EQ(refusal(),
+            options.path + ": schema 7 is newer than this belayd knows (1); install the belayd that wrote it");
+    });
+}
+
+TEST_F(StoreFaultsTest, RefusesADatabaseOfSomethingElse)
+{
+    execute("CREATE TABLE t (x)");
+    EXPECT_NE(refusal().find("not belayd's"), std::string::npos);
+}
+
+TEST_F(StoreFaultsTest, RefusesADamagedFileAndLeavesItAlone)
+{
+    open();
+    accept(event("a"));
+    store.reset();
+    damage(0, 100); // the header
+    expect_untouched_by([this] { EXPECT_NE(refusal().find("is damaged"), std::string::npos) << refusal(); });
+}
+
+TEST_F(StoreFaultsTest, RefusesADamagedPage)
+{
+    open();
+    accept(event("a"));
+    store.reset();
+    damage(static_cast<std::streamoff>(options.page_size) * 2, options.page_size * 4);
+    EXPECT_NE(refusal().find("is damaged"), std::string::npos) << refusal();
+}
+
+TEST_F(StoreFaultsTest, RefusesAFileThatIsNoDatabase)
+{
+    std::ofstream{options.path} << std::string(10'000, 'x');
+    EXPECT_NE(refusal().find("is damaged"), std::string::npos);
+}
+
+TEST_F(StoreFaultsTest, RefusesADirectoryThatIsNotThere)
+{
+    options.path = (directory.path() / "missing" / "belay.db").string();
+    EXPECT_NE(refusal().find("cannot create the database"), std::string::npos);
+}
+
+TEST_F(StoreFaultsTest, MakesAFileThatOthersCannotRead)
+{
+    open();
+    accept(event("a"));
+    for (const char* suffix : {"", "-wal", "-shm"})
+        EXPECT_EQ(std::filesystem::status(options.path + suffix).permissions() & std::filesystem::perms::mask,
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
+            << suffix;
+}
+
+TEST_F(StoreFaultsTest, SyncsBeforeItAnswers)
+{
+    const FailingVfs vfs;
+    open();
+    for (int i = 0; i < 5; ++i) {
+        const int before = FailingVfs::syncs();
+        accept(event("a"));
+        EXPECT_GT(FailingVfs::syncs(), before);
+    }
+    store.reset();
+}
+
+TEST_F(StoreFaultsTest, AcknowledgesNothingMoreAfterASyncFailed)
+{
+    const FailingVfs vfs;
+    open();
+    accept(event("a"));
+    const auto job = claim().at(0);
+    FailingVfs::fail_syncs(true);
+    EXPECT_THROW(accept(event("a")), StoreUnavailable);
+    FailingVfs::fail_syncs(false); // the next sync would succeed, and prove nothing
+    EXPECT_THROW(accept(event("a")), StoreUnavailable);
+    EXPECT_THROW(claim(), StoreUnavailable);
+    EXPECT_THROW(succeed(job), StoreUnavailable);
+    EXPECT_NE(store->unavailable().find("the store failed: disk I/O error"), std::string::npos) << store->unavailable();
+    EXPECT_NE(metrics.text().find("\nbelay_store_available 0"), std::string::npos);
+    store->close();
+    EXPECT_EQ(failures, std::vector<std::string>{store->unavailable()});
+    store.reset();
+}
+
+TEST_F(StoreFaultsTest, AcknowledgesNothingMoreAfterTheSyncOfACheckpointFailed)
+{
+    const FailingVfs vfs;
+    open();
+    NewEvent large = event("a");
+    large.body.assign(5_MiB, 'x'); // more log than is let be
+    std::thread breaker;
+    store->on_queued([](const std::vector<std::string>&) { FailingVfs::fail_syncs(true); }); // after its commit
+    accept(large);
+    EXPECT_TRUE(waits_until([this] { return !store->unavailable().empty(); }));
+    FailingVfs::fail_syncs(false);
+    EXPECT_THROW(accept(event("a")), StoreUnavailable);
+    store.reset();
+    EXPECT_EQ(failures.size(), 1U);
+}
+
+TEST_F(StoreFaultsTest, StopsAtTheFreeSpaceFloorAndRecovers)
+{
+    open();
+    accept(event("a"));
+    const auto job = claim().at(0);
+    accept(event("a"));
+    store->reconfigure(1h, Bytes{1} << 60);
+    EXPECT_TRUE(waits_until([this] { return !store->unavailable().empty(); }));
+    EXPECT_NE(store->unavailable().find("free_space_floor"), std::string::npos) << store->unavailable();
+    EXPECT_THROW(accept(event("a")), StoreUnavailable);
+    EXPECT_TRUE(claim().empty()) << "nothing starts";
+    EXPECT_TRUE(succeed(job)) << "but what runs is recorded";
+    EXPECT_TRUE(await(store->next_due({})));
+    store->reconfigure(1h, 0);
+    EXPECT_TRUE(waits_until([this] { return store->unavailable().empty(); }));
+    accept(event("a"));
+    EXPECT_EQ(claim(5).size(), 2U);
+    EXPECT_TRUE(failures.empty());
+}
+
+/** Fills what is left of the file system, down to the last byte. */
+void fill(const std::filesystem::path& file)
+{
+    std::ofstream filler{file, std::ios::binary};
+    while (filler << std::string(4096, 'x') << std::flush)
+        ;
+}
+
+TEST_F(StoreFaultsTest, SurvivesAFullDiskAndRecovers)
+{
+    if (::geteuid() != 0)
+        GTEST_SKIP() << "mounting a small file system needs root";
+    const auto small = directory.path() / "small";
+    std::filesystem::create_directory(small);
+    const int status = in_child([&] { // in a mount namespace of its own
+        if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            ::mount("none", small.c_str(), "tmpfs", 0, "size=2m") != 0)
+            return 77;
+        options.path = (small / "belay.db").string();
+        open();
+        accept(event("a"));
+        accept(event("a"));
+        const auto job = claim().at(0);
+        fill(small / "filler");
+        NewEvent large = event("a", "large");
+        large.body.assign(100'000, 'x');
+        EXPECT_THROW(accept(large), StoreUnavailable);
+        EXPECT_NE(store->unavailable(), "");
+
+        bool recorded = false;
+        std::thread finisher{[&] { recorded = succeed(job); }}; // waits for space if it must
+        std::filesystem::remove(small / "filler");
+        EXPECT_TRUE(waits_until([this] { return store->unavailable().empty(); }));
+        finisher.join();
+        EXPECT_TRUE(recorded);
+        EXPECT_FALSE(accept(large).duplicate);
+        EXPECT_EQ(claim(5).size(), 2U);
+        EXPECT_EQ(query("PRAGMA integrity_check"), "ok");
+        EXPECT_TRUE(failures.empty());
+        store.reset();
+        return HasFailure() ? 1 : 0;
+    });
+    if (status == 77)
+        GTEST_SKIP() << "mount namespaces are not to be had here";
+    EXPECT_EQ(status, 0);
+}
+
+TEST_F(StoreFaultsTest, HoldsItsDirectoryAgainstASecondDaemon)
+{
+    const auto state_dir = directory.path().string();
+    {
+        const StateLock lock{state_dir};
+        try {
+            const StateLock second{state_dir};
+            ADD_FAILURE() << "two locks";
+        } catch (const daemon::StartError& e) {
+            EXPECT_EQ(e.code(), daemon::ExitCode::unavailable);
+            EXPECT_EQ(e.what(),
+                "state directory " + state_dir + " is in use by belayd with pid " + std::to_string(::getpid()));
+        }
+    }
+    const StateLock again{state_dir};
+}
+
+TEST_F(StoreFaultsTest, GetsALockWhoseHolderDied)
+{
+    const auto state_dir = directory.path().string();
+    EXPECT_EQ(in_child([&] {
+        const StateLock lock{state_dir};
+        ::_exit(0);
+        return 1;
+    }),
+        0);
+    const StateLock lock{state_dir};
+}
+
+TEST_F(StoreFaultsTest, NamesADirectoryThatCannotBeLocked)
+{
+    EXPECT_THROW(StateLock{(directory.path() / "missing").string()}, daemon::StartError);
+}
+
+} // namespace
+} // namespace belay::jobs
