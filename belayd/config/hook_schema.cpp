@@ -61,6 +61,7 @@ void read_auth(const Node& node, Hook& hook, Problems& problems)
         return;
     }
     if (node.type != Node::Type::table) {
+        problems.hide_line(node.origin);
         problems.add(
             node.origin, "auth must be \"none\" or a table: { scheme = \"github\", secret_file = \"deploy.secret\" }");
         return;

@@ -75,7 +75,8 @@ std::vector<std::string> expand(const Node& pattern, const fs::path& directory, 
     const std::string full =
         pattern.text.starts_with('/') ? pattern.text : escape_pattern((directory / "").string()) + pattern.text;
     glob_t matches{};
-    const int result = ::glob(full.c_str(), GLOB_NOSORT | GLOB_ERR, nullptr, &matches);
+    const auto stops = [](const char*, int error) { return error == ENOENT || error == ENOTDIR ? 0 : 1; };
+    const int result = ::glob(full.c_str(), GLOB_NOSORT, stops, &matches);
     std::vector<std::string> files(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
     ::globfree(&matches);
     std::sort(files.begin(), files.end());
@@ -92,7 +93,7 @@ std::string place(const Origin& origin)
     return fmt::format("{}:{}:{}", origin.file, origin.line, origin.column);
 }
 
-/** Adds the members of `from` to `into`.  @param depth 0: the root; hooks themselves are not merged */
+/** Adds the members of `from` to `into`: of tables that both have, unless these are to be `whole`. */
 void merge(Node& into, Node from, bool whole_tables, Problems& problems)
 {
     for (auto& member : from.members) {

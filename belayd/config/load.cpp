@@ -85,18 +85,12 @@ void read_hook(const Node::Member& member, Config& config, Problems& problems)
 
 void check_listeners(const Config& config, Problems& problems)
 {
-    const auto place = [&config](const char* key) {
-        const auto found = config.origins.find(key);
-        return found == config.origins.end() ? Origin{config.file} : found->second;
-    };
-    if (config.ingress_listen && config.ingress_listen->empty())
-        problems.add(place("ingress.listen"), "ingress.listen is empty: nothing could be received");
     if (!config.admin_listen)
         return;
     const auto ingress = config.ingress_listen.value_or(std::vector<std::string>{default_ingress_listen});
     for (const auto& spec : *config.admin_listen)
         if (!spec.ends_with(":0") && std::find(ingress.begin(), ingress.end(), spec) != ingress.end())
-            problems.add(place("admin.listen"),
+            problems.add(config.origins.at("admin.listen"),
                 fmt::format("admin.listen \"{}\" is what ingress listens on: they need addresses of their own", spec));
 }
 

@@ -43,7 +43,13 @@ using Listen = std::optional<std::vector<std::string>> Config::*;
 Setting<Config> listen_setting(Listen member, std::string_view default_address)
 {
     return {"listen",
-        [=](const Node& node, Config& config, Problems& problems) { read_listen(node, config.*member, problems); },
+        [=](const Node& node, Config& config, Problems& problems) {
+            const bool is_empty = node.type == Node::Type::array && node.elements.empty();
+            if (is_empty && member == &Config::ingress_listen) // of the admin port it means: none
+                problems.add(node.origin, "listen is empty: nothing could be received");
+            else
+                read_listen(node, config.*member, problems);
+        },
         [=](const Config& config) {
             return to_toml((config.*member).value_or(std::vector{std::string{default_address}}));
         },

@@ -1,0 +1,137 @@
+#include "belayd/config/load.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <tuple>
+
+namespace belay::config {
+namespace {
+
+using ::testing::HasSubstr;
+
+auto fields(const ValueSource& source)
+{
+    return std::tuple{source.kind, source.text};
+}
+
+auto fields(const SecretSource& source)
+{
+    return std::tuple{source.kind, source.name};
+}
+
+void expect_equal(const Hook& a, const Hook& b)
+{
+    EXPECT_EQ(a.name, b.name);
+    EXPECT_EQ(a.auth.scheme, b.auth.scheme);
+    ASSERT_EQ(a.auth.secrets.size(), b.auth.secrets.size());
+    for (std::size_t i = 0; i < a.auth.secrets.size(); ++i)
+        EXPECT_EQ(fields(a.auth.secrets[i]), fields(b.auth.secrets[i]));
+    ASSERT_EQ(a.run.size(), b.run.size());
+    for (std::size_t i = 0; i < a.run.size(); ++i)
+        EXPECT_EQ(fields(a.run[i]), fields(b.run[i]));
+    ASSERT_EQ(a.env.size(), b.env.size());
+    for (const auto& [name, source] : a.env)
+        EXPECT_EQ(fields(source), fields(b.env.at(name)));
+    EXPECT_EQ(a.directory, b.directory);
+    EXPECT_EQ(std::tie(a.timeout, a.attempts, a.backoff, a.max_backoff, a.concurrency, a.max_body, a.output_limit),
+        std::tie(b.timeout, b.attempts, b.backoff, b.max_backoff, b.concurrency, b.max_body, b.output_limit));
+}
+
+void expect_equal(const Config& a, const Config& b)
+{
+    EXPECT_EQ(std::tie(a.state_dir, a.drain_timeout, a.drain_delay, a.http_threads, a.log_level, a.log_format),
+        std::tie(b.state_dir, b.drain_timeout, b.drain_delay, b.http_threads, b.log_level, b.log_format));
+    EXPECT_EQ(std::tie(a.ingress_listen, a.admin_listen, a.body_memory, a.store_url, a.retention, a.free_space_floor),
+        std::tie(b.ingress_listen, b.admin_listen, b.body_memory, b.store_url, b.retention, b.free_space_floor));
+    EXPECT_EQ(std::tie(a.max_jobs, a.default_timeout, a.kill_grace, a.output_limit, a.pass_environment),
+        std::tie(b.max_jobs, b.default_timeout, b.kill_grace, b.output_limit, b.pass_environment));
+    const auto& l = a.ingress_limits;
+    const auto& m = b.ingress_limits;
+    EXPECT_EQ(std::tie(l.header_bytes, l.fields, l.target_bytes, l.header_timeout, l.body_timeout, l.body_rate,
+                  l.write_timeout, l.idle_timeout, l.connections, l.connections_per_address),
+        std::tie(m.header_bytes, m.fields, m.target_bytes, m.header_timeout, m.body_timeout, m.body_rate,
+            m.write_timeout, m.idle_timeout, m.connections, m.connections_per_address));
+    ASSERT_EQ(a.hooks.size(), b.hooks.size());
+    for (const auto& [name, hook] : a.hooks)
+        expect_equal(hook, b.hooks.at(name));
+}
+
+constexpr const char* rich = R"(
+[daemon]
+state_dir = "/srv/be\"lay"
+drain_timeout = "90s"
+http_threads = 2
+[log]
+level = "debug"
+format = "console"
+[ingress]
+listen = ["127.0.0.1:0", "unix:/run/x"]
+max_header = "10KiB"
+max_fields = 20
+max_target = "300B"
+header_timeout = "1500ms"
+body_timeout = "7s"
+body_rate = "3B"
+write_timeout = "8s"
+idle_timeout = "9s"
+max_connections = 11
+max_connections_per_address = 12
+body_memory = "65MiB"
+[admin]
+listen = []
+[store]
+url = "sqlite:x y.db"
+retention = "36h"
+free_space_floor = "0"
+[runner]
+max_jobs = 5
+default_timeout = "11m"
+kill_grace = "0s"
+output_limit = "5B"
+pass_environment = ["A", "B_C"]
+[hooks."a.b"]
+auth = { scheme = "github", secret_file = ["x", "y\\z"], secret_env = "E", secret_credential = "c" }
+run = ["/bin/true", "it's \"quoted\"\n\u0001\u007f é", { payload = "/a~1b" }, { header = "H" }, { query = "q" }]
+env = { A = "", B = { payload = "/x" }, C = { query = "\"" } }
+directory = "/tmp"
+timeout = "1ms"
+attempts = 3
+backoff = "1s"
+max_backoff = "2s"
+concurrency = 4
+max_body = "0B"
+output_limit = "7B"
+[hooks.open]
+auth = "none"
+run = ["/bin/true"]
+)";
+
+TEST(EffectiveConfig, LoadsAgainToTheSameConfiguration)
+{
+    for (const char* text : {"", rich}) {
+        const auto first = parse_config(text, "f.toml");
+        const auto written = effective_config(first);
+        const auto second = parse_config(written, "g.toml");
+        expect_equal(first, second);
+        if (HasFailure())
+            FAIL() << written;
+    }
+}
+
+TEST(EffectiveConfig, SaysWhereEachValueComesFrom)
+{
+    const auto text = effective_config(parse_config("[runner]\n\nmax_jobs = 5\n", "f.toml"));
+    EXPECT_THAT(text, HasSubstr("max_jobs = 5  # f.toml:3\n"));
+    EXPECT_THAT(text, HasSubstr("kill_grace = \"10s\"  # default\n"));
+    EXPECT_THAT(text, HasSubstr("# listen = [\"127.0.0.1:9080\"]  # default\n"));
+}
+
+TEST(EffectiveConfig, IsNotBrokenByTheNameOfAFile)
+{
+    const auto config = parse_config("[runner]\nmax_jobs = 5\n", "f\n[evil]\n.toml");
+    expect_equal(config, parse_config(effective_config(config), "g.toml"));
+}
+
+} // namespace
+} // namespace belay::config
