@@ -13,6 +13,9 @@ namespace belay::daemon {
 /**
  * An io_context and the named thread that runs it, beating from a timer on the loop itself.
  *
+ * Where it is made through a template (std::optional::emplace, std::make_unique), pass the creator: the default would
+ * be a line of the template's.
+ *
  * An exception that escapes a handler is logged with the loop's name and the loop goes on.
  *
  * Lifetime: what runs on io() must have ended before stop(); stop() joins the thread.

@@ -4,10 +4,10 @@
 #include "http/server.hpp"
 #include "signals/handled_signals.hpp"
 
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
 
-#include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <thread>
 
@@ -23,9 +23,7 @@ asio::awaitable<http::Response> hello(http::Request& /*request*/)
 /** GET /block?ms=N: what must never happen, for tests: the loop does not turn for so long. */
 asio::awaitable<http::Response> block(http::Request& request)
 {
-    std::chrono::milliseconds::rep ms = 0;
-    std::from_chars(request.query.data() + 3, request.query.data() + request.query.size(), ms);
-    std::this_thread::sleep_for(std::chrono::milliseconds{ms});
+    std::this_thread::sleep_for(std::chrono::milliseconds{std::atoi(request.query.data() + std::strlen("ms="))});
     co_return http::text_response(200, "blocked\n");
 }
 
@@ -39,7 +37,7 @@ public:
 
     void start() override
     {
-        thread_.emplace(core_.threads(), "http-0");
+        thread_.emplace(core_.threads(), "http-0", std::source_location::current());
         server_.emplace(http::Server::Options{.name = "ingress",
             .loops = {&thread_->io()},
             .control = core_.main_loop().get_executor(),
@@ -54,6 +52,9 @@ public:
 
     asio::awaitable<daemon::ReloadVerdict> reload() override
     {
+        const char* const slow = std::getenv("EXAMPLE_RELOAD_MS"); // for tests of what comes in meanwhile
+        asio::steady_timer work{core_.main_loop(), std::chrono::milliseconds{slow != nullptr ? std::atoi(slow) : 0}};
+        co_await work.async_wait(asio::use_awaitable);
         co_return daemon::ReloadVerdict{true, "nothing to reload"};
     }
 
@@ -84,10 +85,14 @@ private:
 
 } // namespace
 
-int main()
+int main(int argc, char** argv) // example_daemon [CONTROL_SOCKET]
 {
     signals::block_handled_signals();
-    daemon::Core core{{.name = "example", .version = "1", .admin_listen = {"127.0.0.1:0"}, .strict_leaks = true}};
+    daemon::Core core{{.name = "example",
+        .version = "1",
+        .admin_listen = {"127.0.0.1:0"},
+        .control_socket = argc > 1 ? argv[1] : "",
+        .strict_leaks = true}};
     Example service{core};
     return core.run(service);
 }

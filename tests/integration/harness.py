@@ -15,9 +15,10 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
+
+from tests.integration.fake_manager import FakeManager
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("BELAY_BUILD", ROOT / "build")).resolve()
@@ -92,7 +93,7 @@ class Daemon:
     def __init__(self, argv, directory=None, env=None, notify=True, preexec_fn=None):
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="belay-test-"))
         self.owns_directory = directory is None
-        self.messages = []
+        self.manager = None
         self.process = None
         self.log_path = self.directory / "log"
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory)}
@@ -101,30 +102,15 @@ class Daemon:
                 environment[name] = os.environ[name]
         environment.update(env or {})
         if notify:
-            self._listen(environment)
+            self.manager = FakeManager(self.directory / "notify")
+            environment["NOTIFY_SOCKET"] = str(self.directory / "notify")
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment, preexec_fn=preexec_fn)
 
-    def _listen(self, environment):
-        path = self.directory / "notify"
-        path.unlink(missing_ok=True)
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(str(path))
-        environment["NOTIFY_SOCKET"] = str(path)
-        threading.Thread(target=self._receive, daemon=True).start()
-
-    def _receive(self):
-        while True:
-            try:
-                data, passed, _, _ = socket.recv_fds(self.notify, 65536, 4)
-            except OSError:
-                return
-            for fd in passed:
-                os.close(fd)  # this is how BARRIER=1 is answered
-            if not data:
-                return
-            self.messages.append(dict(line.split("=", 1) for line in data.decode().splitlines()))
+    @property
+    def messages(self):
+        return self.manager.messages
 
     @property
     def pid(self):
@@ -181,15 +167,20 @@ class Daemon:
         code = self.wait()
         if code != expect:
             raise AssertionError(f"ended with {code}, expected {expect}:\n{self.log()[-4000:]}")
+        self.check_messages()
+
+    def check_messages(self):
+        """What it told the service manager was in order, and came from itself."""
+        if self.manager is not None and (violations := self.manager.violations(self.pid)):
+            raise AssertionError("\n".join(violations + [str(m) for m in self.messages]))
 
     def close(self):
         """For addCleanup: leaves no process and no directory behind, whatever the test did."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        if hasattr(self, "notify"):
-            self.notify.shutdown(socket.SHUT_RDWR)
-            self.notify.close()
+        if self.manager is not None:
+            self.manager.close()
         if self.owns_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
 
