@@ -38,9 +38,8 @@ std::size_t window_of(const Limits& limits)
 
 Connection::Connection(ServerLoop& loop, Accepted accepted)
     : loop_(loop), accepted_(std::move(accepted.fd)), socket_(loop.io()), peer_(std::move(accepted.peer)),
-      listener_(std::move(accepted.listener)), over_cap_(accepted.over_cap),
-      input_(window_of(loop.context().options.limits)), scanner_(loop.context().options.limits),
-      last_activity_(Clock::now())
+      listener_(std::move(accepted.listener)), over_cap_(accepted.over_cap), limits_(loop.limits()),
+      input_(window_of(*limits_)), scanner_(*limits_), last_activity_(Clock::now())
 {
     loop_.enter(*this);
 }

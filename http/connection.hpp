@@ -74,7 +74,7 @@ private:
     [[nodiscard]] bool reserve(Bytes bytes, Request& request);
     void set_state(ConnectionState state) noexcept;
     void count_request(bool counts) noexcept;
-    [[nodiscard]] const Limits& limits() const noexcept { return loop_.context().options.limits; }
+    [[nodiscard]] const Limits& limits() const noexcept { return *limits_; }
 
     ServerLoop& loop_;
     UniqueFd accepted_; // until open()
@@ -101,6 +101,7 @@ private:
     Clock::time_point hold_until_ = Clock::time_point::max(); // when draining: how long an idle connection is held
     std::size_t received_ = 0;                                // by the last receive()
 
+    const std::shared_ptr<const Limits> limits_; // those of when it began; before what borrows them
     ReadBuffer input_;
     HeadScanner scanner_;
     HeadScan head_;

@@ -103,6 +103,15 @@ void Server::add_listener(ListeningSocket socket)
     asio::post(state_->front().io(), [listener = state_->listeners.back().get()] { listener->start(); });
 }
 
+void Server::set_limits(const Limits& limits)
+{
+    state_->context.caps.set(limits);
+    for (const auto& loop : state_->loops) {
+        auto mine = std::make_shared<const Limits>(limits); // one for each loop: its reference count stays on that core
+        asio::post(loop->io(), [&loop = *loop, mine = std::move(mine)]() mutable { loop.set_limits(std::move(mine)); });
+    }
+}
+
 std::vector<std::string> Server::listeners() const
 {
     std::vector<std::string> names;

@@ -43,10 +43,13 @@ public:
 
     [[nodiscard]] bool try_reserve(Bytes bytes) noexcept;
     void release(Bytes bytes) noexcept;
+
+    /** Changes the limit; what is reserved stays. */
+    void set_limit(Bytes limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
     [[nodiscard]] Bytes used() const noexcept { return used_.load(std::memory_order_relaxed); }
 
 private:
-    const Bytes limit_;
+    std::atomic<Bytes> limit_;
     std::atomic<Bytes> used_{0};
 };
 
@@ -104,6 +107,9 @@ public:
 
     /** Starts accepting on `socket`. */
     void add_listener(ListeningSocket socket);
+
+    /** Changes the limits: of new connections, and of how many there may be.  Those that are open keep theirs. */
+    void set_limits(const Limits& limits);
 
     /** The names of the listeners, in the order they were added. */
     [[nodiscard]] std::vector<std::string> listeners() const;

@@ -2,9 +2,15 @@
 
 namespace belay::http {
 
+void ConnectionCaps::set(const Limits& limits) noexcept
+{
+    connections_.store(limits.connections, std::memory_order_relaxed);
+    connections_per_address_.store(limits.connections_per_address, std::memory_order_relaxed);
+}
+
 bool ConnectionCaps::try_acquire(const Peer& peer)
 {
-    if (total_.fetch_add(1, std::memory_order_relaxed) >= limits_.connections) {
+    if (total_.fetch_add(1, std::memory_order_relaxed) >= connections_.load(std::memory_order_relaxed)) {
         total_.fetch_sub(1, std::memory_order_relaxed);
         return false;
     }
@@ -12,7 +18,7 @@ bool ConnectionCaps::try_acquire(const Peer& peer)
         return true;
     const std::lock_guard lock{mutex_};
     std::size_t& count = by_address_[peer.address];
-    if (count >= limits_.connections_per_address) {
+    if (count >= connections_per_address_.load(std::memory_order_relaxed)) {
         total_.fetch_sub(1, std::memory_order_relaxed);
         return false;
     }
@@ -35,7 +41,8 @@ bool BodyBudget::try_reserve(Bytes bytes) noexcept
 {
     Bytes used = used_.load(std::memory_order_relaxed);
     do {
-        if (bytes > limit_ - used)
+        const Bytes limit = limit_.load(std::memory_order_relaxed);
+        if (used > limit || bytes > limit - used)
             return false;
     } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
     return true;

@@ -17,7 +17,9 @@ namespace belay::http {
  */
 class ConnectionCaps {
 public:
-    explicit ConnectionCaps(const Limits& limits) noexcept : limits_(limits) {}
+    explicit ConnectionCaps(const Limits& limits) noexcept { set(limits); }
+
+    void set(const Limits& limits) noexcept;
 
     /** Counts a connection, if there is room for it. */
     [[nodiscard]] bool try_acquire(const Peer& peer);
@@ -26,7 +28,8 @@ public:
     void release(const Peer& peer) noexcept;
 
 private:
-    const Limits& limits_;
+    std::atomic<std::size_t> connections_;
+    std::atomic<std::size_t> connections_per_address_;
     std::atomic<std::size_t> total_{0};
     std::mutex mutex_; // guards by_address_
     std::unordered_map<std::string, std::size_t> by_address_;
@@ -34,7 +37,7 @@ private:
 
 /** What the listeners, loops and connections of one server share. */
 struct ServerContext {
-    const Server::Options options; // immutable
+    const Server::Options options; // immutable; the limits in it are those of the beginning
     ConnectionCaps caps{options.limits};
     std::atomic<bool> closing{false};    // each answer says `Connection: close`
     std::atomic<std::size_t> refused{0}; // connections over a cap that are being told so

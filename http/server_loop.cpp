@@ -40,8 +40,8 @@ std::string format_date(std::time_t time)
 
 ServerLoop::ServerLoop(ServerContext& context, unsigned index)
     : context_(context), index_(index), io_(*context.options.loops.at(index)),
-      sweep_interval_(sweep_interval(context.options.limits)), sweep_timer_(io_),
-      tasks_(io_.get_executor(), [&context](std::string_view task, std::exception_ptr error) {
+      limits_(std::make_shared<const Limits>(context.options.limits)), sweep_interval_(sweep_interval(*limits_)),
+      sweep_timer_(io_), tasks_(io_.get_executor(), [&context](std::string_view task, std::exception_ptr error) {
           try {
               std::rethrow_exception(std::move(error));
           } catch (const std::exception& e) {
@@ -51,6 +51,12 @@ ServerLoop::ServerLoop(ServerContext& context, unsigned index)
           }
       })
 {
+}
+
+void ServerLoop::set_limits(std::shared_ptr<const Limits> limits)
+{
+    limits_ = std::move(limits);
+    sweep_interval_ = std::min(sweep_interval_, sweep_interval(*limits_)); // older connections keep their deadlines
 }
 
 void ServerLoop::adopt(Accepted accepted)

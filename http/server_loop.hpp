@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <ctime>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,10 @@ public:
 
     /** Runs `task` on this loop until close. */
     void spawn(std::string_view name, asio::awaitable<void> task) { tasks_.spawn(name, std::move(task)); }
+
+    /** The limits for a connection that begins now. */
+    [[nodiscard]] const std::shared_ptr<const Limits>& limits() const noexcept { return limits_; }
+    void set_limits(std::shared_ptr<const Limits> limits);
 
     /** Serves an accepted socket, or says 503 on it. */
     void adopt(Accepted accepted);
@@ -69,7 +74,8 @@ private:
     ServerContext& context_;
     const unsigned index_;
     asio::io_context& io_;
-    const Clock::duration sweep_interval_;
+    std::shared_ptr<const Limits> limits_;
+    Clock::duration sweep_interval_;
     asio::steady_timer sweep_timer_;
     bool sweeping_ = false;
     bool draining_ = false;
