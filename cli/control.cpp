@@ -43,7 +43,7 @@ std::string find_socket(const Context& context)
 Answer succeed(Answer answer)
 {
     if (!answer.ok())
-        throw Failure{EXIT_FAILURE, answer.problem()};
+        throw Failure{answer.status == 503 ? EX_UNAVAILABLE : EXIT_FAILURE, answer.problem()};
     return answer;
 }
 

@@ -35,7 +35,7 @@ public:
 
     [[nodiscard]] Answer call(const std::string& method, const std::string& target, Milliseconds timeout) const;
 
-    /** @throws Failure also for an answer that is an error: status 1 */
+    /** @throws Failure also for an answer that is an error: 69 for 503, since belayd is starting or stopping; else 1 */
     [[nodiscard]] Answer get(const std::string& target) const;
     [[nodiscard]] Answer post(const std::string& target) const;
 

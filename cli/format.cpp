@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <optional>
 #include <ostream>
 
 namespace belay::cli {
@@ -65,6 +67,14 @@ void Table::print(std::ostream& out, bool colours) const
         }
         out << line << '\n';
     }
+}
+
+std::vector<Cell> heading(std::initializer_list<const char*> names)
+{
+    std::vector<Cell> row;
+    for (const char* name : names)
+        row.emplace_back(name, Style::heading);
+    return row;
 }
 
 Style style_of(std::string_view state) noexcept

@@ -1,7 +1,6 @@
 #pragma once
-#include <chrono>
+#include <initializer_list>
 #include <iosfwd>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +28,9 @@ public:
 private:
     std::vector<std::vector<Cell>> rows_;
 };
+
+/** The first row of a table. */
+[[nodiscard]] std::vector<Cell> heading(std::initializer_list<const char*> names);
 
 /** How the state of a job or the outcome of an attempt looks. */
 [[nodiscard]] Style style_of(std::string_view state) noexcept;

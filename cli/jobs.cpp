@@ -20,14 +20,6 @@ struct ListOptions {
     unsigned limit = 20;
 };
 
-std::vector<Cell> headings(std::initializer_list<const char*> names)
-{
-    std::vector<Cell> row;
-    for (const char* name : names)
-        row.emplace_back(name, Style::heading);
-    return row;
-}
-
 int list_jobs(const ListOptions& options, Context& context)
 {
     const Answer answer = Control{context}.get(
@@ -43,7 +35,7 @@ int list_jobs(const ListOptions& options, Context& context)
         return EXIT_SUCCESS;
     }
     Table table;
-    table.add(headings({"ID", "HOOK", "STATE", "ATTEMPTS", "ENQUEUED (UTC)", "TOOK", "REASON"}));
+    table.add(heading({"ID", "HOOK", "STATE", "ATTEMPTS", "ENQUEUED (UTC)", "TOOK", "REASON"}));
     for (const json::value& job : jobs) {
         const std::string state = text_member(job, "state");
         const std::string enqueued = text_member(job, "enqueued");
@@ -82,7 +74,7 @@ std::string describe_stream(const json::value& attempt, const std::string& strea
 void print_attempts(const json::array& attempts, Context& context)
 {
     Table table;
-    table.add(headings({"ATTEMPT", "OUTCOME", "STARTED (UTC)", "TOOK", "STDOUT", "STDERR", "DETAIL"}));
+    table.add(heading({"ATTEMPT", "OUTCOME", "STARTED (UTC)", "TOOK", "STDOUT", "STDERR", "DETAIL"}));
     for (const json::value& attempt : attempts) {
         const std::string started = text_member(attempt, "started");
         const std::string outcome = text_member(attempt, "outcome");
@@ -146,7 +138,8 @@ int change_job(const std::string& id, const std::string& verb, Context& context)
         context.out << answer.text << '\n';
         return EXIT_SUCCESS;
     }
-    const std::string state = text_member(answer.body, "state");
+    // 202: a running job ends when its attempt has been terminated.
+    const std::string state = answer.status == 202 ? "being terminated" : text_member(answer.body, "state");
     context.out << escape_for_terminal(id + ": " + (state.empty() ? verb + " accepted" : state)) << '\n';
     return EXIT_SUCCESS;
 }

@@ -53,7 +53,6 @@ int run(std::vector<std::string> arguments, Context& context)
     CLI::App app{"belay: webhooks in, jobs out, nothing dropped.  Checks configurations, sends events, and asks a "
                  "running belayd over its control socket.",
         "belay"};
-    app.footer(examples);
     app.require_subcommand(1);
     app.fallthrough(); // so that --json and its like may stand after the command
     app.set_version_flag("--version", "belay " BELAY_VERSION);
@@ -70,6 +69,7 @@ int run(std::vector<std::string> arguments, Context& context)
     add_jobs(app, context, command);
     add_logs(app, context, command);
     add_reload(app, context, command);
+    app.footer(examples); // after the commands, which would inherit it
 
     try {
         std::ranges::reverse(arguments); // as CLI11 wants them

@@ -45,7 +45,7 @@ TEST(Control, ShowsTheDetailOfAProblem)
     daemon.answer("GET /api/v1/status", 503,
         R"({"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Still \u001b[2J starting."})");
     const Result result = ask(daemon, {"status"});
-    EXPECT_EQ(result.exit_status, 1);
+    EXPECT_EQ(result.exit_status, 69); // try again later
     EXPECT_EQ(result.err, "belay: 503 Service Unavailable: Still \\x1b[2J starting.\n");
 }
 

@@ -78,12 +78,14 @@ TEST(RetryAndCancel, PostAndReportTheState)
     FakeDaemon daemon;
     daemon.answer("POST /api/v1/jobs/" + job_id + "/retry", 200, R"({"id":"x","state":"queued"})");
     daemon.answer("POST /api/v1/jobs/" + job_id + "/cancel", 409, R"({"detail":"It has ended."})");
+    daemon.answer("POST /api/v1/jobs/" + job_id + "/cancel", 202, R"({"id":"x","state":"running"})");
     const Result retried = ask(daemon, {"retry", job_id});
     EXPECT_EQ(retried.exit_status, 0);
     EXPECT_EQ(retried.out, job_id + ": queued\n");
     const Result cancelled = ask(daemon, {"cancel", job_id});
     EXPECT_EQ(cancelled.exit_status, 1);
     EXPECT_EQ(cancelled.err, "belay: 409 Conflict: It has ended.\n");
+    EXPECT_EQ(ask(daemon, {"cancel", job_id}).out, job_id + ": being terminated\n");
     EXPECT_NE(daemon.stop()[0].find("\r\nContent-Length: 0\r\n"), std::string::npos); // 411 without
 }
 
