@@ -1,0 +1,209 @@
+#include "daemon/core.hpp"
+#include "daemon/leak_check.hpp"
+#include "http/server.hpp"
+#include "signals/handled_signals.hpp"
+#include "tests/signals/fake_manager.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+#include <system_error>
+
+// A Core takes over signals, threads and the log of its process: each test gives it one of its own, by EXPECT_EXIT.
+namespace belay::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** A service that stops itself as soon as it is ready. */
+class TestService : public Service {
+public:
+    explicit TestService(Core& c) : core(c) {}
+
+    void start() override
+    {
+        on_start();
+        core.request_stop();
+    }
+    asio::awaitable<ReloadVerdict> reload() override { co_return ReloadVerdict{}; }
+    asio::awaitable<void> drain(DrainContext& /*drain*/) override { co_return; }
+    void stop() noexcept override { on_stop(); }
+    Readiness readiness() const override { return {}; }
+    std::string status() const override { return "testing"; }
+
+    Core& core;
+    std::function<void()> on_start = [] {};
+    std::function<void()> on_stop = [] {};
+};
+
+CoreOptions options(bool strict_leaks)
+{
+    CoreOptions options;
+    options.name = "test";
+    options.strict_leaks = strict_leaks;
+    options.log.format = LogFormat::json;
+    return options;
+}
+
+/** Runs a service, made by `prepare`, to its end; _exits with the core's code, since a leaked thread may still run. */
+[[noreturn]] void run(CoreOptions with, const std::function<void(TestService&)>& prepare)
+{
+    signals::block_handled_signals();
+    Core core{std::move(with)};
+    TestService service{core};
+    prepare(service);
+    ::_exit(core.run(service));
+}
+
+TEST(CoreDeathTest, EndsCleanAndSaysSo)
+{
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), [](TestService&) {}), ::testing::ExitedWithCode(0),
+        "leak check clean: 0 threads, 0 descriptors, 0 children left");
+}
+
+TEST(CoreDeathTest, NamesALeakedThreadWithItsCreatorAndStack)
+{
+    const auto leak = [](TestService& service) {
+        service.on_start = [&service] {
+            static Thread leaked; // lives on when the service has stopped
+            leaked = service.core.threads().start("forgotten", [](Heartbeat&) { ::pause(); });
+        };
+    };
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), leak), ::testing::ExitedWithCode(70),
+        "thread forgotten .tid [0-9]+. created at tests/daemon/core_test.cpp:[0-9]+.*\"stack\":\"[^\"]*pause.*"
+        "\"threads\":1,\"descriptors\":0,\"children\":0");
+}
+
+TEST(CoreDeathTest, NamesALeakedDescriptor)
+{
+    const auto leak = [](TestService& service) {
+        service.on_start = [] { (void)::open("/dev/null", O_RDONLY | O_CLOEXEC); };
+    };
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), leak), ::testing::ExitedWithCode(70),
+        "fd [0-9]+ → /dev/null.*\"threads\":0,\"descriptors\":1,\"children\":0");
+    EXPECT_EXIT(run(options(/*strict_leaks=*/false), leak), ::testing::ExitedWithCode(0), "fd [0-9]+ → /dev/null");
+}
+
+TEST(CoreDeathTest, NamesALeakedChild)
+{
+    const auto leak = [](TestService& service) {
+        service.on_start = [] {
+            if (::fork() == 0) {
+                ::prctl(PR_SET_PDEATHSIG, SIGKILL); // it must not outlive the test
+                for (;;)
+                    ::pause();
+            }
+        };
+    };
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), leak), ::testing::ExitedWithCode(70),
+        "child [0-9]+ .*\"threads\":0,\"descriptors\":0,\"children\":1");
+}
+
+TEST(CoreDeathTest, AServiceThatCannotStartTellsWhyAndIsStopped)
+{
+    const testing::FakeManager manager;
+    const auto fail = [](TestService& service) {
+        service.on_start = [] {
+            try {
+                throw std::system_error{EADDRINUSE, std::system_category(), "bind"};
+            } catch (...) {
+                std::throw_with_nested(StartError{ExitCode::unavailable, "127.0.0.1:80 is\ntaken"});
+            }
+        };
+        service.on_stop = [] { log::info("stopped by the core"); };
+    };
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), fail), ::testing::ExitedWithCode(69),
+        "cannot start.*127.0.0.1:80 is.*stopped by the core.*leak check clean");
+    EXPECT_EQ(manager.receive(), "STOPPING=1\nSTATUS=cannot start: 127.0.0.1:80 is\\ntaken\nEXIT_STATUS=69\nERRNO=" +
+                                     std::to_string(EADDRINUSE));
+}
+
+TEST(CoreDeathTest, AnAdminListenerThatCannotBeHadIsUnavailable)
+{
+    const auto taken = http::open_listening_socket("127.0.0.1:0");
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    ASSERT_EQ(::getsockname(taken.fd.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    auto with = options(/*strict_leaks=*/true);
+    with.admin_listen = {"127.0.0.1:" + std::to_string(ntohs(address.sin_port))};
+    EXPECT_EXIT(run(with, [](TestService&) {}), ::testing::ExitedWithCode(69), "cannot start.*leak check clean");
+    with.admin_listen = {"fd:nobody"};
+    EXPECT_EXIT(run(with, [](TestService&) {}), ::testing::ExitedWithCode(69), "no socket was passed for fd:nobody");
+    with.admin_listen = {"nonsense"};
+    EXPECT_EXIT(run(with, [](TestService&) {}), ::testing::ExitedWithCode(78), "cannot start.*leak check clean");
+}
+
+/** Asks for a reload from the admin thread, then stops; the reload applies `changed`. */
+struct ReloadingService : TestService {
+    ReloadingService(Core& c, CoreOptions o) : TestService(c), changed(std::move(o)) {}
+
+    void start() override { asio::co_spawn(core.admin_loop(), ask(), asio::detached); }
+    asio::awaitable<void> ask()
+    {
+        while (core.state() != State::ready)
+            co_await asio::post(core.admin_loop(), asio::use_awaitable);
+        const ReloadVerdict verdict = co_await core.reload();
+        log::info("verdict", {{"ok", verdict.ok}, {"text", verdict.message}});
+        core.request_stop();
+    }
+    asio::awaitable<ReloadVerdict> reload() override
+    {
+        co_await core.apply(changed);
+        co_return ReloadVerdict{true, "applied"};
+    }
+
+    CoreOptions changed;
+};
+
+[[noreturn]] void run_reload(const CoreOptions& with, const CoreOptions& changed)
+{
+    signals::block_handled_signals();
+    Core core{with};
+    ReloadingService service{core, changed};
+    ::_exit(core.run(service));
+}
+
+TEST(CoreDeathTest, AReloadOpensNewAdminListenersOrChangesNothing)
+{
+    auto with = options(/*strict_leaks=*/true);
+    with.admin_listen = {"127.0.0.1:0"};
+    auto changed = with;
+    changed.admin_listen = {"127.0.0.2:0", "[::1]:0"};
+    EXPECT_EXIT(run_reload(with, changed), ::testing::ExitedWithCode(0),
+        "\"address\":\"127.0.0.1:.*\"address\":\"127.0.0.2:.*\"address\":\".::1.:.*\"ok\":true.*leak check clean");
+    changed.admin_listen = {"127.0.0.2:0", "fd:nobody"};
+    EXPECT_EXIT(run_reload(with, changed), ::testing::ExitedWithCode(0),
+        "reload failed, nothing changed.*fd:nobody.*\"ok\":false.*leak check clean");
+}
+
+TEST(CoreDeathTest, AFailureOfTheServiceEndsWithItsCode)
+{
+    const auto fail = [](TestService& service) {
+        service.on_start = [&service] { service.core.fail(ExitCode::internal, "fdatasync failed"); };
+    };
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), fail), ::testing::ExitedWithCode(70), "fdatasync failed");
+}
+
+TEST(CoreDeathTest, ACoreThatNeverRanLeavesNothing)
+{
+    const auto make_and_drop = [] {
+        const Threads none;
+        const Census before = take_census();
+        std::optional<Core> core{std::in_place, options(/*strict_leaks=*/true)};
+        core.reset();
+        ::_exit(find_leaks(before, none).empty() ? 0 : 1);
+    };
+    EXPECT_EXIT(make_and_drop(), ::testing::ExitedWithCode(0), "starting");
+}
+
+} // namespace
+} // namespace belay::daemon
