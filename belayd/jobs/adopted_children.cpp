@@ -26,6 +26,22 @@ bool reap_if_ended(pid_t child)
     return ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG) != 0 || info.si_pid != 0;
 }
 
+/** Process 1 of a container adopts everybody's orphans: only their environment tells whose they are. */
+bool adopts_strangers()
+{
+    return ::getpid() == 1;
+}
+
+/** A process and everything that descends from it. */
+std::vector<pid_t> with_descendants(pid_t root)
+{
+    std::vector<pid_t> found{root};
+    for (std::size_t i = 0; i < found.size(); ++i)
+        for (const pid_t child : children_of(found[i]))
+            found.push_back(child);
+    return found;
+}
+
 } // namespace
 
 AdoptedChildren::AdoptedChildren()
@@ -34,30 +50,29 @@ AdoptedChildren::AdoptedChildren()
         throw std::system_error{errno, std::system_category(), "prctl PR_SET_CHILD_SUBREAPER"};
 }
 
-std::vector<pid_t> AdoptedChildren::left_by(const Uuid& job, pid_t leader)
+AdoptedChildren::Left AdoptedChildren::left_by(const Uuid& job, pid_t leader)
 {
-    // As process 1 of a container we adopt strangers too, which only their environment tells apart.
-    const bool alone = leaders_.size() <= 1 && ::getpid() != 1;
-
-    struct Found {
-        pid_t pid;
-        bool ours;
-    };
-    std::vector<Found> pending;
-    for (const pid_t child : living())
-        pending.push_back({child, alone});
-
-    std::vector<pid_t> left;
-    while (!pending.empty()) {
-        const Found next = pending.back();
-        pending.pop_back();
-        const bool ours = next.ours || ::getpgid(next.pid) == leader || job_of(next.pid) == job;
-        if (ours)
-            left.push_back(next.pid);
-        for (const pid_t child : children_of(next.pid))
-            pending.push_back({child, ours});
+    const bool alone = leaders_.size() <= 1 && !adopts_strangers();
+    for (;;) {
+        const std::vector<pid_t> roots = living();
+        Left left;
+        for (const pid_t root : roots) {
+            const ProcessJob of = alone || ::getpgid(root) == leader ? ProcessJob{job, false} : job_of(root);
+            left.unsure = left.unsure || of.in_transition;
+            if (of.job != job)
+                continue;
+            const std::vector<pid_t> processes = with_descendants(root);
+            left.processes.insert(left.processes.end(), processes.begin(), processes.end());
+        }
+        // One that has ended since may have left us its own children: look again.
+        if (!left.none() || std::none_of(roots.begin(), roots.end(), reap_if_ended))
+            return left;
     }
-    return left;
+}
+
+std::vector<pid_t> AdoptedChildren::strays()
+{
+    return leaders_.empty() ? left_by({}, 0).processes : std::vector<pid_t>{};
 }
 
 std::size_t AdoptedChildren::reap()
@@ -67,9 +82,13 @@ std::size_t AdoptedChildren::reap()
 
 std::vector<pid_t> AdoptedChildren::living()
 {
-    std::vector<pid_t> children = children_of_thread(::getpid(), ::getpid()).value_or(std::vector<pid_t>{});
-    std::erase_if(children, [this](pid_t child) { return leaders_.contains(child) || reap_if_ended(child); });
-    return children;
+    for (;;) {
+        std::vector<pid_t> children = children_of_thread(::getpid(), ::getpid()).value_or(std::vector<pid_t>{});
+        std::erase_if(children, [this](pid_t child) { return leaders_.contains(child); });
+        // One that ended after the list was read may have left us its own children: read it again.
+        if (std::erase_if(children, reap_if_ended) == 0)
+            return children;
+    }
 }
 
 std::vector<std::pair<pid_t, Uuid>> kill_leftovers(const std::vector<Uuid>& jobs)
@@ -77,7 +96,7 @@ std::vector<std::pair<pid_t, Uuid>> kill_leftovers(const std::vector<Uuid>& jobs
     std::vector<std::pair<pid_t, Uuid>> found;
     const std::set<Uuid> wanted{jobs.begin(), jobs.end()};
     const auto is_leftover = [&wanted](pid_t process) {
-        const std::optional<Uuid> job = job_of(process);
+        const std::optional<Uuid> job = job_of(process).job;
         return job && wanted.contains(*job);
     };
     for (const pid_t process : find_processes(is_leftover)) {
@@ -85,7 +104,7 @@ std::vector<std::pair<pid_t, Uuid>> kill_leftovers(const std::vector<Uuid>& jobs
         if (opened < 0)
             continue;
         const UniqueFd pidfd{opened};
-        const std::optional<Uuid> job = job_of(process); // again: now the pid cannot have become somebody else's
+        const std::optional<Uuid> job = job_of(process).job; // again: now the pid cannot have become somebody else's
         if (job && wanted.contains(*job) && ::pidfd_send_signal(pidfd.get(), SIGKILL, nullptr, 0) == 0)
             found.emplace_back(process, *job);
     }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace belay::jobs {
@@ -33,7 +34,15 @@ public:
      * BELAY_JOB_ID, and their descendants; and if no other attempt runs, whatever there is, since nobody else can have
      * started it.  Reaps the dead on the way.  Cheap if nothing has been adopted.
      */
-    [[nodiscard]] std::vector<pid_t> left_by(const Uuid& job, pid_t leader);
+    struct Left {
+        std::vector<pid_t> processes;
+        bool unsure = false; ///< there is one that cannot be told at the moment: ask again
+        [[nodiscard]] bool none() const noexcept { return processes.empty() && !unsure; }
+    };
+    [[nodiscard]] Left left_by(const Uuid& job, pid_t leader);
+
+    /** Every adopted process and its descendants once no attempt runs: nobody else's but ours, except as process 1. */
+    [[nodiscard]] std::vector<pid_t> strays();
 
     /** Reaps adopted children that have ended. @return how many live */
     std::size_t reap();

@@ -118,20 +118,21 @@ asio::awaitable<void> AttemptRunner::Running::clean_up()
 {
     const Clock::time_point ended = Clock::now();
     for (auto pause = 1ms;; pause = std::min(2 * pause, 50ms)) {
-        const std::vector<pid_t> left = adopted.left_by(spec.job, child->pid());
-        if (left.empty())
+        const AdoptedChildren::Left left = adopted.left_by(spec.job, child->pid());
+        if (left.none())
             break;
         const Clock::time_point time = Clock::now();
         if (time > ended + clean_up_limit) {
             log::warning("processes of an attempt cannot be killed, ignoring",
-                {{"job", spec.job}, {"hook", spec.hook}, {"attempt", spec.attempt}, {"processes", left.size()},
-                    {"pid", left.front()}});
+                {{"job", spec.job}, {"hook", spec.hook}, {"attempt", spec.attempt},
+                    {"processes", left.processes.size()},
+                    {"pid", left.processes.empty() ? 0 : left.processes.front()}});
             break;
         }
         const bool writing = !out->ended() || !err->ended();
         if (!writing || at_once || cause != Cause::none || time > ended + output_grace) {
             child->signal_group(SIGKILL);
-            for (const pid_t pid : left)
+            for (const pid_t pid : left.processes)
                 (void)::kill(pid, SIGKILL);
         }
         timer->expires_after(pause);

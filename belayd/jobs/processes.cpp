@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -53,22 +54,33 @@ std::vector<pid_t> numbers_in(const std::string& path)
     return numbers;
 }
 
-} // namespace
-
-std::optional<Uuid> job_of(pid_t process)
+std::optional<Uuid> find_job(const std::string& environment)
 {
     constexpr std::string_view variable = "BELAY_JOB_ID=";
-    const std::optional<std::string> environment = read_all(fmt::format("/proc/{}/environ", process));
-    if (!environment)
-        return std::nullopt;
-    for (std::size_t at = 0; at < environment->size();) {
-        const std::size_t end = std::min(environment->find('\0', at), environment->size());
-        const std::string_view entry{environment->data() + at, end - at};
+    for (std::size_t at = 0; at < environment.size();) {
+        const std::size_t end = std::min(environment.find('\0', at), environment.size());
+        const std::string_view entry{environment.data() + at, end - at};
         if (entry.starts_with(variable))
             return parse_uuid(entry.substr(variable.size()));
         at = end + 1;
     }
     return std::nullopt;
+}
+
+} // namespace
+
+ProcessJob job_of(pid_t process)
+{
+    const std::string directory = fmt::format("/proc/{}/", process);
+    std::optional<std::string> environment = read_all(directory + "environ");
+    if (environment && environment->empty()) {
+        // Either it has none, or no memory at the moment; then its command line is empty too.
+        const std::optional<std::string> command = read_all(directory + "cmdline");
+        if (command && command->empty())
+            return {std::nullopt, true};
+        environment = read_all(directory + "environ");
+    }
+    return {environment ? find_job(*environment) : std::nullopt, false};
 }
 
 std::vector<pid_t> children_of(pid_t process)

@@ -10,8 +10,12 @@
 /** What /proc tells of other processes, proc(5).  A process that is gone or not ours to read has none of it. */
 namespace belay::jobs {
 
-/** The BELAY_JOB_ID in the environment that the process was started with. */
-[[nodiscard]] std::optional<Uuid> job_of(pid_t process);
+/** For which job a process runs: the BELAY_JOB_ID in the environment that it was started with. */
+struct ProcessJob {
+    std::optional<Uuid> job;
+    bool in_transition = false; ///< it cannot be told now: the process is in the middle of execve(2) or of its exit
+};
+[[nodiscard]] ProcessJob job_of(pid_t process);
 
 /** The children of all its threads. */
 [[nodiscard]] std::vector<pid_t> children_of(pid_t process);

@@ -74,7 +74,7 @@ public:
     /**
      * Waits for running attempts; at `soft_deadline` or when hurry() is called interrupts the rest (TERM, kill_grace,
      * KILL; with hurry KILL at once) and requeues them.  Returns when none runs.  Any executor.
-     * @param report called with "3 jobs" when the number changes, on the runner's loop
+     * @param report called with the number that still run when it changes, on the runner's loop
      */
     [[nodiscard]] asio::awaitable<void> drain(
         std::chrono::steady_clock::time_point soft_deadline, std::function<void(std::size_t running)> report);
@@ -96,7 +96,7 @@ public:
 
 private:
     struct State;
-    std::unique_ptr<State> state_;
+    std::shared_ptr<State> state_; // shared with what it has posted
 };
 
 } // namespace belay::jobs

@@ -12,7 +12,10 @@ namespace {
 Child start(std::vector<std::string> arguments, const std::vector<std::pair<std::string, std::string>>& environment)
 {
     const auto null = [] { return UniqueFd{::open("/dev/null", O_RDWR | O_CLOEXEC)}; };
-    return std::get<Child>(spawn(arguments, environment, "/", {null(), null(), null()}));
+    Child child = std::get<Child>(spawn(arguments, environment, "/", {null(), null(), null()}));
+    while (job_of(child.pid()).in_transition && !child.ended()) // posix_spawn() returns before the end of execve()
+        std::this_thread::yield();
+    return child;
 }
 
 TEST(AdoptedChildren, ReapsStrangersAndLeavesLeadersToTheirOwners)
@@ -45,8 +48,8 @@ TEST(Processes, KnowsTheJobOfAProcessByItsEnvironment)
     const Uuid job = make_uuid_v7();
     const Child with = start({"/bin/sleep", "1000"}, {{"X_BELAY_JOB_ID", "1"}, {"BELAY_JOB_ID", to_string(job)}});
     const Child without = start({"/bin/sleep", "1000"}, {{"X_BELAY_JOB_ID", to_string(job)}});
-    EXPECT_EQ(job_of(with.pid()), job);
-    EXPECT_EQ(job_of(without.pid()), std::nullopt);
+    EXPECT_EQ(job_of(with.pid()).job, job);
+    EXPECT_EQ(job_of(without.pid()).job, std::nullopt);
     const std::vector<pid_t> children = children_of(::getpid());
     EXPECT_EQ(children, (std::vector<pid_t>{with.pid(), without.pid()}));
 }

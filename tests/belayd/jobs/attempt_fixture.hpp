@@ -32,7 +32,7 @@ inline AttemptSpec shell(std::string script)
     return spec;
 }
 
-/** Whether the process exists and is not a zombie. */
+/** Whether the process exists, a zombie included. */
 inline bool is_alive(pid_t pid)
 {
     return ::kill(pid, 0) == 0;

@@ -28,7 +28,7 @@ std::vector<std::string> lines_of(const std::string& text, std::string_view pref
 
 std::vector<pid_t> processes_of(const Uuid& job)
 {
-    return find_processes([&job](pid_t pid) { return job_of(pid) == job; });
+    return find_processes([&job](pid_t pid) { return job_of(pid).job == job; });
 }
 
 /** Calls `act` once, as soon as the attempt has written `text`. */
@@ -437,6 +437,10 @@ TEST_F(AttemptRunnerTest, ACommandThatCannotBeExecutedIsAnOutcome)
 
 TEST_F(AttemptRunnerTest, AWantOfDescriptorsIsAnErrorAndNothingRuns)
 {
+#ifdef __SANITIZE_ADDRESS__
+    GTEST_SKIP() << "UndefinedBehaviorSanitizer opens a pipe to look at an exception object";
+#endif
+    run(shell("exit 0")); // the loop has what it needs
     rlimit before{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
     std::optional<AttemptResult> result;

@@ -1,0 +1,36 @@
+#include "belayd/jobs/attempt_spec.hpp"
+
+#include "base/trace_context.hpp"
+
+#include <map>
+
+namespace belay::jobs {
+
+AttemptSpec make_attempt_spec(ClaimedJob& job, const HookRules& hook, const SchedulerRules& rules)
+{
+    std::map<std::string, std::string> environment{rules.base_environment.begin(), rules.base_environment.end()};
+    for (const auto& [name, value] : job.environment)
+        environment[name] = value;
+    environment["BELAY_EVENT_ID"] = to_string(job.event);
+    environment["BELAY_JOB_ID"] = to_string(job.job);
+    environment["BELAY_ATTEMPT"] = std::to_string(job.attempt);
+    environment["BELAY_HOOK"] = job.hook;
+    const std::optional<TraceContext> trace = parse_traceparent(job.traceparent);
+    environment["TRACEPARENT"] = to_traceparent(trace ? make_child_span(*trace) : make_trace());
+
+    AttemptSpec spec;
+    spec.job = job.job;
+    spec.event = job.event;
+    spec.hook = job.hook;
+    spec.attempt = job.attempt;
+    spec.arguments = job.arguments;
+    spec.environment.assign(environment.begin(), environment.end());
+    spec.directory = hook.directory;
+    spec.input = std::move(job.body);
+    spec.output_limit = hook.output_limit;
+    spec.timeout = hook.timeout;
+    spec.kill_grace = rules.kill_grace;
+    return spec;
+}
+
+} // namespace belay::jobs

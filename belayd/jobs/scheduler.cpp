@@ -1,0 +1,92 @@
+#include "belayd/jobs/scheduler.hpp"
+
+#include "belayd/jobs/scheduler_state.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+namespace belay::jobs {
+namespace {
+
+/** Runs `task` on the runner's loop; the caller goes on on its own. */
+template <typename T>
+asio::awaitable<T> run_on(asio::io_context& io, asio::awaitable<T> task)
+{
+    return asio::co_spawn(io, std::move(task), asio::use_awaitable);
+}
+
+} // namespace
+
+Scheduler::Scheduler(asio::io_context& runner, Store& store, daemon::Metrics& metrics, SchedulerRules rules)
+    : state_(std::make_shared<State>(runner, store, metrics, std::move(rules)))
+{
+}
+
+Scheduler::~Scheduler() = default;
+
+void Scheduler::start()
+{
+    state_->store.on_queued([state = std::weak_ptr<State>{state_}](const std::vector<std::string>&) {
+        const std::shared_ptr<State> scheduler = state.lock();
+        if (!scheduler || scheduler->wake_posted.exchange(true))
+            return; // one post stands for all commits until it has run
+        asio::post(scheduler->io, [state] {
+            if (const std::shared_ptr<State> woken = state.lock()) {
+                woken->wake_posted = false;
+                woken->wake();
+            }
+        });
+    });
+    asio::post(state_->io, [state = state_] { state->start(); });
+}
+
+asio::awaitable<void> Scheduler::apply(SchedulerRules rules)
+{
+    return run_on(state_->io, state_->apply(std::move(rules)));
+}
+
+void Scheduler::pause() noexcept
+{
+    state_->paused = true;
+}
+
+asio::awaitable<void> Scheduler::drain(
+    std::chrono::steady_clock::time_point soft_deadline, std::function<void(std::size_t running)> report)
+{
+    return run_on(state_->io, state_->drain(soft_deadline, std::move(report)));
+}
+
+void Scheduler::hurry() noexcept
+{
+    asio::post(state_->io, [state = state_] {
+        state->hurried = true;
+        state->kill_all();
+    });
+}
+
+asio::awaitable<std::optional<JobState>> Scheduler::cancel(Uuid job)
+{
+    return run_on(state_->io, state_->cancel(job));
+}
+
+asio::awaitable<std::optional<std::pair<unsigned, LiveOutput>>> Scheduler::live_output(Uuid job)
+{
+    return run_on(state_->io, state_->live_output(job));
+}
+
+asio::awaitable<std::vector<RunningAttempt>> Scheduler::running()
+{
+    return run_on(state_->io, state_->running_attempts());
+}
+
+std::size_t Scheduler::running_count() const noexcept
+{
+    return state_->running;
+}
+
+asio::awaitable<void> Scheduler::stop()
+{
+    return run_on(state_->io, state_->stop());
+}
+
+} // namespace belay::jobs
