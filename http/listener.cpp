@@ -22,6 +22,8 @@ using namespace std::chrono_literals;
 /** When there are no descriptors or no memory: accepting again at once would only spin. */
 constexpr auto accept_pause = 100ms;
 
+constexpr auto cap_warning_interval = 10s;
+
 /** Of one wake-up, so that a flood of connections does not starve those that there are. */
 constexpr int accept_batch = 64;
 
@@ -104,6 +106,7 @@ void Listener::start()
 
 asio::awaitable<void> Listener::accept_loop()
 {
+    const Ended ended{*this}; // also when it is cancelled
     bool short_of = false;
     while (!stopping_) {
         const int error = accept_all();
@@ -124,8 +127,12 @@ asio::awaitable<void> Listener::accept_loop()
         co_await socket_.async_wait(
             asio::posix::stream_descriptor::wait_read, asio::redirect_error(asio::use_awaitable, ec));
     }
-    ended_ = true;
-    pause_.cancel();
+}
+
+Listener::Ended::~Ended()
+{
+    listener.ended_ = true;
+    listener.pause_.cancel();
 }
 
 /** Returns EAGAIN when nothing waits any more, 0 when the batch is full, else the errno of a shortage. */
@@ -150,6 +157,8 @@ int Listener::accept_all()
 void Listener::deal(UniqueFd fd, Peer peer)
 {
     const bool admitted = context_.caps.try_acquire(peer);
+    if (!admitted)
+        warn_of_cap(peer);
     if (!admitted && context_.refused.fetch_add(1, std::memory_order_relaxed) >= refusals) {
         context_.refused.fetch_sub(1, std::memory_order_relaxed);
         return;
@@ -161,6 +170,16 @@ void Listener::deal(UniqueFd fd, Peer peer)
         return;
     }
     asio::post(loop.io(), [&loop, accepted = std::move(accepted)]() mutable { loop.adopt(std::move(accepted)); });
+}
+
+/** Once in a while: a flood of connections must not become a flood of warnings. */
+void Listener::warn_of_cap(const Peer& peer)
+{
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_cap_warning_)
+        return;
+    next_cap_warning_ = now + cap_warning_interval;
+    context_.warn("too many connections on " + name() + ", refusing one of " + peer.address);
 }
 
 /** Drops each segment with SYN and without ACK; listen(fd, 0) would still admit one connection, to be reset. */

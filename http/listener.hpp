@@ -5,6 +5,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,9 +40,15 @@ public:
     void close() noexcept;
 
 private:
+    struct Ended { // when it goes, the accept loop has ended
+        Listener& listener;
+        ~Ended();
+    };
+
     [[nodiscard]] asio::awaitable<void> accept_loop();
     [[nodiscard]] int accept_all();
     void deal(UniqueFd fd, Peer peer);
+    void warn_of_cap(const Peer& peer);
     [[nodiscard]] bool ignore_handshakes() noexcept;
 
     ServerContext& context_;
@@ -53,6 +60,7 @@ private:
     asio::posix::stream_descriptor socket_;
     asio::steady_timer pause_;
     std::size_t next_loop_ = 0;
+    std::chrono::steady_clock::time_point next_cap_warning_;
     bool stopping_ = false;
     bool ended_ = true; // no accept loop runs
 };

@@ -52,6 +52,12 @@ struct Gate {
     }
 };
 
+asio::awaitable<void> finish_and_stop(Server& server)
+{
+    co_await server.finish(in(0s));
+    co_await server.stop_accepting();
+}
+
 asio::awaitable<void> stop_and_finish(Server& server, std::chrono::steady_clock::duration patience)
 {
     co_await server.stop_accepting();
@@ -299,6 +305,14 @@ TEST(Drain, APassedSocketKeepsItsQueueForTheSuccessor)
     successor.server().add_listener(
         {.name = "fd:test", .fd = UniqueFd{::fcntl(kept.get(), F_DUPFD_CLOEXEC, 0)}, .passed = true, .unix_path = {}});
     EXPECT_EQ(early.receive().status, 200);
+}
+
+TEST(Drain, StoppingAfterTheEndDoesNotHang)
+{
+    TestServer fixture;
+    fixture.start();
+    EXPECT_EQ(fixture.probe(), 200);
+    fixture.run(finish_and_stop(fixture.server()));
 }
 
 TEST(Drain, CloseEndsEverythingAtOnceAndMayBeRepeated)
