@@ -90,6 +90,12 @@ struct Store::State {
         co_return std::move(operation->result);
     }
 
+    void check_available() const
+    {
+        if (!health.available())
+            throw StoreUnavailable{health.reason()};
+    }
+
     daemon::Metrics& metrics;
     StoreLimits limits;
     StoreHealth health;
@@ -122,8 +128,7 @@ void Store::on_queued(std::function<void(const std::vector<std::string>& hooks)>
 
 asio::awaitable<Accepted> Store::accept(NewEvent event)
 {
-    if (!state_->health.available())
-        throw StoreUnavailable{state_->health.reason()};
+    state_->check_available();
     auto row = make_row(std::move(event));
     const Bytes weight = size_of(row);
     auto accept_row = [row = std::move(row)](StoreTables& tables, Time) { return tables.accept(row); };
@@ -145,23 +150,22 @@ asio::awaitable<std::vector<ClaimedJob>> Store::claim(std::size_t limit, std::ma
 
 asio::awaitable<bool> Store::finish(Uuid job, unsigned attempt, AttemptResult result, NextStep next)
 {
-    const Bytes weight = 0; // already in memory, and must not be refused
     auto finish_job = [job, attempt, result = std::move(result), next = std::move(next)](
                           StoreTables& tables, Time time) { return tables.finish(job, attempt, result, next, time); };
-    co_return co_await state_->call(std::move(finish_job), WhenFull::wait, weight);
+    co_return co_await state_->call(std::move(finish_job), WhenFull::try_anyway);
 }
 
 asio::awaitable<std::optional<JobState>> Store::cancel(Uuid job, std::string reason)
 {
     auto cancel_job = [job, reason = std::move(reason)](
                           StoreTables& tables, Time time) { return tables.cancel(job, reason, time); };
-    co_return co_await state_->call(std::move(cancel_job), WhenFull::try_once);
+    co_return co_await state_->call(std::move(cancel_job), WhenFull::try_anyway);
 }
 
 asio::awaitable<std::optional<JobState>> Store::retry(Uuid job)
 {
     auto retry_job = [job](StoreTables& tables, Time time) { return tables.retry(job, time); };
-    co_return co_await state_->call(std::move(retry_job), WhenFull::try_once);
+    co_return co_await state_->call(std::move(retry_job), WhenFull::try_anyway);
 }
 
 asio::awaitable<std::size_t> Store::cancel_orphans(std::vector<std::string> keep, std::string reason)
@@ -173,7 +177,7 @@ asio::awaitable<std::size_t> Store::cancel_orphans(std::vector<std::string> keep
         auto cancel_some = [kept, reason](StoreTables& tables, Time time) {
             return tables.cancel_orphans(kept, reason, step, time);
         };
-        const std::size_t some = co_await state_->call(std::move(cancel_some), WhenFull::try_once);
+        const std::size_t some = co_await state_->call(std::move(cancel_some), WhenFull::try_anyway);
         cancelled += some;
         if (some < step)
             co_return cancelled;
@@ -183,7 +187,7 @@ asio::awaitable<std::size_t> Store::cancel_orphans(std::vector<std::string> keep
 asio::awaitable<std::optional<Time>> Store::next_due(std::map<std::string, unsigned> room)
 {
     auto find_next = [room = std::move(room)](StoreTables& tables, Time) { return tables.next_due(room); };
-    co_return co_await state_->call(std::move(find_next), WhenFull::try_once);
+    co_return co_await state_->call(std::move(find_next), WhenFull::try_anyway);
 }
 
 void Store::reconfigure(std::chrono::milliseconds retention, Bytes free_space_floor)

@@ -73,13 +73,18 @@ public:
     [[nodiscard]] asio::awaitable<Accepted> accept(NewEvent event);
 
     /**
-     * Claims up to `limit` due jobs, the longest enqueued first, and records an attempt of each as running.
+     * Claims up to `limit` due jobs, the longest enqueued first, and records an attempt of each as running.  None while
+     * the disk is full or below the floor.
      * @param room how many more jobs each hook may run; a hook that is not in it has no bound, 0 means none
      */
     [[nodiscard]] asio::awaitable<std::vector<ClaimedJob>> claim(
         std::size_t limit, std::map<std::string, unsigned> room);
 
-    /** Ends attempt `attempt` of `job`.  Does nothing and returns false if that attempt is not the running one. */
+    /**
+     * Ends attempt `attempt` of `job`.  Does nothing and returns false if that attempt is not the running one.  Tried
+     * below the free-space floor too, which is there for it.
+     * @throws StoreUnavailable if even that had no room: try again
+     */
     [[nodiscard]] asio::awaitable<bool> finish(Uuid job, unsigned attempt, AttemptResult result, NextStep next);
 
     /** Cancels a queued job. @return its state now; nothing if there is no such job.  A running one stays running. */

@@ -33,8 +33,8 @@ public:
     /** Bytes that it brings. */
     [[nodiscard]] virtual Bytes weight() const noexcept { return 0; }
 
-    /** On a disk that is full or below its floor: is not tried, fails if it does not fit, or waits until it does. */
-    enum class WhenFull : std::uint8_t { refuse, try_once, wait };
+    /** On a disk that is full or below its floor: is refused, or tried and fails only if it does not fit. */
+    enum class WhenFull : std::uint8_t { refuse, try_anyway };
     [[nodiscard]] virtual WhenFull when_full() const noexcept = 0;
 
     std::exception_ptr error;

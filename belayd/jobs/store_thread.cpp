@@ -145,7 +145,7 @@ StoreOperations StoreThread::next_batch()
     return batch;
 }
 
-void StoreThread::execute(const StoreOperations& batch, daemon::Heartbeat& heartbeat)
+void StoreThread::execute(StoreOperations batch, daemon::Heartbeat& heartbeat)
 {
     {
         // The statements too: they read pages that are not in the cache, and spill when it is full.
@@ -153,7 +153,7 @@ void StoreThread::execute(const StoreOperations& batch, daemon::Heartbeat& heart
         if (!commit_together(batch))
             commit_singly(batch);
     }
-    answer();
+    answer(std::move(batch));
 }
 
 bool StoreThread::commit_together(const StoreOperations& batch)
@@ -177,7 +177,6 @@ bool StoreThread::commit_together(const StoreOperations& batch)
     }
     metrics_.commit_seconds.Observe(seconds_since(begin));
     metrics_.batch_events.Observe(static_cast<double>(batch.size()));
-    done_ = batch;
     return true;
 }
 
@@ -185,42 +184,33 @@ void StoreThread::commit_singly(const StoreOperations& batch)
 {
     const Time time = now();
     for (const auto& operation : batch)
-        commit_one(operation, time);
+        commit_one(*operation, time);
 }
 
-void StoreThread::commit_one(const std::shared_ptr<StoreOperation>& operation, Time time)
+void StoreThread::commit_one(StoreOperation& operation, Time time)
 {
-    using enum StoreOperation::WhenFull;
-    if (health_.failed() || (!health_.available() && operation->when_full() == refuse)) {
-        operation->error = unavailable(health_.reason());
-        done_.push_back(operation);
+    if (health_.failed() || (!health_.available() && operation.when_full() == StoreOperation::WhenFull::refuse)) {
+        operation.error = unavailable(health_.reason());
         return;
     }
-    auto* goes_to = &done_;
     try {
         tables_->begin();
-        operation->run(*tables_, time);
+        operation.run(*tables_, time);
         queued_hooks_.merge(tables_->commit());
     } catch (const sqlite::Error& e) {
         tables_->rollback();
         handle(e);
-        if (is_of_the_operation(e))
-            operation->error = std::current_exception();
-        else if (operation->when_full() == wait && !health_.failed())
-            goes_to = &starved_;
-        else
-            operation->error = unavailable(e.what());
+        operation.error = is_of_the_operation(e) ? std::current_exception() : unavailable(e.what());
     } catch (const std::exception&) {
         tables_->rollback();
-        operation->error = std::current_exception();
+        operation.error = std::current_exception();
     }
-    goes_to->push_back(operation);
 }
 
-void StoreThread::answer()
+void StoreThread::answer(StoreOperations done)
 {
     publish_counts();
-    resume_all(std::exchange(done_, {}));
+    resume_all(std::move(done));
     const auto hooks = std::exchange(queued_hooks_, {});
     if (hooks.empty())
         return;

@@ -59,11 +59,11 @@ private:
 
     void run(daemon::Heartbeat& heartbeat);
     [[nodiscard]] StoreOperations next_batch();
-    void execute(const StoreOperations& batch, daemon::Heartbeat& heartbeat);
+    void execute(StoreOperations batch, daemon::Heartbeat& heartbeat);
     [[nodiscard]] bool commit_together(const StoreOperations& batch);
     void commit_singly(const StoreOperations& batch);
-    void commit_one(const std::shared_ptr<StoreOperation>& operation, Time now);
-    void answer();
+    void commit_one(StoreOperation& operation, Time now);
+    void answer(StoreOperations done);
     void handle(const sqlite::Error& error);
 
     void checkpoint_if_due(daemon::Heartbeat& heartbeat);
@@ -92,8 +92,6 @@ private:
     // The rest is confined to the thread.
     std::optional<StoreTables> tables_;
     std::set<std::string> queued_hooks_; // of the batch
-    StoreOperations done_;
-    StoreOperations starved_; // wait for space
     Bytes page_size_ = 0;
     Bytes wal_bytes_ = 0; // set by SQLite's hook after each commit
     Bytes checkpoint_at_ = checkpoint_bytes;

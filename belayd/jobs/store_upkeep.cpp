@@ -1,5 +1,4 @@
 // What the store's thread does between transactions: checkpoints, retention, free space, what others read.
-#include "belayd/jobs/store.hpp"
 #include "belayd/jobs/store_thread.hpp"
 #include "daemon/log.hpp"
 
@@ -90,9 +89,6 @@ void StoreThread::look_around_if_due(daemon::Heartbeat& heartbeat)
     } catch (const sqlite::Error& e) {
         handle(e);
     }
-    const std::scoped_lock lock{mutex_};
-    queue_.insert(queue_.begin(), starved_.begin(), starved_.end());
-    starved_.clear();
 }
 
 void StoreThread::check_space()
@@ -139,12 +135,6 @@ void StoreThread::publish_oldest_ready()
 void StoreThread::shut_down(daemon::Heartbeat& heartbeat)
 {
     const daemon::Heartbeat::DiskWait wait{heartbeat};
-    commit_singly(std::exchange(starved_, {}));
-    for (const auto& operation : std::exchange(starved_, {})) {
-        operation->error = std::make_exception_ptr(StoreUnavailable{health_.reason()});
-        done_.push_back(operation);
-    }
-    answer();
     if (!health_.failed()) // after an fsync error the log may not be trusted: recovery at the next start decides
         (void)::sqlite3_wal_checkpoint_v2(
             tables_->database().handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);

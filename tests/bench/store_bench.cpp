@@ -1,0 +1,192 @@
+// What a page size costs: durable accepts, and accept + claim + finish, from concurrent awaiters on one loop.
+//
+//     store_bench DIRECTORY [seconds per slice] [rounds] [rows already there]
+//
+// Page sizes alternate (A B C A B C …), since machines change speed meanwhile: only ratios within a run mean anything.
+#include "belayd/jobs/store.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <fmt/format.h>
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace belay::jobs {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr std::size_t body_size = 1024;
+
+struct Slice {
+    double accepts = 0;    ///< per second, 64 awaiters
+    double accept_p99 = 0; ///< milliseconds
+    double accept_cpu = 0; ///< microseconds of the process per accept
+    double cycles = 0;     ///< accept + claim + finish per second, 64 awaiters
+    double cycle_cpu = 0;  ///< microseconds of the process for one
+    double single = 0;     ///< the same with 1
+    double single_cpu = 0;
+};
+
+NewEvent make_event()
+{
+    NewEvent event;
+    event.hook = "bench";
+    event.delivery_id = to_string(make_uuid_v7(std::chrono::system_clock::time_point{
+        std::chrono::milliseconds{std::rand() * std::int64_t{100'000}}})); // as random as GitHub's
+    event.body.assign(body_size, 'x');
+    event.content_type = "application/json";
+    event.remote = "127.0.0.1";
+    event.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    event.arguments = {"/usr/local/bin/deploy", "example/repository"};
+    return event;
+}
+
+asio::awaitable<void> accept_until(Store& store, Clock::time_point end, std::vector<double>& latencies)
+{
+    while (Clock::now() < end) {
+        const auto begin = Clock::now();
+        auto event = make_event(); // named: GCC 12 destroys temporaries of a co_await expression twice
+        co_await store.accept(std::move(event));
+        latencies.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    }
+}
+
+asio::awaitable<void> cycle_until(Store& store, Clock::time_point end, std::size_t& cycles)
+{
+    while (Clock::now() < end) {
+        auto event = make_event();
+        co_await store.accept(std::move(event));
+        std::map<std::string, unsigned> room;
+        const auto claimed = co_await store.claim(1, std::move(room));
+        for (const auto& job : claimed) {
+            AttemptResult result;
+            result.out.text.assign(256, 'o');
+            NextStep next;
+            co_await store.finish(job.job, job.attempt, std::move(result), std::move(next));
+            ++cycles;
+        }
+    }
+}
+
+double cpu_seconds()
+{
+    struct rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& time) { return double(time.tv_sec) + double(time.tv_usec) / 1e6; };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double measure_cycles(Store& store, std::size_t awaiters, Clock::duration length, double& cpu_microseconds)
+{
+    const double cpu = cpu_seconds();
+    asio::io_context io{1};
+    std::size_t cycles = 0;
+    for (std::size_t i = 0; i < awaiters; ++i)
+        asio::co_spawn(io, cycle_until(store, Clock::now() + length, cycles), asio::detached);
+    io.run();
+    cpu_microseconds = (cpu_seconds() - cpu) / double(cycles) * 1e6;
+    return double(cycles) / std::chrono::duration<double>(length).count();
+}
+
+void measure_accepts(Store& store, Clock::duration length, Slice& slice)
+{
+    asio::io_context io{1};
+    std::vector<double> latencies;
+    const double cpu = cpu_seconds();
+    for (int i = 0; i < 64; ++i)
+        asio::co_spawn(io, accept_until(store, Clock::now() + length, latencies), asio::detached);
+    io.run();
+    std::sort(latencies.begin(), latencies.end());
+    slice.accepts = double(latencies.size()) / std::chrono::duration<double>(length).count();
+    slice.accept_p99 = latencies[latencies.size() * 99 / 100];
+    slice.accept_cpu = (cpu_seconds() - cpu) / double(latencies.size()) * 1e6;
+}
+
+asio::awaitable<void> fill(Store& store, std::size_t rows)
+{
+    for (std::size_t i = 0; i < rows; ++i) {
+        auto event = make_event();
+        co_await store.accept(std::move(event));
+    }
+}
+
+/** A store that stays open for the whole run. */
+struct Candidate {
+    Candidate(daemon::Threads& threads, const std::filesystem::path& directory, Bytes size, std::size_t rows)
+        : page_size(size)
+    {
+        StoreOptions options{(directory / ("bench-" + std::to_string(size) + ".db")).string(), 24h, 0, "bench", size};
+        store = std::make_unique<Store>(threads, metrics, options, [](const std::string&) { std::abort(); });
+        asio::io_context io{1};
+        for (int i = 0; i < 512; ++i)
+            asio::co_spawn(io, fill(*store, rows / 512), asio::detached);
+        io.run();
+    }
+
+    Bytes page_size;
+    daemon::Metrics metrics;
+    std::unique_ptr<Store> store;
+    std::vector<Slice> slices;
+};
+
+double median(const Candidate& candidate, double Slice::* value)
+{
+    std::vector<double> values;
+    for (const auto& slice : candidate.slices)
+        values.push_back(slice.*value);
+    std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(values.size() / 2), values.end());
+    return values[values.size() / 2];
+}
+
+void run(const std::filesystem::path& directory, double seconds, int rounds, std::size_t rows)
+{
+    const auto length = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>{seconds});
+    daemon::Threads threads;
+    std::vector<std::unique_ptr<Candidate>> candidates;
+    for (const Bytes page_size : {4_KiB, 8_KiB, 16_KiB, 32_KiB, 64_KiB})
+        candidates.push_back(std::make_unique<Candidate>(threads, directory, page_size, rows));
+    for (int round = 0; round < rounds; ++round)
+        for (const auto& candidate : candidates) {
+            Slice slice;
+            measure_accepts(*candidate->store, length, slice);
+            slice.cycles = measure_cycles(*candidate->store, 64, length, slice.cycle_cpu);
+            slice.single = measure_cycles(*candidate->store, 1, length, slice.single_cpu);
+            candidate->slices.push_back(slice);
+        }
+    fmt::print("page size  accepts/s   p99 ms  CPU us  cycles/s  CPU us  single/s  CPU us\n");
+    for (const auto& candidate : candidates) {
+        const auto value = [&candidate](double Slice::* of) { return median(*candidate, of); };
+        fmt::print("{:>9}  {:>9.0f}  {:>7.1f}  {:>6.1f}  {:>8.0f}  {:>6.1f}  {:>8.0f}  {:>6.1f}\n",
+            format_byte_size(candidate->page_size), value(&Slice::accepts), value(&Slice::accept_p99),
+            value(&Slice::accept_cpu), value(&Slice::cycles), value(&Slice::cycle_cpu), value(&Slice::single),
+            value(&Slice::single_cpu));
+    }
+}
+
+} // namespace
+} // namespace belay::jobs
+
+int main(int argc, char** argv)
+{
+    const std::span arguments{argv, static_cast<std::size_t>(argc)};
+    const auto number = [&arguments](std::size_t index, const char* otherwise) {
+        return std::atof(arguments.size() > index ? arguments[index] : otherwise);
+    };
+    if (arguments.size() < 2) {
+        fmt::print("usage: store_bench DIRECTORY [seconds per slice = 1] [rounds = 10] [rows = 0]\n");
+        return 64;
+    }
+    belay::jobs::run(
+        arguments[1], number(2, "1"), static_cast<int>(number(3, "10")), static_cast<std::size_t>(number(4, "0")));
+}
