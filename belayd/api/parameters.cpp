@@ -1,5 +1,7 @@
 #include "belayd/api/parameters.hpp"
 
+#include "base/utf8.hpp"
+
 #include <boost/url/parse_query.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,6 +15,7 @@ namespace {
 
 constexpr unsigned max_limit = 500; // rows in one answer: a short read for the reader
 constexpr unsigned max_attempt = 1'000'000;
+constexpr std::size_t shown_bytes = 40; // of a name that the client made up
 
 const std::string* find(const Parameters& parameters, std::string_view name)
 {
@@ -34,18 +37,18 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned highest)
 
 Parameters parse_query(std::string_view query, std::initializer_list<std::string_view> known)
 {
-    const auto parsed = boost::urls::parse_query({query.data(), query.size()});
+    const std::string text{query}; // Boost 1.81 reads on until a NUL, past the end of a view
+    const auto parsed = boost::urls::parse_query(text);
     if (!parsed)
         throw ParameterError{"the query is malformed (RFC 3986 §3.4)"};
     Parameters parameters;
     for (const auto& encoded : *parsed) {
         std::string name = encoded.key.decode();
         if (std::find(known.begin(), known.end(), name) == known.end())
-            throw ParameterError{known.size() == 0
-                                     ? std::string{"this route takes no query parameters"}
-                                     : fmt::format("unknown query parameter; there are: {}", fmt::join(known, ", "))};
+            throw ParameterError{fmt::format("{} is none of this route's query parameters ({})",
+                escape_for_line(name, shown_bytes), fmt::join(known, ", "))};
         if (!parameters.emplace(name, encoded.value.decode()).second)
-            throw ParameterError{fmt::format("query parameter {} is given twice", name)};
+            throw ParameterError{fmt::format("{} is given twice", name)};
     }
     return parameters;
 }

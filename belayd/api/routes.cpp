@@ -2,6 +2,7 @@
 
 #include "belayd/api/documents.hpp"
 #include "belayd/api/parameters.hpp"
+#include "daemon/probes.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -160,16 +161,16 @@ Answer reload(const Sources& sources, const http::Request& request)
     co_return response_of(verdict);
 }
 
-/** What keeps the daemon from taking work. */
+/** What keeps the daemon from taking work: what /readyz says. */
 json::array reasons_of(const Sources& sources)
 {
+    auto why =
+        daemon::readiness(sources.core->state(), sources.core->threads().running(), daemon::Heartbeat::Clock::now());
+    if (why.ready() && sources.readiness)
+        why = sources.readiness();
     json::array reasons;
-    const auto state = sources.core->state();
-    if (state != daemon::State::ready && state != daemon::State::reloading)
-        reasons.push_back(json::value(daemon::to_string(state)));
-    if (sources.readiness)
-        for (const auto& reason : sources.readiness().reasons)
-            reasons.push_back(to_json(reason));
+    for (const auto& reason : why.reasons)
+        reasons.push_back(to_json(reason));
     return reasons;
 }
 

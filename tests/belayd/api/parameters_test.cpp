@@ -49,13 +49,21 @@ TEST(ParsePage, NamesWhatIsWrong)
     EXPECT_THAT(complaint("hook="), HasSubstr("hook"));
     EXPECT_THAT(complaint("before=x"), HasSubstr("before"));
     EXPECT_THAT(complaint("limit=1&limit=2"), HasSubstr("limit"));
-    EXPECT_THAT(complaint("limits=1"), HasSubstr("unknown"));
+    EXPECT_THAT(complaint("limits=1"), HasSubstr("limits is none of"));
     EXPECT_THAT(complaint("limit=%zz"), HasSubstr("malformed"));
+}
+
+TEST(ParseQuery, EndsWhereTheViewEnds)
+{
+    const std::string_view line = "a=1&b=2 HTTP/1.1";
+    EXPECT_EQ(parse_query(line.substr(0, 7), {"a", "b"}), (Parameters{{"a", "1"}, {"b", "2"}}));
+    EXPECT_EQ(parse_query(line.substr(0, 2), {"a", "b"}), (Parameters{{"a", ""}}));
 }
 
 TEST(ParseQuery, RefusesWhatTheRouteDoesNotTake)
 {
     EXPECT_TRUE(parse_query("", {}).empty());
+    EXPECT_TRUE(parse_query({}, {}).empty());
     EXPECT_THROW((void)parse_query("x=1", {}), ParameterError);
 }
 
