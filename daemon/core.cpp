@@ -66,6 +66,13 @@ void give_to_group(const std::string& path, const std::string& group)
             {{"path", path}, {"group", group}, {"error", std::system_category().message(errno)}});
 }
 
+/** "admin" of "fd:admin"; nothing for a listener of our own. */
+std::optional<std::string_view> passed_name(std::string_view spec)
+{
+    constexpr std::string_view prefix = "fd:";
+    return spec.starts_with(prefix) ? std::optional{spec.substr(prefix.size())} : std::nullopt;
+}
+
 /** The error number behind an exception, for the manager's ERRNO=; 0 where there is none. */
 int error_number(const std::exception& error)
 {
@@ -97,7 +104,6 @@ struct Core::Impl {
     /** Tells why it cannot start. @return the exit code */
     ExitCode failed_to_start(ExitCode code, const std::exception& error);
     std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
-    http::ListeningSocket open_listener(const std::string& spec);
     asio::awaitable<void> reconcile_listeners(std::vector<std::string> wanted);
     http::Response readyz() const;
 
@@ -194,29 +200,27 @@ std::optional<signals::PassedSocket> Core::Impl::take_passed_socket(std::string_
     return socket;
 }
 
-http::ListeningSocket Core::Impl::open_listener(const std::string& spec)
-{
-    constexpr std::string_view passed_prefix = "fd:";
-    if (!spec.starts_with(passed_prefix))
-        return http::open_listening_socket(spec);
-    auto socket = take_passed_socket(std::string_view{spec}.substr(passed_prefix.size()));
-    if (!socket)
-        throw std::system_error{ENOENT, std::system_category(), "no socket was passed for " + spec};
-    return {spec, std::move(socket->fd), /*passed=*/true, {}};
-}
-
 asio::awaitable<void> Core::Impl::reconcile_listeners(std::vector<std::string> wanted)
 {
-    std::vector<http::ListeningSocket> added; // all of them open before anything changes
+    std::vector<std::string> added;
+    std::vector<http::ListeningSocket> sockets; // all of them open before anything changes
     for (const auto& spec : wanted)
         if (std::ranges::find(admin_listeners, spec) == admin_listeners.end())
-            added.push_back(open_listener(spec));
+            added.push_back(spec);
+    for (const auto& spec : added)
+        if (const auto name = passed_name(spec); !name)
+            sockets.push_back(http::open_listening_socket(spec));
+        else if (std::ranges::find(passed, *name, &signals::PassedSocket::name) == passed.end())
+            throw std::system_error{ENOENT, std::system_category(), "no socket was passed for " + spec};
+    for (const auto& spec : added)
+        if (const auto name = passed_name(spec))
+            sockets.push_back({spec, std::move(take_passed_socket(*name).value().fd), /*passed=*/true, {}});
     std::vector<std::string> removed;
     for (const auto& spec : admin_listeners)
         if (std::ranges::find(wanted, spec) == wanted.end())
             removed.push_back(spec);
     admin_listeners = std::move(wanted);
-    co_await admin->change_listeners(std::move(added), std::move(removed));
+    co_await admin->change_listeners(std::move(sockets), std::move(removed));
 }
 
 Core::Core(CoreOptions options)
