@@ -221,6 +221,7 @@ class LifecycleTest(TestCase):
         filler.close()
         daemon = Example(notify=False, env={"NOTIFY_SOCKET": f"{directory}/notify", "WATCHDOG_USEC": "1000000"})
         self.addCleanup(daemon.close)
+        daemon.wait_record("ready")
         self.assertEqual(daemon.get("ingress", "/hello").status, 200)
         self.assertEqual(daemon.get("admin", "/readyz").status, 200)
         daemon.send_signal(signal.SIGHUP)
@@ -232,6 +233,7 @@ class LifecycleTest(TestCase):
     def test_without_a_manager(self):
         daemon = Example(notify=False)
         self.addCleanup(daemon.close)
+        daemon.wait_record("ready")
         self.assertEqual(daemon.get("admin", "/readyz").status, 200)
         daemon.stop()
 
