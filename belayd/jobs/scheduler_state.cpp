@@ -7,6 +7,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <csignal>
 
 namespace belay::jobs {
@@ -17,8 +18,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto never = Clock::time_point::max();
 
-constexpr auto store_retry = 1s; // while it is unavailable
-constexpr auto spawn_retry = 1s; // while the kernel refuses processes
+constexpr auto store_retry = 1s;  // while it is unavailable
+constexpr auto spawn_retry = 1s;  // while the kernel refuses processes
+constexpr auto last_results = 2s; // for the store to take them when all ends
 constexpr auto reap_interval = 5s;
 constexpr auto longest_sleep = 60s;  // so that a step of the wall clock delays a retry no longer
 constexpr auto disagreement = 100ms; // until the store is asked again if it has due jobs but gives none
@@ -463,10 +465,21 @@ asio::awaitable<std::vector<RunningAttempt>> Scheduler::State::running_attempts(
 
 asio::awaitable<void> Scheduler::State::stop()
 {
+    const auto has_ended = [](const auto& item) { return item.second->ended; };
     store.on_queued({});
     stopping = true;
     paused = true;
     kill_all();
+    Clock::time_point limit = never;
+    while (!idle()) {
+        if (limit == never && std::all_of(entries.begin(), entries.end(), has_ended))
+            limit = Clock::now() + last_results;
+        if (Clock::now() >= limit) { // a full disk: the store holds what it cannot write until it is closed
+            store.close();
+            limit = Clock::now() + last_results;
+        }
+        co_await changes.wait_until(limit);
+    }
     co_await tasks.wait_until_empty();
     co_await kill_strays();
 }
