@@ -34,7 +34,9 @@ TEST(Reload, FailsWithTheProblemWhereThereIsNoVerdict)
 {
     FakeDaemon daemon;
     daemon.answer("POST /api/v1/reload", 503, R"({"detail":"belayd is draining."})");
+    daemon.answer("POST /api/v1/reload", 500, "not JSON");
     EXPECT_NE(ask(daemon, {"reload"}).err.find("503 Service Unavailable: belayd is draining."), std::string::npos);
+    EXPECT_EQ(ask(daemon, {"reload"}).exit_status, 1);
 }
 
 } // namespace
