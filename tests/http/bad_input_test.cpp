@@ -1,5 +1,6 @@
 // Bad inputs, driven over a real connection: each is answered with the status that the RFCs ask for, the answer arrives
-// (no reset), no handler runs, nothing after it is parsed, and the server lives on.
+// (no reset), no handler runs, nothing after it is parsed, and the server lives on.  B61 (deadlines) is in
+// server_test.cpp; B57 to B60 (signatures, duplicates, full queues, rates) are for the hooks and the store to test.
 #include "test_server.hpp"
 
 #include <algorithm>

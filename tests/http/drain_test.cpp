@@ -151,6 +151,23 @@ TEST(Drain, AnIdleConnectionThatSendsDuringTheHoldIsServed)
     peer.join();
 }
 
+TEST(Drain, AnIdleConnectionIsHeldForAMoment)
+{
+    TestServer fixture;
+    fixture.start();
+    TestClient client = fixture.connect();
+    const auto start = std::chrono::steady_clock::now();
+    client.send(get_root);
+    EXPECT_EQ(client.receive().status, 200);
+    std::thread peer{[&] {
+        EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+        EXPECT_GE(std::chrono::steady_clock::now() - start, 100ms); // its next request may have been on its way
+        client.close();
+    }};
+    fixture.run(stop_and_finish(fixture.server(), 20s));
+    peer.join();
+}
+
 TEST(Drain, APeerThatNeverClosesDelaysItByTheLingerOnly)
 {
     TestServer fixture;
@@ -278,6 +295,28 @@ TEST(Drain, RemovingAListenerDrainsItsConnectionsOnly)
     other.send(get_root);
     EXPECT_EQ(other.receive().status, 200);
     std::filesystem::remove_all(directory);
+}
+
+TEST(Drain, WhatIsInFlightOnARemovedListenerIsAnsweredWithClose)
+{
+    Gate gate;
+    TestServer fixture;
+    fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+    fixture.start();
+    TestClient client = fixture.connect();
+    client.send(get_gate);
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    std::thread peer{[&] {
+        EXPECT_TRUE(eventually([&] { return !fixture.connect().connected(); })); // the listener is gone
+        gate.open = true;
+        const auto answer = client.receive();
+        EXPECT_EQ(answer.status, 200);
+        EXPECT_TRUE(answer.closes());
+        EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+        client.close();
+    }};
+    fixture.run(fixture.server().remove_listener("127.0.0.1:0"));
+    peer.join();
 }
 
 TEST(Drain, APassedSocketKeepsItsQueueForTheSuccessor)
