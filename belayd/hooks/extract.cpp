@@ -111,7 +111,8 @@ private:
 
     std::optional<std::string> find_in_query(std::string_view name) const
     {
-        const auto parameters = boost::urls::parse_query({request_.query.data(), request_.query.size()});
+        const std::string text{request_.query}; // Boost 1.81 reads on until a NUL, past the end of a view
+        const auto parameters = boost::urls::parse_query(text);
         if (!parameters)
             refuse(400, "the query string is malformed");
         boost::urls::encoding_opts decoding;

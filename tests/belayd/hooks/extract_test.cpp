@@ -168,6 +168,13 @@ TEST(Extract, BoundsTheDepthOfJson)
     EXPECT_EQ(refuse(hook, SampleRequest{std::string(1'000'000, '[')}).status, 400);
 }
 
+TEST(Extract, ReadsAQueryToItsEndAndNoFurther)
+{
+    const auto hook = make_hook({{Kind::query, "q", {}}});
+    EXPECT_EQ(accept(hook, SampleRequest{"", {}, "a=1&q=2"}).arguments.back(), "2");
+    EXPECT_EQ(refuse(hook, SampleRequest{"", {}, ""}).status, 422);
+}
+
 TEST(Extract, RefusesAMalformedQuery)
 {
     const auto hook = make_hook({{Kind::query, "q", {}}});

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,14 +14,14 @@ class SampleRequest {
 public:
     using Fields = std::vector<std::pair<std::string, std::string>>;
 
-    explicit SampleRequest(std::string body, Fields fields = {}, std::string query = {})
-        : body_(std::move(body)), texts_(std::move(fields)), query_(std::move(query))
+    explicit SampleRequest(std::string body, Fields fields = {}, const std::string& query = {})
+        : body_(std::move(body)), texts_(std::move(fields)), line_(query + " HTTP/1.1\r\nHost: a\r\n")
     {
         for (const auto& [name, value] : texts_)
             fields_.push_back({name, value});
         request_.method = "POST";
         request_.path = "/hooks/test";
-        request_.query = query_;
+        request_.query = std::string_view{line_}.substr(0, query.size()); // its end is not the end of the text
         request_.fields = fields_;
         request_.body = body_;
     }
@@ -35,7 +36,7 @@ public:
 private:
     std::string body_;
     Fields texts_;
-    std::string query_;
+    std::string line_; // of the head
     std::vector<http::Field> fields_;
     http::Request request_;
 };
