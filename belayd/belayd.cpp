@@ -1,0 +1,322 @@
+#include "belayd/belayd.hpp"
+
+#include "belayd/config/load.hpp"
+#include "belayd/derived.hpp"
+#include "daemon/http_metrics.hpp"
+#include "daemon/log.hpp"
+#include "http/middleware.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+
+namespace belay {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** A drain_delay ends early when no connection has been open for this long: the balancer has left. */
+constexpr auto quiet_time = 500ms;
+constexpr auto quiet_check = 50ms;
+
+/** How long connections may take to end after accepting stopped: idle ones need less than a second. */
+constexpr auto finish_time = 5s;
+
+void report_task_error(std::string_view task, const std::exception_ptr& error)
+{
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+        log::error("task failed", {{"task", task}, {"error", e.what()}});
+    }
+}
+
+void create_state_dir(const std::string& path)
+{
+    std::error_code ec;
+    std::filesystem::create_directories(std::filesystem::path{path}.parent_path(), ec); // what exists is no error
+    if (::mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST)
+        throw daemon::StartError{daemon::ExitCode::unavailable,
+            fmt::format("cannot create the state directory {}: {}", path, std::generic_category().message(errno))};
+}
+
+http::Handler with_middleware(daemon::Core& core, const http::Router& router)
+{
+    const auto report = [](const http::Request& request, std::string_view what) {
+        log::error("handler failed", {{"request", request.id}, {"route", request.route}, {"error", what}});
+    };
+    return http::compose({http::request_id(), http::trace_context(), daemon::access_log("ingress"),
+                             daemon::http_metrics(core.metrics(), "ingress"), http::exceptions_to_500(report)},
+        router.dispatcher());
+}
+
+std::string join_diagnostics(const std::vector<config::Diagnostic>& diagnostics)
+{
+    std::string text;
+    for (const auto& diagnostic : diagnostics)
+        text += (text.empty() ? "" : "\n") + config::format(diagnostic);
+    return text;
+}
+
+} // namespace
+
+struct Belayd::Candidate {
+    config::Config config;
+    std::shared_ptr<const hooks::HookTable> hooks;
+    std::vector<http::ListeningSocket> opened;
+    std::vector<std::string> removed;
+};
+
+Belayd::Belayd(
+    daemon::Core& core, CommandLine command_line, config::Config config, std::shared_ptr<const hooks::HookTable> hooks)
+    : core_(core), command_line_(std::move(command_line)), config_(std::move(config)), hooks_(std::move(hooks)),
+      hook_count_(hooks_->size()), tasks_(core.main_loop().get_executor(), report_task_error)
+{
+    api::add_routes(core_.control_router(), api_);
+}
+
+Belayd::~Belayd() = default;
+
+void Belayd::start()
+{
+    open_state();
+    start_jobs();
+    start_ingress();
+    publish();
+    scheduler_->start();
+}
+
+void Belayd::open_state()
+{
+    create_state_dir(config_.state_dir);
+    lock_ = std::make_unique<jobs::StateLock>(config_.state_dir);
+    store_ = std::make_unique<jobs::Store>(core_.threads(), core_.metrics(),
+        jobs::StoreOptions{.path = store_path(config_),
+            .retention = config_.retention,
+            .free_space_floor = config_.free_space_floor,
+            .boot_id = to_string(make_uuid_v7())},
+        [this](std::string reason) { core_.fail(daemon::ExitCode::unavailable, std::move(reason)); });
+    reader_ = std::make_unique<jobs::StoreReader>(core_.threads(), store_path(config_));
+}
+
+void Belayd::start_jobs()
+{
+    // What an attempt's processes leave behind becomes our child, and so can be found and killed, prctl(2).
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
+        throw daemon::StartError{daemon::ExitCode::internal, "cannot become a child subreaper (prctl)"};
+    runner_loop_ = std::make_unique<daemon::LoopThread>(core_.threads(), "runner");
+    scheduler_ =
+        std::make_unique<jobs::Scheduler>(runner_loop_->io(), *store_, core_.metrics(), scheduler_rules(config_));
+}
+
+void Belayd::start_ingress()
+{
+    // Before threads: what cannot be had should be said before anything runs.
+    auto sockets = open_listeners(ingress_specs(config_, {}, core_), {}, core_);
+    const unsigned threads = config_.http_threads != 0 ? config_.http_threads : usable_cpus();
+    std::vector<asio::io_context*> loops;
+    for (unsigned i = 0; i < threads; ++i) {
+        http_loops_.push_back(std::make_unique<daemon::LoopThread>(core_.threads(), fmt::format("http-{}", i)));
+        loops.push_back(&http_loops_.back()->io());
+    }
+    bodies_ = std::make_unique<http::BodyBudget>(config_.body_memory);
+    ingress_ = std::make_unique<Ingress>(loops, *store_, core_.metrics(), hooks_);
+    ingress_->add_routes(router_);
+    server_ = std::make_unique<http::Server>(http::Server::Options{.name = "ingress",
+        .loops = std::move(loops),
+        .control = core_.main_loop().get_executor(),
+        .router = &router_,
+        .handler = with_middleware(core_, router_),
+        .bodies = bodies_.get(),
+        .limits = config_.ingress_limits,
+        .on_warning = [](std::string_view what) { log::warning(what, {{"server", "ingress"}}); }});
+    for (auto& socket : sockets) {
+        const std::string name = socket.name;
+        server_->add_listener(std::move(socket));
+        log::info("listening", {{"server", "ingress"}, {"listener", name}, {"address", server_->bound_address(name)}});
+    }
+}
+
+/** The API answers 503 outside the time between publish() and withdraw(). */
+void Belayd::publish()
+{
+    started_.store(true, std::memory_order_release);
+    api::Sources sources{.core = &core_,
+        .store = store_.get(),
+        .reader = reader_.get(),
+        .scheduler = scheduler_.get(),
+        .state_dir = config_.state_dir,
+        .config_file = config_.file,
+        .version = core_options(config_, command_line_).version,
+        .status = [this] { return status(); }};
+    asio::post(core_.admin_loop(), [this, sources = std::move(sources)]() mutable { api_ = std::move(sources); });
+}
+
+/** Runs on the admin loop: when it has, nothing there looks at the store or the scheduler any more. */
+asio::awaitable<void> Belayd::withdraw()
+{
+    started_.store(false, std::memory_order_release);
+    api_ = {};
+    co_return;
+}
+
+Belayd::Candidate Belayd::prepare(const config::Config& current) const
+{
+    Candidate candidate;
+    candidate.config = config::load_config(command_line_.config);
+    if (auto changes = config::unreloadable_changes(current, candidate.config); !changes.empty())
+        throw config::ConfigError{std::move(changes)};
+    candidate.hooks = std::make_shared<const hooks::HookTable>(candidate.config);
+    const auto present = server_->listeners();
+    const auto wanted = ingress_specs(candidate.config, present, core_);
+    candidate.opened = open_listeners(wanted, present, core_);
+    for (const auto& name : present)
+        if (std::find(wanted.begin(), wanted.end(), name) == wanted.end())
+            candidate.removed.push_back(name);
+    return candidate;
+}
+
+asio::awaitable<daemon::ReloadVerdict> Belayd::reload()
+{
+    daemon::ReloadVerdict verdict;
+    try {
+        Candidate candidate = prepare(config_);
+        // Last thing that can fail, and it does so without having changed anything.
+        co_await core_.apply(core_options(candidate.config, command_line_));
+        co_await adopt(std::move(candidate));
+        verdict.message = fmt::format("configuration reloaded: {} hooks", hooks_->size());
+    } catch (const config::ConfigError& e) {
+        verdict = {false, join_diagnostics(e.diagnostics())};
+    } catch (const std::exception& e) { // a listener that cannot be had
+        verdict = {false, e.what()};
+    }
+    co_return verdict;
+}
+
+asio::awaitable<void> Belayd::adopt(Candidate candidate)
+{
+    config_ = std::move(candidate.config);
+    hooks_ = candidate.hooks;
+    hook_count_ = hooks_->size();
+    store_->reconfigure(config_.retention, config_.free_space_floor);
+    server_->set_limits(config_.ingress_limits);
+    bodies_->set_limit(config_.body_memory);
+    for (auto& socket : candidate.opened)
+        server_->add_listener(std::move(socket));
+    co_await ingress_->replace(hooks_); // first: no event is accepted for a hook that the scheduler no longer knows
+    co_await scheduler_->apply(scheduler_rules(config_));
+    for (auto& name : candidate.removed)
+        tasks_.spawn("remove listener", server_->remove_listener(std::move(name)));
+}
+
+asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
+{
+    TaskGroup helpers{core_.main_loop().get_executor(), report_task_error};
+    helpers.spawn("hurry", forward_hurry(drain));
+    server_->announce_close();
+    scheduler_->pause();
+
+    // Jobs first, while ingress keeps storing: what is stored is safe for the next start.
+    const std::function<void(std::size_t)> report = [this, &drain](std::size_t running) {
+        asio::post(core_.main_loop(), [&drain, running] { drain.report("jobs", fmt::format("{} jobs", running)); });
+    };
+    drain.report("jobs", fmt::format("{} jobs", scheduler_->running_count()));
+    co_await scheduler_->drain(drain.soft_deadline(), report);
+    co_await wait_for_drain_delay(drain);
+
+    drain.report("doors", "the listeners to close");
+    co_await server_->stop_accepting();
+    drain.report("connections", fmt::format("{} requests", server_->requests_in_flight()));
+    co_await server_->finish(std::min(drain.deadline(), daemon::DrainContext::Clock::now() + finish_time));
+
+    helpers.request_stop();
+    co_await helpers.wait_until_empty();
+}
+
+asio::awaitable<void> Belayd::wait_for_drain_delay(daemon::DrainContext& drain)
+{
+    using Clock = daemon::DrainContext::Clock;
+    // Counted from the signal, so that it runs concurrently with the jobs.
+    const auto end = drain.soft_deadline() - config_.drain_timeout + config_.drain_delay;
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    auto last_busy = Clock::now();
+    while (!drain.hurried() && Clock::now() < end && Clock::now() - last_busy < quiet_time) {
+        drain.report("delay", "load balancers to look elsewhere");
+        timer.expires_after(quiet_check);
+        co_await timer.async_wait(asio::use_awaitable);
+        std::size_t open = 0;
+        for (const std::size_t count : server_->connections())
+            open += count;
+        if (open != 0)
+            last_busy = Clock::now();
+    }
+}
+
+asio::awaitable<void> Belayd::forward_hurry(daemon::DrainContext& drain)
+{
+    co_await drain.until_hurried();
+    if (drain.hurried()) // else: cancelled, the drain is over
+        scheduler_->hurry();
+}
+
+void Belayd::stop() noexcept
+{
+    bool done = false;
+    asio::co_spawn(core_.main_loop(), shut_down(), [&done](const std::exception_ptr& error) {
+        if (error)
+            report_task_error("shut down", error);
+        done = true;
+    });
+    core_.main_loop().restart();
+    while (!done)
+        core_.main_loop().run_one();
+
+    server_.reset();
+    ingress_.reset();
+    http_loops_.clear();
+    scheduler_.reset();
+    runner_loop_.reset();
+    reader_.reset();
+    store_.reset();
+    lock_.reset();
+}
+
+asio::awaitable<void> Belayd::shut_down()
+{
+    asio::awaitable<void> withdrawal = withdraw();
+    co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
+    tasks_.request_stop();
+    co_await tasks_.wait_until_empty();
+    if (server_)
+        co_await server_->close();
+    if (scheduler_)
+        co_await scheduler_->stop();
+}
+
+daemon::Readiness Belayd::readiness() const
+{
+    if (!started_.load(std::memory_order_acquire))
+        return {{"starting"}};
+    if (std::string why = store_->unavailable(); !why.empty())
+        return {{std::move(why)}};
+    return {};
+}
+
+std::string Belayd::status() const
+{
+    if (!started_.load(std::memory_order_acquire))
+        return "starting";
+    const auto counts = store_->counts();
+    return fmt::format("{} hooks, {} jobs running, {} queued", hook_count_.load(), scheduler_->running_count(),
+        counts[static_cast<std::size_t>(jobs::JobState::queued)]);
+}
+
+} // namespace belay

@@ -1,0 +1,79 @@
+#pragma once
+#include "base/task_group.hpp"
+#include "belayd/api/routes.hpp"
+#include "belayd/command_line.hpp"
+#include "belayd/config/config.hpp"
+#include "belayd/hooks/hook_table.hpp"
+#include "belayd/ingress.hpp"
+#include "belayd/jobs/scheduler.hpp"
+#include "belayd/jobs/store.hpp"
+#include "belayd/jobs/store_reader.hpp"
+#include "belayd/listeners.hpp"
+#include "daemon/core.hpp"
+#include "daemon/loop_thread.hpp"
+#include "http/server.hpp"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace belay {
+
+/**
+ * The composition root: owns every part of belayd and says in which order they start, change and stop.
+ *
+ * Lifetime: constructed before and destroyed after Core::run().  Threads: as daemon::Service says.
+ */
+class Belayd final : public daemon::Service {
+public:
+    /** Builds everything that cannot fail, starts nothing. */
+    Belayd(daemon::Core& core, CommandLine command_line, config::Config config,
+        std::shared_ptr<const hooks::HookTable> hooks);
+    ~Belayd() override;
+
+    void start() override;
+    asio::awaitable<daemon::ReloadVerdict> reload() override;
+    asio::awaitable<void> drain(daemon::DrainContext& drain) override;
+    void stop() noexcept override;
+    [[nodiscard]] daemon::Readiness readiness() const override;
+    [[nodiscard]] std::string status() const override;
+
+private:
+    struct Candidate; // a configuration that is good, with what it needs already opened
+
+    void open_state();
+    void start_jobs();
+    void start_ingress();
+    void publish();
+    [[nodiscard]] asio::awaitable<void> withdraw();
+
+    [[nodiscard]] Candidate prepare(const config::Config& current) const;
+    [[nodiscard]] asio::awaitable<void> adopt(Candidate candidate);
+
+    [[nodiscard]] asio::awaitable<void> wait_for_drain_delay(daemon::DrainContext& drain);
+    [[nodiscard]] asio::awaitable<void> forward_hurry(daemon::DrainContext& drain);
+    [[nodiscard]] asio::awaitable<void> shut_down();
+
+    // In dependency order: what stands lower borrows what stands higher.
+    daemon::Core& core_;
+    const CommandLine command_line_;
+    config::Config config_;
+    std::shared_ptr<const hooks::HookTable> hooks_;
+    std::atomic<std::size_t> hook_count_;
+    std::atomic<bool> started_{false}; // publishes what stands below to readiness() and status()
+    std::unique_ptr<jobs::StateLock> lock_;
+    std::unique_ptr<jobs::Store> store_;
+    std::unique_ptr<jobs::StoreReader> reader_;
+    std::unique_ptr<daemon::LoopThread> runner_loop_;
+    std::unique_ptr<jobs::Scheduler> scheduler_;
+    std::vector<std::unique_ptr<daemon::LoopThread>> http_loops_;
+    std::unique_ptr<http::BodyBudget> bodies_;
+    std::unique_ptr<Ingress> ingress_;
+    http::Router router_;
+    std::unique_ptr<http::Server> server_;
+    api::Sources api_; // touched on the admin loop only, once it runs
+    TaskGroup tasks_;  // last: listeners that a reload removed, draining
+};
+
+} // namespace belay

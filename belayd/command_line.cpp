@@ -1,0 +1,33 @@
+#include "belayd/command_line.hpp"
+
+#include "build_config.hpp"
+#include "daemon/service.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace belay {
+
+std::optional<CommandLine> parse_command_line(int argc, char** argv, int& exit_code)
+{
+    CommandLine options;
+    options.config = BELAY_DEFAULT_CONFIG;
+    CLI::App app{"belayd receives webhooks, keeps them on disk, and runs what the operator configured."};
+    app.add_option("--config", options.config, "configuration file")->type_name("FILE")->capture_default_str();
+    app.add_flag("--check", options.check, "validate the configuration and exit");
+    app.add_flag("--strict-leaks", options.strict_leaks, "exit 70 if the leak check at shutdown finds anything");
+    app.set_version_flag("--version", "belayd " BELAY_VERSION);
+    app.footer("Signals: TERM, INT drain and exit; HUP, USR2 reload the configuration; USR1 logs a status report.\n"
+               "Exit codes: 0 clean, 64 usage, 69 a resource could not be had, 70 internal error or leak,\n"
+               "75 forced or drain past its deadline, 78 configuration.\n"
+               "See also: belay --help, belayd(8)");
+    try {
+        app.parse(argc, argv);
+        return options;
+    } catch (const CLI::ParseError& e) {
+        exit_code =
+            app.exit(e) == 0 ? static_cast<int>(daemon::ExitCode::clean) : static_cast<int>(daemon::ExitCode::usage);
+        return std::nullopt;
+    }
+}
+
+} // namespace belay

@@ -1,0 +1,175 @@
+#include "belayd/ingress.hpp"
+
+#include "daemon/log.hpp"
+#include "http/response.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/json.hpp>
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+
+#include <map>
+#include <string>
+#include <utility>
+
+namespace belay {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view route_pattern = "/hooks/{name}";
+constexpr const char* retry_after_seconds = "5"; // the store looks for free space every second
+
+http::Response accepted_response(const jobs::Accepted& accepted)
+{
+    json::object document{{"event", to_string(accepted.event)}, {"job", to_string(accepted.job)},
+        {"state", jobs::to_string(accepted.state)}};
+    if (accepted.duplicate)
+        document["duplicate"] = true;
+    return http::json_response(accepted.duplicate ? 200 : 202, json::serialize(document));
+}
+
+http::Response ignored_response(const std::string& reason)
+{
+    return http::json_response(200, json::serialize(json::object{{"state", "ignored"}, {"reason", reason}}));
+}
+
+http::Response unavailable_response(std::string_view why)
+{
+    http::Response response = http::problem_response(503, why);
+    response.fields.emplace_back("Retry-After", retry_after_seconds);
+    return response;
+}
+
+jobs::NewEvent make_event(const http::Request& request, std::string hook, hooks::Invocation invocation)
+{
+    jobs::NewEvent event;
+    event.hook = std::move(hook);
+    event.delivery_id = hooks::Hook::delivery_id(request);
+    event.body = request.body;
+    event.content_type = request.field("Content-Type").value_or("");
+    event.remote = request.peer->address;
+    event.traceparent = to_traceparent(request.trace);
+    event.arguments = std::move(invocation.arguments);
+    event.environment = std::move(invocation.environment);
+    return event;
+}
+
+} // namespace
+
+/** The hooks of one configuration with their counters looked up. */
+struct Ingress::Table {
+    struct Entry {
+        const hooks::Hook& hook;
+        prometheus::Counter& accepted;
+        prometheus::Counter& duplicate;
+        prometheus::Counter& ignored;
+        prometheus::Counter& refused;
+    };
+    std::shared_ptr<const hooks::HookTable> hooks;
+    std::map<std::string, Entry, std::less<>> entries;
+
+    [[nodiscard]] const Entry* find(std::string_view name) const
+    {
+        const auto found = entries.find(name);
+        return found == entries.end() ? nullptr : &found->second;
+    }
+};
+
+asio::awaitable<void> Ingress::set_table(std::shared_ptr<const Table>& slot, std::shared_ptr<const Table> table)
+{
+    slot = std::move(table);
+    co_return;
+}
+
+Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, daemon::Metrics& metrics,
+    std::shared_ptr<const hooks::HookTable> hooks)
+    : loops_(std::move(loops)), store_(store),
+      events_(prometheus::BuildCounter()
+              .Name("belay_events_total")
+              .Help("Requests to a hook, by what became of them: accepted, duplicate, ignored or refused.")
+              .Register(metrics.registry()))
+{
+    for (std::size_t i = 0; i < loops_.size(); ++i)
+        tables_.push_back(make_table(hooks));
+}
+
+Ingress::~Ingress() = default;
+
+std::shared_ptr<const Ingress::Table> Ingress::make_table(std::shared_ptr<const hooks::HookTable> hooks) const
+{
+    auto table = std::make_shared<Table>();
+    for (const auto& [name, hook] : *hooks) {
+        const auto counter = [this, &name = name](const char* result) -> prometheus::Counter& {
+            return events_.Add({{"hook", name}, {"result", result}});
+        };
+        table->entries.emplace(name,
+            Table::Entry{*hook, counter("accepted"), counter("duplicate"), counter("ignored"), counter("refused")});
+    }
+    table->hooks = std::move(hooks);
+    return table;
+}
+
+void Ingress::add_routes(http::Router& router)
+{
+    router.add({.method = "POST",
+        .pattern = std::string{route_pattern},
+        .handler = [this](http::Request& request) { return receive(request); },
+        .admit = [this](const http::Request& head) { return admit(head); }});
+}
+
+asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> hooks)
+{
+    for (std::size_t i = 0; i < loops_.size(); ++i) {
+        // One table for each loop: its reference count stays on that core.
+        asio::awaitable<void> change = set_table(tables_[i], make_table(hooks));
+        co_await asio::co_spawn(loops_[i]->get_executor(), std::move(change), asio::use_awaitable);
+    }
+}
+
+http::Admission Ingress::admit(const http::Request& head) const
+{
+    const auto* const entry = tables_[head.loop]->find(head.path_parameter("name"));
+    if (entry == nullptr)
+        return http::Rejection{404, "no such hook", {}};
+    if (const std::string why = store_.unavailable(); !why.empty())
+        return http::Rejection{503, why, {{"Retry-After", retry_after_seconds}}};
+    return entry->hook.config().max_body;
+}
+
+asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
+{
+    const auto table = tables_[request.loop]; // a reload meanwhile must not take the hook away
+    const auto* const entry = table->find(request.path_parameter("name"));
+    if (entry == nullptr)
+        co_return http::problem_response(404, "no such hook"); // gone since its head was read
+    hooks::Decision decision = entry->hook.decide({request});
+    if (const auto* const refusal = std::get_if<hooks::Refusal>(&decision)) {
+        entry->refused.Increment();
+        log::warning("request refused",
+            {{"hook", entry->hook.config().name}, {"status", refusal->status}, {"reason", refusal->detail},
+                {"remote", request.peer->address}, {"request", request.id}});
+        co_return http::problem_response(refusal->status, refusal->detail);
+    }
+    if (const auto* const ignored = std::get_if<hooks::Ignored>(&decision)) {
+        entry->ignored.Increment();
+        co_return ignored_response(ignored->reason);
+    }
+    jobs::NewEvent event =
+        make_event(request, entry->hook.config().name, std::get<hooks::Invocation>(std::move(decision)));
+    jobs::Accepted accepted;
+    std::string unavailable;
+    try {
+        accepted = co_await store_.accept(std::move(event));
+    } catch (const jobs::StoreUnavailable& e) {
+        unavailable = e.what();
+    }
+    if (!unavailable.empty()) {
+        entry->refused.Increment();
+        co_return unavailable_response(unavailable);
+    }
+    (accepted.duplicate ? entry->duplicate : entry->accepted).Increment();
+    co_return accepted_response(accepted);
+}
+
+} // namespace belay

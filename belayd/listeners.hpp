@@ -1,0 +1,25 @@
+#pragma once
+#include "belayd/config/config.hpp"
+#include "daemon/core.hpp"
+#include "http/server.hpp"
+
+#include <string>
+#include <vector>
+
+namespace belay {
+
+/**
+ * What ingress shall listen on: as written, else the passed sockets named "ingress", else the default.
+ * @param present names of the listeners that are open now: a passed socket is passed only once
+ */
+[[nodiscard]] std::vector<std::string> ingress_specs(
+    const config::Config& config, const std::vector<std::string>& present, const daemon::Core& core);
+
+/**
+ * Opens those of `specs` that are not in `present`; "fd:NAME" takes the passed sockets of that name.
+ * @throws daemon::StartError (69) naming the spec; nothing stays open then
+ */
+[[nodiscard]] std::vector<http::ListeningSocket> open_listeners(
+    const std::vector<std::string>& specs, const std::vector<std::string>& present, daemon::Core& core);
+
+} // namespace belay
