@@ -55,8 +55,6 @@ def os_release() -> dict[str, str]:
 
 def runtime_packages(*programs: pathlib.Path) -> list[str]:
     """The packages of the libraries that the programs load."""
-    if not programs:
-        return []
     linked = subprocess.run(["ldd", *map(str, programs)], check=True, capture_output=True, text=True).stdout
     names = sorted(set(re.findall(r"^\s*(\S+\.so\S*) => /", linked, re.MULTILINE)))
     # By name alone: /lib is /usr/lib, and dpkg knows a file under one of the two.
@@ -98,8 +96,8 @@ class Machine(contextlib.AbstractContextManager):
 
     def __init__(self) -> None:
         build = build_directory()
-        programs = [path for path in (build / "belayd/belayd", build / "cli/belay") if path.exists()]
-        self._root = debian_root(sorted(set(PACKAGES + runtime_packages(*programs))))
+        libraries = runtime_packages(build / "belayd/belayd", build / "cli/belay")
+        self._root = debian_root(sorted({*PACKAGES, *libraries}))
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="belay-machine-"))
         self._cgroup = self._directory.name
         self._console = self._directory / "console"

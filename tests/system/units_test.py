@@ -21,6 +21,11 @@ class Units(unittest.TestCase):
                                  "/lib/systemd/system/belayd.service", check=False)
         self.assertEqual(shown.returncode, 0, shown.stdout[-300:])
 
+    def test_units_verify(self):
+        shown = self.machine.run("systemd-analyze", "verify", "--man=no", "/lib/systemd/system/belayd.service",
+                                 "/lib/systemd/system/belayd.socket", check=False)
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+
     def test_the_user_and_its_group_are_there(self):
         user = self.machine.run("getent", "passwd", "belay").stdout.split(":")
         group = self.machine.run("getent", "group", "belay").stdout.split(":")
