@@ -22,6 +22,7 @@ class FakeManager:
         self._malformed = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        path.unlink(missing_ok=True)  # of an earlier life of the same daemon
         self._socket.bind(str(path))
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
