@@ -80,6 +80,7 @@ public:
         loop_.reset(); // its io_context holds descriptors
         store_->close();
         reader_->close();
+        client_.reset(); // after the store's thread, which may still be waking it
     }
 
     daemon::Readiness readiness() const override { return {not_ready}; }
@@ -95,9 +96,9 @@ public:
         event.remote = "192.0.2.7";
         if (!delivery_id.empty())
             event.delivery_id = std::move(delivery_id);
-        asio::io_context io{1};
-        auto accepted = asio::co_spawn(io, store_->accept(std::move(event)), asio::use_future);
-        io.run();
+        auto accepted = asio::co_spawn(*client_, store_->accept(std::move(event)), asio::use_future);
+        client_->restart();
+        client_->run();
         return to_string(accepted.get().job);
     }
 
@@ -107,6 +108,7 @@ public:
 private:
     daemon::Core& core_;
     const std::string directory_;
+    std::unique_ptr<asio::io_context> client_ = std::make_unique<asio::io_context>(1);
     Sources sources_;
     std::unique_ptr<jobs::Store> store_;
     std::unique_ptr<jobs::StoreReader> reader_;
