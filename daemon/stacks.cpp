@@ -29,18 +29,18 @@ constexpr long patience_ns = 200'000'000;
 /**
  * What the signal handler and stack_of() share.  Global, since a handler can reach nothing else.
  *
- * idle → wanted by stack_of(); wanted → writing by the handler of the thread that is meant, and back to idle by whoever
- * reads the result.  A request that nobody answered in time goes from wanted to idle, so a late signal finds no work.
+ * idle → wanted by stack_of(); wanted → writing → written by the handler of the thread that is meant, and back to idle
+ * by stack_of().  A request that nobody answered in time goes from wanted to idle, so a late signal finds no work.
  */
 struct Exchange {
-    enum class Step : std::uint8_t { idle, wanted, writing };
+    enum class Step : std::uint8_t { idle, wanted, writing, written };
     static_assert(std::atomic<Step>::is_always_lock_free);
 
     std::atomic<Step> step{Step::idle};
     std::atomic<pid_t> tid{0};
     std::array<void*, max_frames> frames{};
     int size = 0;
-    sem_t written{};
+    sem_t wake{}; // posted by the handler when it has written
     std::atomic<bool> prepared{false};
     std::mutex one_at_a_time; // guards a whole request
 };
@@ -58,7 +58,8 @@ void write_down_stack(int /*signal*/)
     auto expected = Exchange::Step::wanted;
     if (shared.tid.load() == ::gettid() && shared.step.compare_exchange_strong(expected, Exchange::Step::writing)) {
         shared.size = ::backtrace(shared.frames.data(), max_frames);
-        ::sem_post(&shared.written);
+        shared.step = Exchange::Step::written;
+        ::sem_post(&shared.wake);
     }
     errno = saved_errno;
 }
@@ -72,9 +73,9 @@ bool wait_written(Exchange& shared) noexcept
     deadline.tv_nsec %= 1'000'000'000;
     int r = 0;
     do
-        r = ::sem_clockwait(&shared.written, CLOCK_MONOTONIC, &deadline);
+        r = ::sem_clockwait(&shared.wake, CLOCK_MONOTONIC, &deadline);
     while (r != 0 && errno == EINTR);
-    return r == 0;
+    return r == 0 && shared.step == Exchange::Step::written;
 }
 
 std::string demangle(const char* symbol)
@@ -125,7 +126,7 @@ void prepare_stacks()
         return;
     // backtrace(3): its first call loads libgcc, which allocates; a handler must not.
     (void)::backtrace(shared.frames.data(), max_frames);
-    ::sem_init(&shared.written, /*pshared=*/0, 0);
+    ::sem_init(&shared.wake, /*pshared=*/0, 0);
     struct sigaction action{};
     action.sa_handler = write_down_stack;
     action.sa_flags = SA_RESTART; // a report must not fail the system calls of the threads it looks at

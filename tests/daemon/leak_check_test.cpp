@@ -45,7 +45,9 @@ TEST(LeakCheck, NamesAThreadItsCreatorAndWhereItWaits)
     EXPECT_EQ(leaks[0].kind, Leak::Kind::thread);
     EXPECT_THAT(
         leaks[0].what, MatchesRegex("thread leaked .tid [0-9]+. created at tests/daemon/leak_check_test.cpp:[0-9]+.*"));
+#ifndef __SANITIZE_THREAD__ // it holds a signal back while a thread waits for a futex
     EXPECT_FALSE(leaks[0].stack.empty());
+#endif
     EXPECT_TRUE(find_leaks(before, threads, 10s).empty());
 }
 

@@ -54,9 +54,12 @@ TEST(Probes, DebugThreadsTellsCreatorAndStack)
     const auto answer = debug_threads(threads.running(), Heartbeat::Clock::now());
     release.set_value();
     EXPECT_EQ(answer.status, 200);
-    for (const char* member : {R"("name":"waits")", R"("creator":"tests/daemon/probes_test.cpp:)", R"("cpu_seconds":)",
-             R"("wchan":)", R"("stack":[")"})
+    for (const char* member :
+        {R"("name":"waits")", R"("creator":"tests/daemon/probes_test.cpp:)", R"("cpu_seconds":)", R"("wchan":)"})
         EXPECT_THAT(answer.body, HasSubstr(member));
+#ifndef __SANITIZE_THREAD__ // it holds a signal back while a thread waits for a futex
+    EXPECT_THAT(answer.body, HasSubstr(R"("stack":[")"));
+#endif
 }
 
 } // namespace
