@@ -41,11 +41,19 @@ private:
     std::filesystem::path path_;
 };
 
-/** Runs `task` on a loop of its own until it has a result. */
+/** The loop of this thread, which outlives the store's: that may be about to leave post() when the result is there. */
+inline asio::io_context& caller_loop()
+{
+    static asio::io_context io{1};
+    io.restart();
+    return io;
+}
+
+/** Runs `task` on this thread until it has a result. */
 template <class Result>
 Result await(asio::awaitable<Result> task)
 {
-    asio::io_context io{1};
+    asio::io_context& io = caller_loop();
     auto future = asio::co_spawn(io, std::move(task), asio::use_future);
     io.run();
     return future.get();
@@ -89,7 +97,7 @@ struct StoreFixture : testing::Test {
     /** All at once, in few transactions. */
     void accept_all(std::vector<NewEvent> events)
     {
-        asio::io_context io{1};
+        asio::io_context& io = caller_loop();
         for (auto& made : events)
             asio::co_spawn(io, store->accept(std::move(made)), asio::use_future);
         io.run();
@@ -103,7 +111,7 @@ struct StoreFixture : testing::Test {
     /** All at once, as succeeded. */
     void succeed_all(const std::vector<ClaimedJob>& jobs, std::string out)
     {
-        asio::io_context io{1};
+        asio::io_context& io = caller_loop();
         for (const auto& job : jobs)
             asio::co_spawn(io,
                 store->finish(job.job, job.attempt, {Outcome::succeeded, 0, 0, "", now(), now(), {out, 0}, {}},
