@@ -9,9 +9,6 @@ namespace belay::jobs {
 /** The version that this belayd writes and the only one it reads: `PRAGMA user_version`. */
 inline constexpr std::int64_t schema_version = 1;
 
-/** Of a new database; chosen by measuring, see tests/bench/store_bench.cpp. */
-inline constexpr Bytes default_page_size = 16_KiB;
-
 /**
  * Opens the database read-write, creates it with its directory entry synced where there is none, and sets and reads
  * back what durability hangs on: WAL, synchronous=FULL.

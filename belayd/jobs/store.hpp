@@ -26,7 +26,7 @@ struct StoreOptions {
     std::chrono::milliseconds retention{7 * 86'400'000LL};
     Bytes free_space_floor = 64_MiB;
     std::string boot_id;      ///< of this daemon's life: marks the attempts it runs
-    Bytes page_size = 16_KiB; ///< of a new database: a power of two, 512 to 64 KiB; for measurements
+    Bytes page_size = 16_KiB; ///< of a new database, 512 bytes to 64 KiB; measured in tests/bench/store_bench.cpp
 };
 
 /** What open() found left over by a predecessor that died. */

@@ -14,7 +14,8 @@ namespace belay::jobs {
 
 struct StoreReader::State {
     State(daemon::Threads& threads, const std::string& path)
-        : queries(open_reader_database(path)), work(asio::make_work_guard(io)),
+        : queries(open_reader_database(path)), io(std::make_unique<asio::io_context>(1)),
+          work(asio::make_work_guard(*io)),
           thread(threads.start("reader", [this](daemon::Heartbeat& beat) { run(beat); }))
     {
     }
@@ -22,9 +23,9 @@ struct StoreReader::State {
     void run(daemon::Heartbeat& beat)
     {
         heartbeat = &beat;
-        while (!io.stopped()) { // stopped: close() took the work guard and every query is done
+        while (!io->stopped()) { // stopped: close() took the work guard and every query is done
             heartbeat->beat();
-            io.run_for(daemon::Heartbeat::interval);
+            io->run_for(daemon::Heartbeat::interval);
         }
     }
 
@@ -45,11 +46,11 @@ struct StoreReader::State {
         if (closed)
             throw StoreUnavailable{"the store is closed"};
         auto task = query_here(std::move(function));
-        co_return co_await asio::co_spawn(io.get_executor(), std::move(task), asio::use_awaitable);
+        co_return co_await asio::co_spawn(io->get_executor(), std::move(task), asio::use_awaitable);
     }
 
     std::optional<ReaderQueries> queries;
-    asio::io_context io{1};
+    std::unique_ptr<asio::io_context> io;
     asio::executor_work_guard<asio::io_context::executor_type> work;
     std::atomic<bool> closed{false};
     daemon::Heartbeat* heartbeat = nullptr; // set on the thread before the loop turns
@@ -100,6 +101,7 @@ void StoreReader::close() noexcept
     state_->work.reset();
     state_->thread.join();
     state_->queries.reset();
+    state_->io.reset(); // its descriptors
 }
 
 } // namespace belay::jobs
