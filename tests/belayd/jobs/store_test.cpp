@@ -273,11 +273,12 @@ TEST_F(StoreTest, CommitsWhatWaitsTogether)
 {
     constexpr int accepts = 64;
     constexpr int rounds = 20;
-    asio::io_context io{1};
+    asio::io_context& io = caller_loop();
     std::vector<Accepted> done;
     const auto accept_in_turn = [](Store& to, std::vector<Accepted>& results) -> asio::awaitable<void> {
         for (int i = 0; i < rounds; ++i) {
-            auto accepted = co_await to.accept(event("a"));
+            auto made = event("a");
+            const auto accepted = co_await to.accept(std::move(made));
             results.push_back(accepted);
         }
     };
