@@ -88,7 +88,8 @@ std::vector<Uuid> ReaderQueries::job_ids(const Page& page)
     const auto limit = limit_of(page);
     std::vector<Uuid> ids;
     if (page.hook.empty() && !page.state) {
-        auto rows = newest_jobs_(page.before.value_or(newest), static_cast<std::int64_t>(limit));
+        const Uuid before = page.before.value_or(newest);
+        auto rows = newest_jobs_(before, static_cast<std::int64_t>(limit));
         while (rows.step())
             ids.push_back(rows.uuid(0));
         return ids;
@@ -105,11 +106,12 @@ std::vector<Uuid> ReaderQueries::job_ids(const Page& page)
 
 void ReaderQueries::append_ids(const std::string& hook, JobState state, const Page& page, std::vector<Uuid>& ids)
 {
+    const Uuid before = page.before.value_or(newest);
     for (const int waiting : {0, 1}) {
         if (waiting == 1 && state != JobState::queued)
             continue;
-        auto rows = newest_in_state_(
-            hook, to_string(state), waiting, page.before.value_or(newest), static_cast<std::int64_t>(limit_of(page)));
+        auto rows =
+            newest_in_state_(hook, to_string(state), waiting, before, static_cast<std::int64_t>(limit_of(page)));
         while (rows.step())
             ids.push_back(rows.uuid(0));
     }
@@ -203,7 +205,8 @@ std::vector<EventSummary> ReaderQueries::events(const Page& page)
 {
     std::vector<Uuid> ids;
     if (page.hook.empty() && !page.state) {
-        auto rows = newest_events_(page.before.value_or(newest), static_cast<std::int64_t>(limit_of(page)));
+        const Uuid before = page.before.value_or(newest);
+        auto rows = newest_events_(before, static_cast<std::int64_t>(limit_of(page)));
         while (rows.step())
             ids.push_back(rows.uuid(0));
     } else {

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -68,10 +69,11 @@ class Statement {
 public:
     Statement(sqlite3* database, std::string_view sql);
 
-    /** Binds the arguments to ?1, ?2, …  Borrows strings until the execution ends: pass no temporaries. */
+    /** Binds the arguments to ?1, ?2, …  Borrows strings and ids until the execution ends. */
     template <class... Arguments>
-    [[nodiscard]] Execution operator()(const Arguments&... arguments)
+    [[nodiscard]] Execution operator()(Arguments&&... arguments)
     {
+        static_assert((!is_owning_temporary<Arguments> && ...), "it would be gone before step()");
         int index = 0;
         (bind(++index, arguments), ...);
         return Execution{statement_.get()};
@@ -86,6 +88,10 @@ public:
     }
 
 private:
+    template <class Argument>
+    static constexpr bool is_owning_temporary =
+        std::is_same_v<Argument, std::string> || std::is_same_v<Argument, Uuid>; // deduced so from rvalues only
+
     struct Finalize {
         void operator()(sqlite3_stmt* statement) const noexcept;
     };
