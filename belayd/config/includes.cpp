@@ -15,6 +15,8 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace belay::config {
 namespace {
@@ -117,11 +119,13 @@ Node load_with_includes(const std::string& path, Problems& problems)
 {
     Document main = parse_document(read_file(path), path);
     problems.add_source(main);
-    const auto* include = main.root.find("include");
-    const auto patterns = include ? read_strings(include->value, "include", problems) : std::nullopt;
+    std::vector<const Node*> patterns; // GCC 14 at -O2 takes value_or() of an empty vector for an invalid free
+    if (const auto* include = main.root.find("include"))
+        if (auto strings = read_strings(include->value, "include", problems))
+            patterns = std::move(*strings);
     Node root = main.root;
     std::vector<std::string> seen{path};
-    for (const Node* pattern : patterns.value_or(std::vector<const Node*>{})) {
+    for (const Node* pattern : patterns) {
         for (const auto& file : expand(*pattern, fs::path{path}.parent_path(), problems)) {
             const auto same = [&file](const std::string& other) {
                 std::error_code ignored;
