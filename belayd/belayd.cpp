@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <source_location>
 #include <system_error>
 
 namespace belay {
@@ -112,7 +113,7 @@ void Belayd::start_jobs()
     // What an attempt's processes leave behind becomes our child, and so can be found and killed, prctl(2).
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
         throw daemon::StartError{daemon::ExitCode::internal, "cannot become a child subreaper (prctl)"};
-    runner_loop_ = std::make_unique<daemon::LoopThread>(core_.threads(), "runner");
+    runner_loop_ = std::make_unique<daemon::LoopThread>(core_.threads(), "runner", std::source_location::current());
     scheduler_ =
         std::make_unique<jobs::Scheduler>(runner_loop_->io(), *store_, core_.metrics(), scheduler_rules(config_));
 }
@@ -124,7 +125,8 @@ void Belayd::start_ingress()
     const unsigned threads = config_.http_threads != 0 ? config_.http_threads : usable_cpus();
     std::vector<asio::io_context*> loops;
     for (unsigned i = 0; i < threads; ++i) {
-        http_loops_.push_back(std::make_unique<daemon::LoopThread>(core_.threads(), fmt::format("http-{}", i)));
+        http_loops_.push_back(std::make_unique<daemon::LoopThread>(
+            core_.threads(), fmt::format("http-{}", i), std::source_location::current()));
         loops.push_back(&http_loops_.back()->io());
     }
     bodies_ = std::make_unique<http::BodyBudget>(config_.body_memory);
@@ -138,6 +140,7 @@ void Belayd::start_ingress()
         .bodies = bodies_.get(),
         .limits = config_.ingress_limits,
         .on_warning = [](std::string_view what) { log::warning(what, {{"server", "ingress"}}); }});
+    connection_metrics_ = core_.metrics().add(daemon::connection_metrics(*server_, "ingress"));
     for (auto& socket : sockets) {
         const std::string name = socket.name;
         server_->add_listener(std::move(socket));
@@ -156,7 +159,8 @@ void Belayd::publish()
         .state_dir = config_.state_dir,
         .config_file = config_.file,
         .version = core_options(config_, command_line_).version,
-        .status = [this] { return status(); }};
+        .status = [this] { return status(); },
+        .readiness = [this] { return readiness(); }};
     asio::post(core_.admin_loop(), [this, sources = std::move(sources)]() mutable { api_ = std::move(sources); });
 }
 
@@ -279,6 +283,13 @@ void Belayd::stop() noexcept
     while (!done)
         core_.main_loop().run_one();
 
+    // The threads of the store first: they may still be in a post() to a loop.
+    if (reader_)
+        reader_->close();
+    if (store_)
+        store_->close();
+    if (server_)
+        core_.metrics().remove(connection_metrics_);
     server_.reset();
     ingress_.reset();
     http_loops_.clear();

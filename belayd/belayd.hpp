@@ -72,8 +72,9 @@ private:
     std::unique_ptr<Ingress> ingress_;
     http::Router router_;
     std::unique_ptr<http::Server> server_;
-    api::Sources api_; // touched on the admin loop only, once it runs
-    TaskGroup tasks_;  // last: listeners that a reload removed, draining
+    std::size_t connection_metrics_ = 0; // handle of the collector that reads server_
+    api::Sources api_;                   // touched on the admin loop only, once it runs
+    TaskGroup tasks_;                    // last: listeners that a reload removed, draining
 };
 
 } // namespace belay

@@ -6,7 +6,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 
-#include <array>
 #include <exception>
 #include <utility>
 
@@ -42,28 +41,12 @@ void add_probes(http::Router& router, const Metrics& metrics, const Admin::Probe
     router.add(get("/metrics", [&metrics] { return metrics_text(metrics); }));
 }
 
-void collect_connections(const std::array<const http::Server*, 2>& servers, const std::array<const char*, 2>& names,
-    std::vector<prometheus::MetricFamily>& out)
-{
-    std::vector<Sample> samples;
-    for (std::size_t i = 0; i < servers.size(); ++i) {
-        const auto counts = servers[i]->connections();
-        for (std::size_t state = 0; state < counts.size(); ++state)
-            samples.push_back(
-                {{{"server", names[i]}, {"state", std::string{to_string(static_cast<http::ConnectionState>(state))}}},
-                    static_cast<double>(counts[state])});
-    }
-    out.push_back(gauge_family("belay_connections", "Connections by state.", std::move(samples)));
-}
-
 } // namespace
 
 Admin::Admin(Threads& threads, Metrics& metrics, http::Router& control_router, const Probes& probes)
     : metrics_(metrics), control_router_(control_router), thread_(threads, "admin"), server_(options("admin", router_)),
-      control_(options("control", control_router_)),
-      collector_(metrics.add([this](std::vector<prometheus::MetricFamily>& out) {
-          collect_connections({&server_, &control_}, {"admin", "control"}, out);
-      })),
+      control_(options("control", control_router_)), collectors_{metrics.add(connection_metrics(server_, "admin")),
+                                                         metrics.add(connection_metrics(control_, "control"))},
       removals_(io().get_executor(), {})
 {
     add_probes(router_, metrics, probes);
@@ -73,7 +56,8 @@ Admin::Admin(Threads& threads, Metrics& metrics, http::Router& control_router, c
 
 Admin::~Admin()
 {
-    metrics_.remove(collector_);
+    for (const std::size_t collector : collectors_)
+        metrics_.remove(collector);
     stop();
 }
 

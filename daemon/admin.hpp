@@ -6,6 +6,7 @@
 #include "http/router.hpp"
 #include "http/server.hpp"
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -68,7 +69,7 @@ private:
     LoopThread thread_;
     http::Server server_;
     http::Server control_;
-    std::size_t collector_;
+    std::array<std::size_t, 2> collectors_;
     TaskGroup removals_; // last: of listeners that a reload let go
 };
 

@@ -137,4 +137,17 @@ http::Middleware http_metrics(Metrics& metrics, std::string server)
     return http::observer([table](const http::Exchange& exchange) { table->count(exchange); });
 }
 
+Metrics::Collector connection_metrics(const http::Server& server, std::string name)
+{
+    return [&server, name = std::move(name)](std::vector<prometheus::MetricFamily>& out) {
+        const auto counts = server.connections();
+        std::vector<Sample> samples;
+        for (std::size_t i = 0; i < counts.size(); ++i) {
+            const auto state = to_string(static_cast<http::ConnectionState>(i));
+            samples.push_back({{{"server", name}, {"state", std::string{state}}}, static_cast<double>(counts[i])});
+        }
+        out.push_back(gauge_family("belay_connections", "Connections by state.", std::move(samples)));
+    };
+}
+
 } // namespace belay::daemon

@@ -2,6 +2,7 @@
 #include "daemon/access_log.hpp" // IWYU pragma: export
 #include "daemon/metrics.hpp"
 #include "http/middleware.hpp"
+#include "http/server.hpp"
 
 #include <string>
 
@@ -17,5 +18,8 @@ namespace belay::daemon {
  * @param server "ingress", "admin" or "control"
  */
 [[nodiscard]] http::Middleware http_metrics(Metrics& metrics, std::string server);
+
+/** belay_connections{server,state} of `server`, which must outlive the collector. */
+[[nodiscard]] Metrics::Collector connection_metrics(const http::Server& server, std::string name);
 
 } // namespace belay::daemon
