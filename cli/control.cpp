@@ -5,6 +5,7 @@
 #include "http/response.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/system/error_code.hpp>
 #include <fmt/format.h>
 
 #include <sysexits.h>
@@ -57,7 +58,7 @@ std::string Answer::problem() const
 
 Answer make_answer(int status, std::string body)
 {
-    json::error_code ec;
+    boost::system::error_code ec;
     json::value parsed = json::parse(body, ec);
     return {.status = status, .text = std::move(body), .body = ec ? json::value{} : std::move(parsed)};
 }

@@ -1,6 +1,7 @@
 #include "cli/json.hpp"
 
 #include <boost/json/serialize.hpp>
+#include <boost/system/error_code.hpp>
 
 namespace belay::cli {
 namespace {
@@ -26,7 +27,7 @@ std::string text_member(const json::value& object, std::string_view name)
 std::uint64_t number_member(const json::value& object, std::string_view name)
 {
     const json::value* member = find(object, name);
-    json::error_code ec;
+    boost::system::error_code ec;
     const auto number = member == nullptr ? 0 : member->to_number<std::uint64_t>(ec);
     return ec ? 0 : number;
 }

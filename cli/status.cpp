@@ -3,6 +3,8 @@
 #include "cli/control.hpp"
 #include "cli/format.hpp"
 
+#include <boost/system/error_code.hpp>
+
 #include <ostream>
 
 namespace belay::cli {
@@ -10,7 +12,7 @@ namespace {
 
 std::string seconds_text(const json::value& seconds)
 {
-    json::error_code ec;
+    boost::system::error_code ec;
     const double count = seconds.to_number<double>(ec);
     return ec ? "" : format_duration(Milliseconds{static_cast<Milliseconds::rep>(count) * 1000});
 }
