@@ -8,11 +8,11 @@ namespace belay {
 /** A count of bytes. */
 using Bytes = std::uint64_t;
 
-inline constexpr Bytes operator""_KiB(unsigned long long n)
+constexpr Bytes operator""_KiB(unsigned long long n)
 {
     return n << 10;
 }
-inline constexpr Bytes operator""_MiB(unsigned long long n)
+constexpr Bytes operator""_MiB(unsigned long long n)
 {
     return n << 20;
 }

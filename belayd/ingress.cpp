@@ -100,8 +100,8 @@ std::shared_ptr<const Ingress::Table> Ingress::make_table(std::shared_ptr<const 
 {
     auto table = std::make_shared<Table>();
     for (const auto& [name, hook] : *hooks) {
-        const auto counter = [this, &name = name](const char* result) -> prometheus::Counter& {
-            return events_.Add({{"hook", name}, {"result", result}});
+        const auto counter = [this, &hook_name = name](const char* result) -> prometheus::Counter& {
+            return events_.Add({{"hook", hook_name}, {"result", result}});
         };
         table->entries.emplace(name,
             Table::Entry{*hook, counter("accepted"), counter("duplicate"), counter("ignored"), counter("refused")});
