@@ -175,8 +175,9 @@ def gtest_cases(junit: pathlib.Path) -> dict[str, Counts]:
         counts = result.setdefault(project_program_suite[1], Counts())
         for case in suite.iter("testcase"):
             name = f"{project_program_suite[2]}.{case.get('name')}"
-            if case.find("failure") is not None or case.find("error") is not None:
-                counts.fail(name)
+            failure = case.find("failure") if case.find("failure") is not None else case.find("error")
+            if failure is not None:
+                counts.fail(f"{name}: {' '.join(failure.get('message', '').split())[:400]}")
             elif case.find("skipped") is not None or case.get("result") == "skipped":
                 counts.skipped += 1
                 counts.skips.append(name)

@@ -83,12 +83,19 @@ struct StoreFixture : testing::Test {
         open();
     }
 
-    static NewEvent event(std::string hook, std::optional<std::string> delivery_id = std::nullopt)
+    // Two of them, for an optional<string> as default argument is uninitialised in the eyes of GCC 14.
+    static NewEvent event(std::string hook)
     {
         NewEvent made;
         made.hook = std::move(hook);
-        made.delivery_id = std::move(delivery_id);
         made.body = "{}";
+        return made;
+    }
+
+    static NewEvent event(std::string hook, std::string delivery_id)
+    {
+        NewEvent made = event(std::move(hook));
+        made.delivery_id = std::move(delivery_id);
         return made;
     }
 
