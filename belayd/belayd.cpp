@@ -13,9 +13,11 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <source_location>
 #include <system_error>
 
@@ -73,7 +75,8 @@ struct Belayd::Candidate {
     config::Config config;
     std::shared_ptr<const hooks::HookTable> hooks;
     std::vector<http::ListeningSocket> opened;
-    std::vector<std::string> removed;
+    std::vector<std::string> listen;  // all specs
+    std::vector<std::string> removed; // those that go
 };
 
 Belayd::Belayd(
@@ -121,7 +124,9 @@ void Belayd::start_jobs()
 void Belayd::start_ingress()
 {
     // Before threads: what cannot be had should be said before anything runs.
-    auto sockets = open_listeners(ingress_specs(config_, {}, core_), {}, core_);
+    const auto specs = ingress_specs(config_, {}, core_);
+    auto sockets = open_listeners(specs, {}, core_);
+    std::ranges::move(take_passed_listeners(specs, {}, core_), std::back_inserter(sockets));
     const unsigned threads = config_.http_threads != 0 ? config_.http_threads : usable_cpus();
     std::vector<asio::io_context*> loops;
     for (unsigned i = 0; i < threads; ++i) {
@@ -141,6 +146,11 @@ void Belayd::start_ingress()
         .limits = config_.ingress_limits,
         .on_warning = [](std::string_view what) { log::warning(what, {{"server", "ingress"}}); }});
     connection_metrics_ = core_.metrics().add(daemon::connection_metrics(*server_, "ingress"));
+    listen(std::move(sockets));
+}
+
+void Belayd::listen(std::vector<http::ListeningSocket> sockets)
+{
     for (auto& socket : sockets) {
         const std::string name = socket.name;
         server_->add_listener(std::move(socket));
@@ -180,10 +190,10 @@ Belayd::Candidate Belayd::prepare(const config::Config& current) const
         throw config::ConfigError{std::move(changes)};
     candidate.hooks = std::make_shared<const hooks::HookTable>(candidate.config);
     const auto present = server_->listeners();
-    const auto wanted = ingress_specs(candidate.config, present, core_);
-    candidate.opened = open_listeners(wanted, present, core_);
+    candidate.listen = ingress_specs(candidate.config, present, core_);
+    candidate.opened = open_listeners(candidate.listen, present, core_);
     for (const auto& name : present)
-        if (std::find(wanted.begin(), wanted.end(), name) == wanted.end())
+        if (std::ranges::find(candidate.listen, name) == candidate.listen.end())
             candidate.removed.push_back(name);
     return candidate;
 }
@@ -213,8 +223,8 @@ asio::awaitable<void> Belayd::adopt(Candidate candidate)
     store_->reconfigure(config_.retention, config_.free_space_floor);
     server_->set_limits(config_.ingress_limits);
     bodies_->set_limit(config_.body_memory);
-    for (auto& socket : candidate.opened)
-        server_->add_listener(std::move(socket));
+    listen(take_passed_listeners(candidate.listen, server_->listeners(), core_));
+    listen(std::move(candidate.opened));
     co_await ingress_->replace(hooks_); // first: no event is accepted for a hook that the scheduler no longer knows
     co_await scheduler_->apply(scheduler_rules(config_));
     for (auto& name : candidate.removed)

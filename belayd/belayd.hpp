@@ -45,6 +45,7 @@ private:
     void open_state();
     void start_jobs();
     void start_ingress();
+    void listen(std::vector<http::ListeningSocket> sockets);
     void publish();
     [[nodiscard]] asio::awaitable<void> withdraw();
 

@@ -12,20 +12,14 @@ namespace {
 constexpr std::string_view passed_prefix = "fd:";
 constexpr std::string_view passed_ingress = "ingress"; // FileDescriptorName= in belayd.socket
 
-/** A socket unit with several ListenStream= passes several sockets of one name. */
-void take_passed(const std::string& spec, daemon::Core& core, std::vector<http::ListeningSocket>& out)
+bool is_in(const std::string& spec, const std::vector<std::string>& specs)
 {
-    const std::string name = spec.substr(passed_prefix.size());
-    bool found = false;
-    while (auto passed = core.take_passed_socket(name)) {
-        out.push_back({.name = spec, .fd = std::move(passed->fd), .passed = true, .unix_path = {}});
-        found = true;
-    }
-    if (!found)
-        throw daemon::StartError{daemon::ExitCode::unavailable,
-            fmt::format("cannot listen on {}: the service manager passed no socket of that name; "
-                        "set FileDescriptorName={} in the socket unit",
-                spec, name)};
+    return std::find(specs.begin(), specs.end(), spec) != specs.end();
+}
+
+std::string passed_name(const std::string& spec)
+{
+    return spec.substr(passed_prefix.size());
 }
 
 } // namespace
@@ -36,20 +30,24 @@ std::vector<std::string> ingress_specs(
     if (config.ingress_listen)
         return *config.ingress_listen;
     const std::string spec = std::string{passed_prefix} + std::string{passed_ingress};
-    if (core.has_passed_socket(passed_ingress) || std::find(present.begin(), present.end(), spec) != present.end())
+    if (core.has_passed_socket(passed_ingress) || is_in(spec, present))
         return {spec};
     return {config::default_ingress_listen};
 }
 
 std::vector<http::ListeningSocket> open_listeners(
-    const std::vector<std::string>& specs, const std::vector<std::string>& present, daemon::Core& core)
+    const std::vector<std::string>& specs, const std::vector<std::string>& present, const daemon::Core& core)
 {
     std::vector<http::ListeningSocket> opened;
     for (const auto& spec : specs) {
-        if (std::find(present.begin(), present.end(), spec) != present.end())
+        if (is_in(spec, present))
             continue;
         if (spec.starts_with(passed_prefix)) {
-            take_passed(spec, core, opened);
+            if (!core.has_passed_socket(passed_name(spec)))
+                throw daemon::StartError{daemon::ExitCode::unavailable,
+                    fmt::format("cannot listen on {}: the service manager passed no socket of that name; "
+                                "set FileDescriptorName={} in the socket unit",
+                        spec, passed_name(spec))};
             continue;
         }
         try {
@@ -59,6 +57,19 @@ std::vector<http::ListeningSocket> open_listeners(
         }
     }
     return opened;
+}
+
+std::vector<http::ListeningSocket> take_passed_listeners(
+    const std::vector<std::string>& specs, const std::vector<std::string>& present, daemon::Core& core)
+{
+    std::vector<http::ListeningSocket> taken;
+    for (const auto& spec : specs) {
+        if (!spec.starts_with(passed_prefix) || is_in(spec, present))
+            continue;
+        while (auto passed = core.take_passed_socket(passed_name(spec)))
+            taken.push_back({.name = spec, .fd = std::move(passed->fd), .passed = true, .unix_path = {}});
+    }
+    return taken;
 }
 
 } // namespace belay

@@ -16,10 +16,15 @@ namespace belay {
     const config::Config& config, const std::vector<std::string>& present, const daemon::Core& core);
 
 /**
- * Opens those of `specs` that are not in `present`; "fd:NAME" takes the passed sockets of that name.
+ * Opens those of `specs` that are not in `present`; of "fd:NAME" it only makes sure that take_passed_listeners() will
+ * find them: a passed socket is given once, and a reload that fails must not have taken it.
  * @throws daemon::StartError (69) naming the spec; nothing stays open then
  */
 [[nodiscard]] std::vector<http::ListeningSocket> open_listeners(
+    const std::vector<std::string>& specs, const std::vector<std::string>& present, const daemon::Core& core);
+
+/** The passed sockets among `specs` that are not in `present`: several where the socket unit has several of a name. */
+[[nodiscard]] std::vector<http::ListeningSocket> take_passed_listeners(
     const std::vector<std::string>& specs, const std::vector<std::string>& present, daemon::Core& core);
 
 } // namespace belay
