@@ -75,7 +75,10 @@ TEST(CoreDeathTest, NamesALeakedThreadWithItsCreatorAndStack)
     const auto leak = [](TestService& service) {
         service.on_start = [&service] {
             static Thread leaked; // lives on when the service has stopped
-            leaked = service.core.threads().start("forgotten", [](Heartbeat&) { ::pause(); });
+            leaked = service.core.threads().start("forgotten", [](Heartbeat&) {
+                for (;;)
+                    ::pause(); // returns when its stack is asked for
+            });
         };
     };
     EXPECT_EXIT(run(options(/*strict_leaks=*/true), leak), ::testing::ExitedWithCode(70),
