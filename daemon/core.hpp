@@ -39,8 +39,8 @@ struct CoreOptions {
  *     MyService service{core};
  *     return core.run(service);
  *
- * The constructor takes the leak check's first census, the passed sockets, and starts the log thread; run() does the
- * rest, and returns the exit code after the leak check.
+ * The constructor takes the leak check's first census and the passed sockets, and starts the threads log, notify (where
+ * a manager listens) and admin; run() does the rest, and returns the exit code after the leak check.
  *
  * Lifetime: outlives the Service.  Threads: everything on the main thread, but for what says thread-safe.
  */
@@ -57,7 +57,7 @@ public:
     [[nodiscard]] int run(Service& service);
 
     [[nodiscard]] asio::io_context& main_loop() noexcept;
-    [[nodiscard]] asio::io_context& admin_loop() noexcept; ///< runs between run()'s start and its stop
+    [[nodiscard]] asio::io_context& admin_loop() noexcept; ///< runs from construction until run() joins it
     [[nodiscard]] Threads& threads() noexcept;
     [[nodiscard]] Metrics& metrics() noexcept;
 
