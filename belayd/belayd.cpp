@@ -18,6 +18,7 @@
 #include <chrono>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <source_location>
 #include <system_error>
 
@@ -26,12 +27,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** A drain_delay ends early when no connection has been open for this long: the balancer has left. */
+/** A drain_delay ends early when no request has been on its way for this long: the balancer has left. */
 constexpr auto quiet_time = 500ms;
 constexpr auto quiet_check = 50ms;
 
 /** How long connections may take to end after accepting stopped: idle ones need less than a second. */
 constexpr auto finish_time = 5s;
+
+/** What is left of the drain's time for the control socket, the store and the leak check. */
+constexpr auto stop_time = 2s;
 
 void report_task_error(std::string_view task, const std::exception_ptr& error)
 {
@@ -77,6 +81,7 @@ struct Belayd::Candidate {
     std::vector<http::ListeningSocket> opened;
     std::vector<std::string> listen;  // all specs
     std::vector<std::string> removed; // those that go
+    std::map<std::string, jobs::HookRules> old_rules;
 };
 
 Belayd::Belayd(
@@ -190,6 +195,7 @@ Belayd::Candidate Belayd::prepare(const config::Config& current) const
         throw config::ConfigError{std::move(changes)};
     candidate.hooks = std::make_shared<const hooks::HookTable>(candidate.config);
     const auto present = server_->listeners();
+    candidate.old_rules = scheduler_rules(current).hooks;
     candidate.listen = ingress_specs(candidate.config, present, core_);
     candidate.opened = open_listeners(candidate.listen, present, core_);
     for (const auto& name : present)
@@ -225,8 +231,13 @@ asio::awaitable<void> Belayd::adopt(Candidate candidate)
     bodies_->set_limit(config_.body_memory);
     listen(take_passed_listeners(candidate.listen, server_->listeners(), core_));
     listen(std::move(candidate.opened));
-    co_await ingress_->replace(hooks_); // first: no event is accepted for a hook that the scheduler no longer knows
-    co_await scheduler_->apply(scheduler_rules(config_));
+    // While the http loops change over one by one, events of old and of new hooks come in: the scheduler knows both.
+    jobs::SchedulerRules rules = scheduler_rules(config_);
+    jobs::SchedulerRules both = rules;
+    both.hooks.merge(std::move(candidate.old_rules));
+    co_await scheduler_->apply(std::move(both));
+    co_await ingress_->replace(hooks_);
+    co_await scheduler_->apply(std::move(rules));
     for (auto& name : candidate.removed)
         tasks_.spawn("remove listener", server_->remove_listener(std::move(name)));
 }
@@ -249,7 +260,7 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     drain.report("doors", "the listeners to close");
     co_await server_->stop_accepting();
     drain.report("connections", fmt::format("{} requests", server_->requests_in_flight()));
-    co_await server_->finish(std::min(drain.deadline(), daemon::DrainContext::Clock::now() + finish_time));
+    co_await server_->finish(std::min(drain.deadline() - stop_time, daemon::DrainContext::Clock::now() + finish_time));
 
     helpers.request_stop();
     co_await helpers.wait_until_empty();
@@ -262,14 +273,11 @@ asio::awaitable<void> Belayd::wait_for_drain_delay(daemon::DrainContext& drain)
     const auto end = drain.soft_deadline() - config_.drain_timeout + config_.drain_delay;
     asio::steady_timer timer{co_await asio::this_coro::executor};
     auto last_busy = Clock::now();
+    drain.report("delay", "load balancers to look elsewhere");
     while (!drain.hurried() && Clock::now() < end && Clock::now() - last_busy < quiet_time) {
-        drain.report("delay", "load balancers to look elsewhere");
         timer.expires_after(quiet_check);
         co_await timer.async_wait(asio::use_awaitable);
-        std::size_t open = 0;
-        for (const std::size_t count : server_->connections())
-            open += count;
-        if (open != 0)
+        if (server_->requests_in_flight() != 0)
             last_busy = Clock::now();
     }
 }
@@ -314,10 +322,10 @@ asio::awaitable<void> Belayd::shut_down()
 {
     asio::awaitable<void> withdrawal = withdraw();
     co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
+    if (server_)
+        co_await server_->close(); // ends what the tasks wait for
     tasks_.request_stop();
     co_await tasks_.wait_until_empty();
-    if (server_)
-        co_await server_->close();
     if (scheduler_)
         co_await scheduler_->stop();
 }

@@ -19,6 +19,7 @@ namespace json = boost::json;
 
 constexpr std::string_view route_pattern = "/hooks/{name}";
 constexpr const char* retry_after_seconds = "5"; // the store looks for free space every second
+constexpr const char* unavailable_detail = "events cannot be stored now; try again"; // why is in /readyz and the log
 
 http::Response accepted_response(const jobs::Accepted& accepted)
 {
@@ -34,9 +35,9 @@ http::Response ignored_response(const std::string& reason)
     return http::json_response(200, json::serialize(json::object{{"state", "ignored"}, {"reason", reason}}));
 }
 
-http::Response unavailable_response(std::string_view why)
+http::Response unavailable_response()
 {
-    http::Response response = http::problem_response(503, why);
+    http::Response response = http::problem_response(503, unavailable_detail);
     response.fields.emplace_back("Retry-After", retry_after_seconds);
     return response;
 }
@@ -132,8 +133,8 @@ http::Admission Ingress::admit(const http::Request& head) const
     const auto* const entry = tables_[head.loop]->find(head.path_parameter("name"));
     if (entry == nullptr)
         return http::Rejection{404, "no such hook", {}};
-    if (const std::string why = store_.unavailable(); !why.empty())
-        return http::Rejection{503, why, {{"Retry-After", retry_after_seconds}}};
+    if (!store_.unavailable().empty())
+        return http::Rejection{503, unavailable_detail, {{"Retry-After", retry_after_seconds}}};
     return entry->hook.config().max_body;
 }
 
@@ -158,15 +159,15 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     jobs::NewEvent event =
         make_event(request, entry->hook.config().name, std::get<hooks::Invocation>(std::move(decision)));
     jobs::Accepted accepted;
-    std::string unavailable;
+    bool unavailable = false;
     try {
         accepted = co_await store_.accept(std::move(event));
-    } catch (const jobs::StoreUnavailable& e) {
-        unavailable = e.what();
+    } catch (const jobs::StoreUnavailable&) {
+        unavailable = true;
     }
-    if (!unavailable.empty()) {
+    if (unavailable) {
         entry->refused.Increment();
-        co_return unavailable_response(unavailable);
+        co_return unavailable_response();
     }
     (accepted.duplicate ? entry->duplicate : entry->accepted).Increment();
     co_return accepted_response(accepted);

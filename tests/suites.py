@@ -16,6 +16,7 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CORES = os.cpu_count() or 1
 TAIL_LINES = 60
+LONGEST_FILE = 1200  # seconds: one hang must leave time for the summary
 
 
 @dataclasses.dataclass
@@ -227,7 +228,7 @@ def run_python(suite: Suite, configuration: Configuration, env: dict[str, str], 
     logs = [log.with_name(f"{suite.name}-{path.stem}.log") for path in files]
     workers = CORES if suite.folder == "integration" else 1
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        timeout = suite.file_timeout * configuration.slowness
+        timeout = min(suite.file_timeout * configuration.slowness, LONGEST_FILE)
         for result in pool.map(lambda path, file_log: run_python_file(path, env, prefix, timeout, file_log), files, logs):
             counts.add(result)
     log.write_text("".join(f"=== {file_log.name}\n{file_log.read_text(errors='replace')}" for file_log in logs))

@@ -1,4 +1,6 @@
 #pragma once
+#include "base/byte_size.hpp"
+
 #include <string>
 #include <string_view>
 
@@ -7,6 +9,10 @@
  * that follows the text, such as "is not a JSON pointer: it must begin with \"/\"".
  */
 namespace belay::config {
+
+/** What the store takes: a row of SQLite is at most 256 MiB here, and both streams of an attempt are in one. */
+inline constexpr Bytes largest_body = 255_MiB;
+inline constexpr Bytes largest_output = 100_MiB;
 
 /** Linux's MAX_ARG_STRLEN, 32 pages, with the terminating NUL: execve(2) fails with E2BIG for a longer string. */
 inline constexpr std::size_t max_argument_bytes = 131'072;

@@ -228,8 +228,8 @@ std::vector<Setting<Hook>> make_settings()
         duration_setting<Hook>("backoff", member(&Hook::backoff), 0s, 30 * day),
         duration_setting<Hook>("max_backoff", member(&Hook::max_backoff), 0s, 365 * day),
         count_setting<Hook>("concurrency", member(&Hook::concurrency), 0, 10'000),
-        size_setting<Hook>("max_body", member(&Hook::max_body), 0, 1024_MiB),
-        size_setting<Hook>("output_limit", member(&Hook::output_limit), 0, 1024_MiB),
+        size_setting<Hook>("max_body", member(&Hook::max_body), 0, largest_body),
+        size_setting<Hook>("output_limit", member(&Hook::output_limit), 0, largest_output),
     };
 }
 

@@ -83,6 +83,15 @@ void read_hook(const Node::Member& member, Config& config, Problems& problems)
     config.hooks.emplace(hook.name, std::move(hook));
 }
 
+void check_drain(const Config& config, Problems& problems)
+{
+    if (config.drain_delay > config.drain_timeout)
+        problems.add(config.origins.at(
+                         config.origins.contains("daemon.drain_delay") ? "daemon.drain_delay" : "daemon.drain_timeout"),
+            fmt::format("drain_delay is {}, longer than drain_timeout, {}: the drain would pass its deadline",
+                format_duration(config.drain_delay), format_duration(config.drain_timeout)));
+}
+
 void check_listeners(const Config& config, Problems& problems)
 {
     if (!config.admin_listen)
@@ -107,6 +116,7 @@ Config read_config(const Node& root, const std::string& file, Problems& problems
     if (const auto* hooks = root.find("hooks"); hooks && is_table(hooks->value, "hooks", problems))
         for (const auto& member : hooks->value.members)
             read_hook(member, config, problems);
+    check_drain(config, problems);
     check_listeners(config, problems);
     problems.throw_if_any();
     return config;

@@ -131,7 +131,7 @@ std::vector<Section> make_sections()
                 count_setting<C>("max_jobs", member(&C::max_jobs), 0, 10'000),
                 duration_setting<C>("default_timeout", member(&C::default_timeout), 1ms, 365 * day),
                 duration_setting<C>("kill_grace", member(&C::kill_grace), 0s, 1h),
-                size_setting<C>("output_limit", member(&C::output_limit), 0, 1024_MiB),
+                size_setting<C>("output_limit", member(&C::output_limit), 0, largest_output),
                 pass_environment_setting(),
             }},
     };

@@ -83,7 +83,7 @@ void StoreThread::submit(std::shared_ptr<StoreOperation> operation)
         const std::scoped_lock lock{mutex_};
         if (closing_)
             operation->error = unavailable("the store is closed");
-        else if (queued_bytes_ + operation->weight() > queue_bytes)
+        else if (queued_bytes_ != 0 && queued_bytes_ + operation->weight() > queue_bytes)
             operation->error = unavailable("events arrive faster than the disk takes them");
         else {
             queued_bytes_ += operation->weight();

@@ -88,6 +88,9 @@ void StoreThread::look_around_if_due(daemon::Heartbeat& heartbeat)
         publish_oldest_ready();
     } catch (const sqlite::Error& e) {
         handle(e);
+    } catch (const std::system_error& e) { // statvfs: the file system is gone, or ourselves from it
+        if (health_.fail(e.what()))
+            on_failure_(e.what());
     }
 }
 
@@ -135,9 +138,12 @@ void StoreThread::publish_oldest_ready()
 void StoreThread::shut_down(daemon::Heartbeat& heartbeat)
 {
     const daemon::Heartbeat::DiskWait wait{heartbeat};
-    if (!health_.failed()) // after an fsync error the log may not be trusted: recovery at the next start decides
-        (void)::sqlite3_wal_checkpoint_v2(
-            tables_->database().handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+    // After an fsync error the log may be the only good copy: recovery at the next start decides, not the close.
+    ::sqlite3* const database = tables_->database().handle();
+    if (health_.failed())
+        (void)::sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    else
+        (void)::sqlite3_wal_checkpoint_v2(database, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
     tables_.reset();
 }
 

@@ -32,7 +32,7 @@ class PrometheusTest(unittest.TestCase):
 
     def query(self, expression: str) -> list[dict]:
         done = self.machine.on_its_network(
-            "curl", "--silent", "http://127.0.0.1:9090/api/v1/query?query=" + urllib.parse.quote(expression))
+            "curl", "--silent", "--fail", "http://127.0.0.1:9090/api/v1/query?query=" + urllib.parse.quote(expression))
         return json.loads(done.stdout)["data"]["result"] if done.returncode == 0 else []
 
     def test_promtool_is_content(self):
