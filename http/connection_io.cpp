@@ -15,8 +15,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** Bodies grow by this much: a size that a client merely claims costs no memory. */
-constexpr std::size_t body_step = 64_KiB;
+/**
+ * How much room to make, and to take from the budget, for a body of which `received` bytes have come: as much again, so
+ * that a client must send what it wants to occupy.  A size that it merely claims costs next to nothing.
+ */
+Bytes room_for_more(Bytes received)
+{
+    return std::clamp<Bytes>(received, 4_KiB, 64_KiB);
+}
+
+/** A kept output buffer is not larger than this. */
+constexpr std::size_t kept_output = 128_KiB;
 
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -29,8 +38,6 @@ asio::awaitable<bool> Connection::read_sized_body(Request& request, Bytes size, 
         input_.consume(size);
         co_return true;
     }
-    if (!reserve(size, request))
-        co_return true;
     if (expects_continue && input_.unread().empty())
         output_ += continue_line;
     body_.reserve(size);
@@ -40,8 +47,12 @@ asio::awaitable<bool> Connection::read_sized_body(Request& request, Bytes size, 
     body_start_ = Clock::now();
     body_received_ = filled;
     while (filled < size) {
-        if (filled == body_.size())
-            body_.resize(static_cast<std::size_t>(std::min<Bytes>(size, filled + body_step)));
+        if (filled == body_.size()) {
+            const Bytes next = std::min<Bytes>(size, filled + room_for_more(filled));
+            if (!reserve(next - reserved_, request))
+                co_return true;
+            body_.resize(static_cast<std::size_t>(next));
+        }
         if (!co_await receive_body(body_.data() + filled, body_.size() - filled, request))
             co_return false;
         if (request.rejection)
@@ -61,8 +72,8 @@ asio::awaitable<bool> Connection::read_chunked_body(Request& request, Bytes limi
     body_received_ = input_.unread().size();
     for (;;) {
         std::string_view input = input_.unread();
-        const Bytes at_most = body_.size() + input.size();
-        if (at_most > reserved_ && !reserve(std::max<Bytes>(body_step, at_most - reserved_), request))
+        const Bytes at_most = std::min<Bytes>(limit, body_.size() + input.size());
+        if (at_most > reserved_ && !reserve(at_most - reserved_, request))
             co_return true;
         const auto status = decoder.decode(input, body_);
         input_.consume(input_.unread().size() - input.size());
@@ -156,7 +167,7 @@ asio::awaitable<bool> Connection::flush()
         co_return false;
     }
     output_.clear();
-    if (output_.capacity() > 2 * body_step)
+    if (output_.capacity() > kept_output)
         output_.shrink_to_fit();
     co_return true;
 }

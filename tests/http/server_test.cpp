@@ -295,6 +295,27 @@ TEST(Server, RefusesBodiesBeyondTheBudgetWith503)
     EXPECT_TRUE(eventually([&] { return budget.used() == 0; }));
 }
 
+TEST(Server, SizesThatAreOnlyClaimedTakeNextToNothingOfTheBudget)
+{
+    static constexpr Bytes limit = 1_MiB;
+    BodyBudget budget{limit};
+    TestServer fixture{1, {}, &budget};
+    fixture.router.add({.method = "POST", .pattern = "/echo", .handler = echo_now, .admit = [](const Request&) {
+                            return Admission{limit};
+                        }});
+    fixture.start();
+    std::vector<TestClient> claimants;
+    for (int i = 0; i < 20; ++i) {
+        claimants.push_back(fixture.connect());
+        claimants.back().send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n");
+    }
+    ASSERT_TRUE(eventually([&] { return budget.used() >= 20; })); // each has begun
+    TestClient honest = fixture.connect();
+    honest.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n");
+    honest.send(std::string(500'000, 'x'));
+    EXPECT_EQ(honest.receive().status, 200);
+}
+
 TEST(Server, ReleasesTheBudgetOfAnUploadThatBreaksOff)
 {
     BodyBudget budget{1'000'000};

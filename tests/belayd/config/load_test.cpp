@@ -243,6 +243,9 @@ TEST(ParseConfig, RefusesValuesOutOfRange)
 {
     EXPECT_THAT(error_of("[daemon]\ndrain_timeout = \"2d\""), HasSubstr("2:17: drain_timeout must be from 0s to 1d"));
     EXPECT_THAT(error_of("[daemon]\ndrain_timeout = \"30\""), HasSubstr("\"30\" has no unit"));
+    EXPECT_THAT(error_of("[daemon]\ndrain_delay = \"31s\""),
+        HasSubstr("2:1: drain_delay is 31s, longer than drain_timeout, 30s"));
+    EXPECT_THAT(error_of("[runner]\noutput_limit = \"101MiB\""), HasSubstr("to 100MiB"));
     EXPECT_THAT(error_of("[ingress]\nmax_header = \"61KiB\""), HasSubstr("must be from 256B to 60KiB"));
     EXPECT_THAT(error_of("[ingress]\nmax_header = \"1MB\""), HasSubstr("unknown unit \"MB\""));
     EXPECT_THAT(error_of("[runner]\nmax_jobs = 10001"), HasSubstr("must be from 0 to 10000"));
