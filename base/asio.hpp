@@ -1,5 +1,5 @@
 #pragma once
-// What every coroutine of belay is written with.  Asio itself is compiled once, in base/asio.cpp.
+/** @file What every coroutine of belay is written with.  Asio itself is compiled once, in base/asio.cpp. */
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
