@@ -3,6 +3,8 @@
 #include "http/chars.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 namespace belay::http {
 namespace {
@@ -192,6 +194,57 @@ bool ChunkedDecoder::step_trailer(char c)
     default:
         state_ = State::complete;
         return c == '\n' || refuse(400, "The body ends without CR LF.");
+    }
+}
+
+std::string ChunkedDecoder::replay(std::string_view body) const
+{
+    // All chunks so far as one of the size they announced, then the line it is in.  Extensions mean nothing: the
+    // shortest that leads to the same place stands for them; of a trailer section, the line that is not over.
+    std::string bytes;
+    const auto size_line = [&bytes](Bytes size, std::size_t digits) {
+        std::array<char, 16> hex{};
+        const auto end = std::to_chars(hex.data(), hex.data() + hex.size(), size, 16).ptr;
+        const auto length = static_cast<std::size_t>(end - hex.data());
+        bytes.append(digits > length ? digits - length : 0, '0').append(hex.data(), length);
+    };
+    if (body_ > 0) {
+        size_line(body_, 0);
+        bytes.append("\r\n").append(body);
+        if (state_ == State::data || state_ == State::data_cr)
+            return bytes;
+        bytes += state_ == State::data_lf ? "\r" : "\r\n";
+    }
+    if (state_ >= State::size && state_ <= State::size_lf)
+        size_line(chunk_, digits_);
+    else if (state_ >= State::trailer_start)
+        bytes += "0\r\n";
+    switch (state_) {
+    case State::extension_name_start:
+        return bytes + ";";
+    case State::extension_name:
+        return bytes + ";x";
+    case State::extension_value_start:
+        return bytes + ";x=";
+    case State::extension_token:
+        return bytes + ";x=y";
+    case State::extension_quoted:
+        return bytes + ";x=\"";
+    case State::extension_escaped:
+        return bytes + ";x=\"\\";
+    case State::extension_end:
+        return bytes + ";x=\"\"";
+    case State::size_lf:
+    case State::end_lf:
+        return bytes + "\r";
+    case State::trailer_name:
+        return bytes + trailer_name_;
+    case State::trailer_value:
+        return bytes + "x:";
+    case State::trailer_lf:
+        return bytes + "x:\r";
+    default:
+        return bytes;
     }
 }
 

@@ -28,6 +28,9 @@ public:
     /** Takes what it can from the front of `input` and appends content to `body`. */
     [[nodiscard]] Status decode(std::string_view& input, std::string& body);
 
+    /** What another decoder must be given to be where this one is; `body` is what this one has decoded. */
+    [[nodiscard]] std::string replay(std::string_view body) const;
+
     /** Why, after Status::rejected. */
     [[nodiscard]] const Rejection& rejection() const { return *rejection_; }
 

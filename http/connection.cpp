@@ -41,6 +41,8 @@ Connection::Connection(ServerLoop& loop, Accepted accepted)
       listener_(std::move(accepted.listener)), over_cap_(accepted.over_cap), limits_(loop.limits()),
       input_(window_of(*limits_)), scanner_(*limits_), last_activity_(Clock::now())
 {
+    if (accepted.handed)
+        resume(*accepted.handed);
     loop_.enter(*this);
 }
 
@@ -65,6 +67,8 @@ asio::awaitable<void> Connection::serve(std::unique_ptr<Connection> connection)
             co_await connection->refuse();
         else
             co_await connection->run();
+        if (connection->ending_ == Ending::hand_over)
+            connection->hand_over();
     } catch (const boost::system::system_error& e) {
         if (e.code() != asio::error::operation_aborted)
             connection->loop_.context().warn(std::string{"connection ended: "} + e.what());
@@ -96,6 +100,7 @@ asio::awaitable<void> Connection::refuse()
 {
     Response response = problem_response(503, "Too many connections; try again later.");
     response.fields.emplace_back("Retry-After", "1");
+    close_ = true;
     append_response(output_, response, {.close = true, .date = loop_.date()});
     if (co_await flush())
         co_await linger(courtesy_linger);
@@ -103,21 +108,23 @@ asio::awaitable<void> Connection::refuse()
 
 asio::awaitable<void> Connection::run()
 {
-    while (co_await next_head()) {
+    while (!close_ && !unanswered_) { // without co_await: GCC 12 forgets the rest of a loop's condition beside one
+        if (!co_await next_head())
+            break;
         Request request;
         if (!co_await next_request(request))
             co_return; // it broke off in the middle of a body: there is nobody to answer
         set_state(ConnectionState::in_flight);
         const Response response = co_await answer(request);
         finish_request(request, response);
-        if ((close_ || output_.size() > output_high_water) && !co_await flush())
+        if (output_.size() > output_high_water && !co_await flush())
             co_return;
-        if (close_) {
-            ending_ = Ending::linger;
-            break;
-        }
     }
-    if (ending_ == Ending::close)
+    if (unanswered_)
+        ending_ = Ending::hand_over;
+    if (close_ && co_await flush())
+        ending_ = Ending::linger;
+    if (ending_ != Ending::linger)
         co_return;
     if (rejected_)
         co_await linger(limits().linger_timeout);
@@ -130,10 +137,16 @@ asio::awaitable<void> Connection::run()
 asio::awaitable<bool> Connection::next_head()
 {
     input_.unpin();
+    raw_head_ = {};
     scanner_.reset();
     auto head_deadline = Clock::time_point::max();
     bool blank_line_seen = false;
     for (;;) {
+        if (freezing_) {
+            if (output_.empty() || co_await flush())
+                ending_ = Ending::hand_over;
+            co_return false;
+        }
         if (!blank_line_seen && input_.unread().starts_with("\r\n")) { // one is ignored, RFC 9112 §2.2
             blank_line_seen = true;
             input_.consume(2);
@@ -173,6 +186,7 @@ asio::awaitable<bool> Connection::next_head()
             input_.produced(received_);
             break;
         case Wake::draining:
+        case Wake::frozen:
             break;
         case Wake::expired:
             if (!input_.unread().empty()) {
@@ -208,6 +222,7 @@ asio::awaitable<bool> Connection::next_request(Request& request)
     const std::string_view raw = input_.unread().substr(0, head_.size);
     input_.consume(head_.size);
     input_.pin();
+    raw_head_ = raw;
     HeadVerdict verdict;
     Bytes body_limit = 0;
     judge_head(raw, request, verdict, body_limit);
@@ -272,12 +287,20 @@ asio::awaitable<Response> Connection::answer(Request& request)
 /** Serialises the answer and forgets the request. */
 void Connection::finish_request(const Request& request, const Response& response)
 {
+    raw_head_ = {};
+    decoder_.reset();
+    unanswered_ = response.left_to_successor;
     rejected_ = request.rejection.has_value();
     // Who has already sent more requests gets them answered first: an answer with `close` would disown them.
     const bool server_closes = draining_ || loop_.context().closing.load(std::memory_order_relaxed);
-    close_ = rejected_ || response.close || !keep_alive_ || (server_closes && input_.unread().empty());
-    append_response(output_, response,
-        {.head_only = request.method == "HEAD", .close = close_, .keep_alive_1_0 = http_1_0_, .date = loop_.date()});
+    close_ =
+        !unanswered_ && (rejected_ || response.close || !keep_alive_ || (server_closes && input_.unread().empty()));
+    if (!unanswered_)
+        append_response(output_, response,
+            {.head_only = request.method == "HEAD",
+                .close = close_,
+                .keep_alive_1_0 = http_1_0_,
+                .date = loop_.date()});
     served_any_ = true;
     last_activity_ = Clock::now();
     body_.clear();

@@ -1,4 +1,5 @@
 #pragma once
+#include "http/chunked_decoder.hpp"
 #include "http/head_scanner.hpp"
 #include "http/header_policy.hpp"
 #include "http/read_buffer.hpp"
@@ -7,6 +8,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,8 @@ public:
     // Called by the loop:
     void enforce_deadline(Clock::time_point now) noexcept;
     void begin_drain() noexcept;
+    void freeze() noexcept;
+    void thaw() noexcept { freezing_ = false; }
     void abort() noexcept;
 
     std::size_t index = 0; ///< in the loop's list
@@ -49,10 +53,10 @@ private:
     using Socket = asio::generic::stream_protocol::socket;
 
     /** How waiting for bytes ended. */
-    enum class Wake : std::uint8_t { data, eof, failed, expired, draining };
+    enum class Wake : std::uint8_t { data, eof, failed, expired, draining, frozen };
 
     /** What is to be done with the socket once nothing more is served. */
-    enum class Ending : std::uint8_t { close, linger };
+    enum class Ending : std::uint8_t { close, linger, hand_over };
 
     [[nodiscard]] bool open() noexcept;
     [[nodiscard]] asio::awaitable<void> refuse();
@@ -72,6 +76,10 @@ private:
     [[nodiscard]] bool last_chance_read() noexcept;
     [[nodiscard]] Clock::duration drain_hold() noexcept;
     [[nodiscard]] bool reserve(Bytes bytes, Request& request);
+    void resume(const HandedConnection& handed);
+    void hand_over();
+    [[nodiscard]] std::string unanswered_input() const;
+    [[nodiscard]] std::size_t read_carried(char* data, std::size_t size) noexcept;
     void set_state(ConnectionState state) noexcept;
     void count_request(bool counts) noexcept;
     [[nodiscard]] const Limits& limits() const noexcept { return *limits_; }
@@ -87,9 +95,11 @@ private:
     bool counts_as_request_ = false;
     bool served_any_ = false;
     bool draining_ = false;
-    bool http_1_0_ = false;  // of the current request, as is:
-    bool keep_alive_ = true; // the peer wants it
-    bool close_ = false;     // the answer said so
+    bool freezing_ = false;   // to be handed over as soon as nothing is being handled
+    bool unanswered_ = false; // the request is left to the successor
+    bool http_1_0_ = false;   // of the current request, as is:
+    bool keep_alive_ = true;  // the peer wants it
+    bool close_ = false;      // the answer said so
     bool rejected_ = false;
     Ending ending_ = Ending::close;
 
@@ -106,12 +116,16 @@ private:
     HeadScanner scanner_;
     HeadScan head_;
     std::vector<Field> fields_;
+    std::string_view raw_head_; // of a request whose body is being read
+    std::optional<ChunkedDecoder> decoder_;
     std::string body_;
     Bytes reserved_ = 0;      // of the body budget
     Bytes body_received_ = 0; // on the wire
     Clock::time_point body_start_;
     Clock::time_point last_activity_;
-    std::string output_; // answers not yet written
+    std::string output_;  // answers not yet written
+    std::string carried_; // input that a predecessor had read: comes before what the socket has
+    std::size_t carried_read_ = 0;
 };
 
 } // namespace belay::http

@@ -1,5 +1,4 @@
 // How a connection waits for its peer: bodies, writing, lingering, deadlines, draining.
-#include "http/chunked_decoder.hpp"
 #include "http/connection.hpp"
 
 #include <boost/asio/buffer.hpp>
@@ -65,7 +64,7 @@ asio::awaitable<bool> Connection::read_sized_body(Request& request, Bytes size, 
 
 asio::awaitable<bool> Connection::read_chunked_body(Request& request, Bytes limit, bool expects_continue)
 {
-    ChunkedDecoder decoder{limit};
+    decoder_.emplace(limit);
     if (expects_continue && input_.unread().empty())
         output_ += continue_line;
     body_start_ = Clock::now();
@@ -75,10 +74,10 @@ asio::awaitable<bool> Connection::read_chunked_body(Request& request, Bytes limi
         const Bytes at_most = std::min<Bytes>(limit, body_.size() + input.size());
         if (at_most > reserved_ && !reserve(at_most - reserved_, request))
             co_return true;
-        const auto status = decoder.decode(input, body_);
+        const auto status = decoder_->decode(input, body_);
         input_.consume(input_.unread().size() - input.size());
         if (status == ChunkedDecoder::Status::rejected) {
-            request.rejection = decoder.rejection();
+            request.rejection = decoder_->rejection();
             co_return true;
         }
         if (status == ChunkedDecoder::Status::complete) {
@@ -109,6 +108,8 @@ asio::awaitable<bool> Connection::receive_body(char* data, std::size_t size, Req
         request.rejection = Rejection{.status = 408, .detail = "The body did not arrive in time.", .fields = {}};
         co_return true;
     }
+    if (wake == Wake::frozen)
+        ending_ = Ending::hand_over;
     body_received_ += received_;
     co_return wake == Wake::data;
 }
@@ -128,9 +129,14 @@ bool Connection::reserve(Bytes bytes, Request& request)
     return true;
 }
 
-/** Waits for bytes until deadline_, or until a drain wants to know. */
+/** Waits for bytes until deadline_, or until a drain or a freeze wants to know. */
 asio::awaitable<Connection::Wake> Connection::receive(char* data, std::size_t size)
 {
+    received_ = read_carried(data, size);
+    if (received_ > 0)
+        co_return Wake::data;
+    if (freezing_)
+        co_return Wake::frozen;
     error_code ec;
     interruption_ = Wake::data;
     waiting_ = true;
@@ -144,7 +150,7 @@ asio::awaitable<Connection::Wake> Connection::receive(char* data, std::size_t si
     co_return ec == asio::error::eof ? Wake::eof : Wake::failed;
 }
 
-/** Writes output_; false: the peer is gone, or took nothing for the write timeout. */
+/** Writes output_; false: the peer is gone, or took nothing for the write timeout, or a freeze leaves it the rest. */
 asio::awaitable<bool> Connection::flush()
 {
     set_state(ConnectionState::responding);
@@ -153,11 +159,18 @@ asio::awaitable<bool> Connection::flush()
         error_code ec;
         sent += socket_.write_some(asio::buffer(output_.data() + sent, output_.size() - sent), ec);
         if (ec == asio::error::would_block || ec == asio::error::try_again) {
+            if (freezing_) {
+                output_.erase(0, sent);
+                ending_ = Ending::hand_over;
+                co_return false;
+            }
             deadline_ = Clock::now() + limits().write_timeout;
             interruption_ = Wake::data;
             waiting_ = true;
             co_await socket_.async_wait(Socket::wait_write, asio::redirect_error(asio::use_awaitable, ec));
             waiting_ = false;
+            if (interruption_ == Wake::frozen)
+                continue;
         }
         if (!ec)
             continue;
@@ -189,7 +202,10 @@ asio::awaitable<void> Connection::linger(Clock::duration timeout)
     Bytes discarded = 0;
     while (discarded < limits().linger_bytes) {
         char* const space = input_.space();
-        if (co_await receive(space, input_.space_size()) != Wake::data)
+        const Wake wake = co_await receive(space, input_.space_size());
+        if (wake == Wake::frozen)
+            ending_ = Ending::hand_over;
+        if (wake != Wake::data)
             co_return;
         discarded += received_;
     }

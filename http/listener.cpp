@@ -1,8 +1,9 @@
 #include "http/listener.hpp"
 
+#include "http/peer.hpp"
+
 #include <boost/asio/post.hpp>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -35,28 +36,6 @@ constexpr int shut_attempts = 100;
 
 /** So many peers over a cap are told so in order at one time; the rest is just closed on. */
 constexpr std::size_t refusals = 256;
-
-Peer peer_of(const sockaddr_storage& address)
-{
-    char text[INET6_ADDRSTRLEN] = {};
-    if (address.ss_family == AF_INET) {
-        sockaddr_in v4;
-        std::memcpy(&v4, &address, sizeof v4);
-        ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
-        return {
-            .address = text, .port = ntohs(v4.sin_port), .loopback = ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET};
-    }
-    if (address.ss_family == AF_INET6) {
-        sockaddr_in6 v6;
-        std::memcpy(&v6, &address, sizeof v6);
-        ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
-        const bool mapped_loopback = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET;
-        return {.address = text,
-            .port = ntohs(v6.sin6_port),
-            .loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) || mapped_loopback};
-    }
-    return {.address = "unix", .port = 0, .loopback = true};
-}
 
 std::string address_of(int fd)
 {
@@ -164,7 +143,8 @@ void Listener::deal(UniqueFd fd, Peer peer)
         return;
     }
     ServerLoop& loop = *loops_[next_loop_++ % loops_.size()];
-    Accepted accepted{.fd = std::move(fd), .peer = std::move(peer), .listener = tag_, .over_cap = !admitted};
+    Accepted accepted{
+        .fd = std::move(fd), .peer = std::move(peer), .listener = tag_, .over_cap = !admitted, .handed = nullptr};
     if (&loop == loops_.front().get()) {
         loop.adopt(std::move(accepted));
         return;
@@ -196,11 +176,9 @@ bool Listener::ignore_handshakes() noexcept
     return ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
-asio::awaitable<void> Listener::shut()
+asio::awaitable<void> Listener::end_accepting()
 {
     stopping_ = true;
-    if (!socket_.is_open())
-        co_return;
     error_code ec;
     socket_.cancel(ec);
     pause_.cancel();
@@ -208,6 +186,21 @@ asio::awaitable<void> Listener::shut()
         pause_.expires_at(asio::steady_timer::time_point::max());
         co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
     }
+}
+
+asio::awaitable<ListeningSocket> Listener::release()
+{
+    co_await end_accepting();
+    UniqueFd fd{socket_.is_open() ? socket_.release() : -1};
+    co_return ListeningSocket{.name = name(), .fd = std::move(fd), .passed = passed_, .unix_path = unix_path_};
+}
+
+asio::awaitable<void> Listener::shut()
+{
+    if (!socket_.is_open())
+        co_return;
+    co_await end_accepting();
+    error_code ec;
     if (!passed_) {
         if (!unix_path_.empty())
             (void)::unlink(unix_path_.c_str());

@@ -36,6 +36,9 @@ public:
      */
     [[nodiscard]] asio::awaitable<void> shut();
 
+    /** Stops accepting and gives the socket away as it is: open, its queue filling. */
+    [[nodiscard]] asio::awaitable<ListeningSocket> release();
+
     /** Closes the socket, with whatever waits in its queue. */
     void close() noexcept;
 
@@ -46,6 +49,7 @@ private:
     };
 
     [[nodiscard]] asio::awaitable<void> accept_loop();
+    [[nodiscard]] asio::awaitable<void> end_accepting();
     [[nodiscard]] int accept_all();
     void deal(UniqueFd fd, Peer peer);
     void warn_of_cap(const Peer& peer);

@@ -15,6 +15,9 @@ struct Response {
     std::vector<std::pair<std::string, std::string>> fields;
     std::string body;
     bool close = false; ///< close the connection after this answer, and say so
+
+    /** Nothing is sent: the connection passes to the successor, which answers.  For who waits for an upgrade. */
+    bool left_to_successor = false;
 };
 
 /** A JSON document; the body must be complete JSON text. */

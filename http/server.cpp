@@ -1,6 +1,7 @@
 #include "http/server.hpp"
 
 #include "http/listener.hpp"
+#include "http/peer.hpp"
 #include "http/server_context.hpp"
 #include "http/server_loop.hpp"
 
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -21,9 +23,10 @@ constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
  * Runs `task` on the loop and returns here when it is done.  Not a task of the server's groups: it is awaited on the
  * spot, and what it waits for is often that those groups are empty.
  */
-asio::awaitable<void> on(ServerLoop& loop, asio::awaitable<void> task)
+template <class T>
+asio::awaitable<T> on(ServerLoop& loop, asio::awaitable<T> task)
 {
-    co_await asio::co_spawn(loop.io(), std::move(task), asio::use_awaitable);
+    co_return co_await asio::co_spawn(loop.io(), std::move(task), asio::use_awaitable);
 }
 
 // Coroutines rather than closures: GCC 12 destroys captured state of coroutine lambdas too early.
@@ -38,6 +41,17 @@ asio::awaitable<void> abort_all(ServerLoop& loop)
 {
     loop.abort_all();
     co_return;
+}
+
+asio::awaitable<void> begin_freeze(ServerLoop& loop)
+{
+    loop.freeze();
+    co_return;
+}
+
+asio::awaitable<std::vector<HandedConnection>> end_freeze(ServerLoop& loop)
+{
+    co_return loop.thaw();
 }
 
 asio::awaitable<void> close_listener(Listener& listener)
@@ -83,9 +97,33 @@ struct Server::State {
             co_await on(*loop, loop->wait_until_gone(listener, deadline));
     }
 
+    /** Deals a connection to the next loop. */
+    void resume(HandedConnection connection)
+    {
+        std::optional<Peer> peer = peer_of(connection.fd.get());
+        if (!peer)
+            return; // it has been reset meanwhile
+        context.caps.acquire(*peer);
+        Accepted accepted{.fd = std::move(connection.fd),
+            .peer = std::move(*peer),
+            .listener = tag_of(connection.listener),
+            .over_cap = false,
+            .handed = std::make_unique<HandedConnection>(std::move(connection))};
+        ServerLoop& loop = *loops[next_loop++ % loops.size()];
+        asio::post(loop.io(), [&loop, accepted = std::move(accepted)]() mutable { loop.adopt(std::move(accepted)); });
+    }
+
+    /** Of the listener of that name; of one that is no more, a name. */
+    [[nodiscard]] ListenerTag tag_of(const std::string& name) const
+    {
+        const auto found = std::ranges::find(listeners, name, [](const auto& listener) { return listener->name(); });
+        return found == listeners.end() ? std::make_shared<const std::string>(name) : (*found)->tag();
+    }
+
     ServerContext context;
     std::vector<std::unique_ptr<ServerLoop>> loops;
     std::vector<std::unique_ptr<Listener>> listeners; // confined to control
+    std::size_t next_loop = 0;                        // for what is resumed
 };
 
 Server::Server(Options options)
@@ -158,6 +196,38 @@ asio::awaitable<void> Server::finish(std::chrono::steady_clock::time_point deadl
         co_await on(*loop, abort_all(*loop));
     for (const auto& loop : state_->loops)
         co_await on(*loop, loop->wait_until_gone(nullptr, no_deadline));
+}
+
+asio::awaitable<std::optional<HandedServer>> Server::freeze(std::chrono::steady_clock::time_point deadline)
+{
+    HandedServer handed;
+    for (const auto& listener : state_->listeners) {
+        ListeningSocket socket = co_await on(state_->front(), listener->release());
+        handed.listeners.push_back(std::move(socket));
+    }
+    state_->listeners.clear();
+    for (const auto& loop : state_->loops) // what was accepted last has reached its loop by then
+        co_await on(*loop, begin_freeze(*loop));
+    for (const auto& loop : state_->loops)
+        co_await on(*loop, loop->wait_until_gone(nullptr, deadline));
+    for (const auto& loop : state_->loops) {
+        std::vector<HandedConnection> connections = co_await on(*loop, end_freeze(*loop));
+        std::ranges::move(connections, std::back_inserter(handed.connections));
+    }
+    const std::array<std::size_t, connection_states> left = connections();
+    if (std::ranges::any_of(left, [](std::size_t count) { return count != 0; })) {
+        resume(std::move(handed));
+        co_return std::nullopt;
+    }
+    co_return handed;
+}
+
+void Server::resume(HandedServer handed)
+{
+    for (ListeningSocket& socket : handed.listeners)
+        add_listener(std::move(socket));
+    for (HandedConnection& connection : handed.connections)
+        state_->resume(std::move(connection));
 }
 
 asio::awaitable<void> Server::close()

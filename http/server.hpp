@@ -11,6 +11,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,23 @@ struct ListeningSocket {
 [[nodiscard]] ListeningSocket open_listening_socket(
     const std::string& spec, int backlog = 4096, unsigned unix_mode = 0660);
 
+/** A connection on its way to the server that takes over, cut between two answers. */
+struct HandedConnection {
+    UniqueFd fd;
+    std::string listener;    ///< the name of the one it came in by
+    std::string input;       ///< what the peer has sent since its last answer: parsed afresh
+    std::string output;      ///< what the peer is to get first
+    bool served_any = false; ///< it has had an answer
+    bool lingering = false;  ///< nothing more is served: half-closed and lingered once `output` is sent
+    bool unanswered = false; ///< its request was left to the successor, whose answer belongs into `output`
+};
+
+/** All that a server holds open. */
+struct HandedServer {
+    std::vector<ListeningSocket> listeners;
+    std::vector<HandedConnection> connections;
+};
+
 /**
  * An HTTP/1.1 server on io_contexts that others run.
  *
@@ -81,8 +99,8 @@ struct ListeningSocket {
  * changes its loop.  Every request that gets an answer, rejected ones included, passes `Options::handler` exactly once.
  *
  * Lifetime: borrows loops, router and budget.  Before it is destroyed, close() must have returned.
- * Threads: add_listener, remove_listener, announce_close, stop_accepting, finish and close are awaited or called on the
- * thread of the executor given as `control`; counts are thread-safe.
+ * Threads: everything is awaited or called on the thread of the executor given as `control`, but for the counts, which
+ * are thread-safe.
  */
 class Server {
 public:
@@ -131,6 +149,17 @@ public:
      * are half-closed and lingered.  Returns when none is left; after `deadline` those left are closed hard.
      */
     [[nodiscard]] asio::awaitable<void> finish(std::chrono::steady_clock::time_point deadline);
+
+    /**
+     * Lets go of everything without closing anything, for a successor that will resume() it: backlogs keep what comes
+     * in meanwhile, requests being handled are answered, every other connection is taken where it stands, idle or in
+     * the middle of a body or of an answer.
+     * @return nothing if a request was still being handled at the deadline: the server then goes on as before
+     */
+    [[nodiscard]] asio::awaitable<std::optional<HandedServer>> freeze(std::chrono::steady_clock::time_point deadline);
+
+    /** Goes on where freeze() stopped, be it of this server or of one in another process. */
+    void resume(HandedServer handed);
 
     /** Closes listeners and connections at once.  Returns when no coroutine of the server is left.  Repeating is fine.
      */

@@ -26,6 +26,15 @@ bool ConnectionCaps::try_acquire(const Peer& peer)
     return true;
 }
 
+void ConnectionCaps::acquire(const Peer& peer)
+{
+    total_.fetch_add(1, std::memory_order_relaxed);
+    if (peer.loopback)
+        return;
+    const std::lock_guard lock{mutex_};
+    ++by_address_[peer.address];
+}
+
 void ConnectionCaps::release(const Peer& peer) noexcept
 {
     total_.fetch_sub(1, std::memory_order_relaxed);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -23,6 +24,9 @@ public:
 
     /** Counts a connection, if there is room for it. */
     [[nodiscard]] bool try_acquire(const Peer& peer);
+
+    /** Counts a connection that there is already, room or not. */
+    void acquire(const Peer& peer);
 
     /** To be called once for each that was counted. */
     void release(const Peer& peer) noexcept;
@@ -57,7 +61,8 @@ struct Accepted {
     UniqueFd fd;
     Peer peer;
     ListenerTag listener;
-    bool over_cap = false; ///< to be told 503; not counted by the caps
+    bool over_cap = false;                    ///< to be told 503; not counted by the caps
+    std::unique_ptr<HandedConnection> handed; ///< how a predecessor left it; null for a new one
 };
 
 } // namespace belay::http

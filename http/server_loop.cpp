@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace belay::http {
 namespace {
@@ -76,6 +77,8 @@ void ServerLoop::enter(Connection& connection)
     fresh.store(fresh.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (draining_)
         connection.begin_drain();
+    if (freezing_)
+        connection.freeze();
 }
 
 void ServerLoop::leave(Connection& connection, ConnectionState state) noexcept
@@ -132,6 +135,21 @@ asio::awaitable<void> ServerLoop::wait_until_gone(ListenerTag listener, Clock::t
         co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
     }
     std::erase(waiting_, &timer);
+}
+
+void ServerLoop::freeze()
+{
+    freezing_ = true;
+    for (Connection* const connection : connections_)
+        connection->freeze();
+}
+
+std::vector<HandedConnection> ServerLoop::thaw()
+{
+    freezing_ = false;
+    for (Connection* const connection : connections_)
+        connection->thaw();
+    return std::exchange(handed_, {});
 }
 
 void ServerLoop::abort_all()

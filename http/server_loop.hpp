@@ -47,6 +47,12 @@ public:
     /** Returns when none of those connections is left, or at the deadline. */
     [[nodiscard]] asio::awaitable<void> wait_until_gone(ListenerTag listener, Clock::time_point deadline);
 
+    /** From now on each connection ends by hand_over() as soon as nothing of it is being handled. */
+    void freeze();
+
+    /** Ends the freeze. @return what was handed over; connections that were not stay */
+    [[nodiscard]] std::vector<HandedConnection> thaw();
+
     /** Closes every connection and cancels what it awaits. */
     void abort_all();
 
@@ -59,6 +65,7 @@ public:
     // Called by connections:
     void enter(Connection& connection);
     void leave(Connection& connection, ConnectionState state) noexcept;
+    void hand_over(HandedConnection connection) { handed_.push_back(std::move(connection)); }
 
     /** Counts of one writer, this loop, and any reader. */
     struct Counts {
@@ -79,7 +86,9 @@ private:
     asio::steady_timer sweep_timer_;
     bool sweeping_ = false;
     bool draining_ = false;
+    bool freezing_ = false;
     std::vector<Connection*> connections_;
+    std::vector<HandedConnection> handed_;
     std::vector<asio::steady_timer*> waiting_; // for connections to go
     std::time_t date_second_ = 0;
     std::string date_;

@@ -60,6 +60,23 @@ TEST(ChunkedDecoder, RefusesAChunkOverTheLimitWhenItIsAnnounced)
     EXPECT_EQ(other.rejection().status, 413);
 }
 
+TEST(ChunkedDecoder, ReplayLeadsAnotherDecoderToTheSamePlace)
+{
+    constexpr std::string_view wire =
+        "5\r\nhello\r\n1;a;b=c;d=\"e\\\";\"\r\n \r\n00A;q=\"\"\r\n0123456789\r\n0;x\r\nX: y\r\nZ:\r\n\r\n";
+    for (std::size_t cut = 0; cut < wire.size(); ++cut) {
+        ChunkedDecoder first{1000};
+        std::string body;
+        std::string_view before = wire.substr(0, cut);
+        ASSERT_EQ(first.decode(before, body), Status::more) << cut;
+        const std::string again = first.replay(body) + std::string{wire.substr(cut)};
+        const Decoded decoded = decode(again, 1);
+        ASSERT_EQ(decoded.status, Status::complete) << "cut at " << cut << ": " << again;
+        EXPECT_EQ(decoded.body, "hello 0123456789") << cut;
+        EXPECT_EQ(decoded.rest, "") << cut;
+    }
+}
+
 TEST(ChunkedDecoder, BoundsTheBytesOnTheWire)
 {
     std::string wire;

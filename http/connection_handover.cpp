@@ -1,0 +1,67 @@
+// How a connection passes from one server to the next.
+#include "http/connection.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace belay::http {
+
+void Connection::freeze() noexcept
+{
+    freezing_ = true;
+    if (!waiting_)
+        return;
+    interruption_ = Wake::frozen;
+    error_code ec;
+    socket_.cancel(ec);
+}
+
+void Connection::hand_over()
+{
+    std::string input = unanswered_input();
+    error_code ec;
+    UniqueFd fd{socket_.release(ec)};
+    if (ec)
+        return;
+    loop_.hand_over({.fd = std::move(fd),
+        .listener = *listener_,
+        .input = std::move(input),
+        .output = std::move(output_),
+        .served_any = served_any_,
+        .lingering = close_,
+        .unanswered = unanswered_});
+}
+
+/** All that was read since the last answer, so that a successor can begin with the head again. */
+std::string Connection::unanswered_input() const
+{
+    if (close_)
+        return {};
+    std::string input;
+    if (!raw_head_.empty())
+        input.append(raw_head_).append(decoder_ ? decoder_->replay(body_) : body_.substr(0, body_received_));
+    return input.append(input_.unread()).append(carried_, carried_read_);
+}
+
+void Connection::resume(const HandedConnection& handed)
+{
+    carried_ = handed.input;
+    output_ = handed.output;
+    served_any_ = handed.served_any;
+    close_ = rejected_ = handed.lingering;
+}
+
+std::size_t Connection::read_carried(char* data, std::size_t size) noexcept
+{
+    const std::size_t count = std::min(size, carried_.size() - carried_read_);
+    std::memcpy(data, carried_.data() + carried_read_, count);
+    carried_read_ += count;
+    if (carried_read_ == carried_.size() && !carried_.empty()) {
+        carried_ = {};
+        carried_read_ = 0;
+    }
+    return count;
+}
+
+} // namespace belay::http

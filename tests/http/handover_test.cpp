@@ -1,0 +1,247 @@
+// A server takes over from another: nobody who talks to the first notices.
+#include "test_server.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <optional>
+
+namespace belay::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view get_root = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr auto patience = 10s;
+
+asio::awaitable<Response> echo(Request& request)
+{
+    co_return text_response(200, std::string{request.body});
+}
+
+/** Answers `size` bytes, more than socket buffers hold. */
+asio::awaitable<Response> big(Request&)
+{
+    co_return text_response(200, std::string(32 << 20, 'x'));
+}
+
+/** Answers when opened. */
+struct Gate {
+    std::atomic<bool> open{false};
+    std::atomic<int> entered{0};
+
+    asio::awaitable<Response> pass(Request&)
+    {
+        ++entered;
+        asio::steady_timer timer{co_await asio::this_coro::executor};
+        while (!open) {
+            timer.expires_after(1ms);
+            co_await timer.async_wait(asio::use_awaitable);
+        }
+        co_return text_response(200, "passed");
+    }
+};
+
+std::atomic<int> left{0};
+
+asio::awaitable<Response> leave_to_successor(Request&)
+{
+    ++left;
+    Response response;
+    response.left_to_successor = true;
+    co_return response;
+}
+
+asio::awaitable<void> freeze(
+    Server& server, std::optional<HandedServer>& handed, std::chrono::steady_clock::duration how_long)
+{
+    handed = co_await server.freeze(std::chrono::steady_clock::now() + how_long);
+}
+
+/** Two servers: the second takes over what the first holds. */
+struct Handover : ::testing::Test {
+    Handover()
+    {
+        for (TestServer* const server : {&first, &second}) {
+            server->router.add(
+                {.method = "POST", .pattern = "/echo", .handler = echo, .admit = [](const Request&) -> Admission {
+                     return Bytes{1_MiB};
+                 }});
+            server->router.add({.method = "GET", .pattern = "/big", .handler = big, .admit = {}});
+            server->router.add({.method = "POST", .pattern = "/left", .handler = leave_to_successor, .admit = {}});
+            server->router.add({.method = "GET",
+                .pattern = "/gate",
+                .handler = [this](Request& request) { return gate.pass(request); },
+                .admit = {}});
+        }
+        first.start();
+        second.start();
+    }
+
+    std::optional<HandedServer> freeze_first(std::chrono::steady_clock::duration how_long = patience)
+    {
+        std::optional<HandedServer> handed;
+        first.run(freeze(first.server(), handed, how_long));
+        return handed;
+    }
+
+    void hand_over()
+    {
+        std::optional<HandedServer> handed = freeze_first();
+        ASSERT_TRUE(handed);
+        second.server().resume(std::move(*handed));
+    }
+
+    Gate gate;
+    TestServer first{2};
+    TestServer second{2};
+};
+
+std::size_t open_connections(Server& server)
+{
+    std::size_t sum = 0;
+    for (const std::size_t count : server.connections())
+        sum += count;
+    return sum;
+}
+
+TEST_F(Handover, IdleConnectionsAndTheListenerGoOn)
+{
+    TestClient idle = first.connect();
+    idle.send(get_root);
+    ASSERT_EQ(idle.receive().status, 200);
+    TestClient silent = first.connect();
+    ASSERT_TRUE(eventually([&] { return open_connections(first.server()) == 2; }));
+    hand_over();
+    EXPECT_EQ(open_connections(first.server()), 0U);
+    EXPECT_TRUE(first.server().listeners().empty());
+    idle.send(get_root);
+    EXPECT_EQ(idle.receive().status, 200);
+    silent.send(get_root);
+    EXPECT_EQ(silent.receive().status, 200);
+    EXPECT_EQ(first.probe(), 200); // by the port of the first, whose listener the second has now
+}
+
+TEST_F(Handover, WhoConnectsMeanwhileWaitsInTheBacklog)
+{
+    std::optional<HandedServer> handed = freeze_first();
+    ASSERT_TRUE(handed);
+    TestClient early = first.connect();
+    early.send(get_root);
+    second.server().resume(std::move(*handed));
+    EXPECT_EQ(early.receive().status, 200);
+}
+
+TEST_F(Handover, ARequestCutAnywhereIsAnsweredOnce)
+{
+    const std::string sized = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world";
+    const std::string chunked = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                "5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nT: v\r\n\r\n";
+    for (const std::string& wire : {sized, chunked}) {
+        std::vector<TestClient> clients; // one for each place to cut, all cut by one freeze
+        for (std::size_t cut = 0; cut < wire.size(); ++cut) {
+            clients.push_back(first.connect());
+            clients.back().send(wire.substr(0, cut));
+        }
+        ASSERT_TRUE(eventually([&] { return open_connections(first.server()) == wire.size(); }));
+        hand_over();
+        for (std::size_t cut = 0; cut < wire.size(); ++cut) {
+            clients[cut].send(wire.substr(cut) + std::string{get_root});
+            const TestClient::Answer answer = clients[cut].receive();
+            EXPECT_EQ(answer.status, 200) << cut;
+            EXPECT_EQ(answer.body, "hello world") << cut;
+            EXPECT_EQ(clients[cut].receive().body, "alive") << cut;
+        }
+        clients.clear();
+        std::optional<HandedServer> back; // for the next round
+        second.run(freeze(second.server(), back, patience));
+        ASSERT_TRUE(back);
+        first.server().resume(std::move(*back));
+    }
+}
+
+TEST_F(Handover, ALargeUploadGoesOnWhereItWas)
+{
+    const std::string body(600'000, 'b');
+    TestClient client = first.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n" + body.substr(0, 400'000));
+    hand_over();
+    client.send(body.substr(400'000));
+    EXPECT_TRUE(client.receive().body == body); // not EQ: it would print both
+}
+
+TEST_F(Handover, WhatIsBeingHandledIsAnsweredByTheFirst)
+{
+    TestClient busy = first.connect();
+    busy.send("GET /gate HTTP/1.1\r\nHost: a\r\n\r\n" + std::string{get_root}); // one more is pipelined
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    std::thread opens{[&] { gate.open = true; }};
+    hand_over();
+    opens.join();
+    EXPECT_EQ(busy.receive().body, "passed");
+    EXPECT_EQ(busy.receive().body, "alive");
+    EXPECT_EQ(gate.entered, 1);
+}
+
+TEST_F(Handover, PastTheDeadlineEverythingGoesOnAsBefore)
+{
+    TestClient idle = first.connect();
+    idle.send(get_root);
+    ASSERT_EQ(idle.receive().status, 200);
+    TestClient busy = first.connect();
+    busy.send("GET /gate HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    EXPECT_FALSE(freeze_first(20ms));
+    EXPECT_EQ(first.probe(), 200);
+    idle.send(get_root);
+    EXPECT_EQ(idle.receive().status, 200);
+    gate.open = true;
+    EXPECT_EQ(busy.receive().body, "passed");
+    busy.send(get_root);
+    EXPECT_EQ(busy.receive().status, 200);
+    hand_over(); // and the next attempt succeeds
+    busy.send(get_root);
+    EXPECT_EQ(busy.receive().status, 200);
+}
+
+TEST_F(Handover, AnAnswerThatIsReadSlowlyIsFinishedByTheSecond)
+{
+    TestClient slow = first.connect(4096);
+    slow.send("GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(eventually(
+        [&] { return first.server().connections()[static_cast<std::size_t>(ConnectionState::responding)] == 1; }));
+    hand_over();
+    const TestClient::Answer answer = slow.receive();
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body.size(), 32U << 20);
+    EXPECT_EQ(answer.body.find_first_not_of('x'), std::string::npos);
+    slow.send(get_root);
+    EXPECT_EQ(slow.receive().status, 200);
+}
+
+TEST_F(Handover, ARejectionIsStillDeliveredWhileThePeerSends)
+{
+    TestClient client = first.connect();
+    client.send("POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return open_connections(first.server()) == 1; }));
+    hand_over();
+    client.send(std::string(1'000'000, 'z'));
+    EXPECT_EQ(client.receive().status, 404);
+    EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+}
+
+TEST_F(Handover, ARequestLeftToTheSuccessorIsAnsweredThere)
+{
+    TestClient client = first.connect();
+    client.send("POST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    ASSERT_TRUE(eventually([] { return left == 1; }));
+    std::optional<HandedServer> handed = freeze_first();
+    ASSERT_TRUE(handed);
+    ASSERT_EQ(handed->connections.size(), 1U);
+    EXPECT_TRUE(handed->connections.front().unanswered);
+    handed->connections.front().output = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    second.server().resume(std::move(*handed));
+    EXPECT_EQ(client.receive().body, "ok");
+}
+
+} // namespace
+} // namespace belay::http
