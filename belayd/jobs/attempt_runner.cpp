@@ -4,7 +4,7 @@
 #include "belayd/jobs/adopted_children.hpp"
 #include "belayd/jobs/capture.hpp"
 #include "belayd/jobs/oom_events.hpp"
-#include "belayd/jobs/spawn.hpp"
+#include "base/spawn.hpp"
 #include "daemon/log.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>

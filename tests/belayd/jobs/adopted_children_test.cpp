@@ -1,7 +1,7 @@
 #include "attempt_fixture.hpp"
 #include "belayd/jobs/adopted_children.hpp"
 #include "belayd/jobs/processes.hpp"
-#include "belayd/jobs/spawn.hpp"
+#include "base/spawn.hpp"
 
 #include <fcntl.h>
 #include <sys/wait.h>

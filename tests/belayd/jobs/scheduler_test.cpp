@@ -1,6 +1,6 @@
 #include "attempt_fixture.hpp"
 #include "belayd/jobs/scheduler.hpp"
-#include "belayd/jobs/spawn.hpp"
+#include "base/spawn.hpp"
 #include "belayd/jobs/store_reader.hpp"
 #include "daemon/loop_thread.hpp"
 #include "store_fixture.hpp"

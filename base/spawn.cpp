@@ -1,4 +1,4 @@
-#include "belayd/jobs/spawn.hpp"
+#include "base/spawn.hpp"
 
 #include <fmt/format.h>
 
@@ -18,7 +18,7 @@ extern "C" { // the header of glibc 2.36 has no linkage of its own
 #include <sys/pidfd.h>
 }
 
-namespace belay::jobs {
+namespace belay {
 namespace {
 
 [[noreturn]] void fail(int error, const char* what)
@@ -245,4 +245,4 @@ Pipe make_pipe()
     return {UniqueFd{ends[0]}, UniqueFd{ends[1]}};
 }
 
-} // namespace belay::jobs
+} // namespace belay

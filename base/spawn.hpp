@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-namespace belay::jobs {
+namespace belay {
 
 /**
  * A child process that leads a session and process group of its own.
@@ -89,4 +89,4 @@ struct Pipe {
 /** @throws std::system_error */
 [[nodiscard]] Pipe make_pipe();
 
-} // namespace belay::jobs
+} // namespace belay
