@@ -13,10 +13,13 @@ import sys
 import time
 import xml.etree.ElementTree as xml
 
+from processes import Processes
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CORES = os.cpu_count() or 1
 TAIL_LINES = 60
-LONGEST_FILE = 1200  # seconds: one hang must leave time for the summary
+LONGEST_FILE = 1200  # seconds: one hang must leave time for the other files
+LONGEST_RUN = 80  # minutes: whoever waits for a summary gets one
 
 
 @dataclasses.dataclass
@@ -95,7 +98,7 @@ def tail(log: pathlib.Path) -> None:
     say("---")
 
 
-def build(configuration: Configuration) -> bool:
+def build(configuration: Configuration, processes: Processes) -> bool:
     """Sets the build directory up and builds all of it.  Compiles nothing that is up to date."""
     logs = configuration.directory / "logs"
     commands = []
@@ -108,8 +111,9 @@ def build(configuration: Configuration) -> bool:
     logs.mkdir(parents=True, exist_ok=True)
     with open(logs / "build.log", "w") as log:
         for command in commands:
-            if subprocess.run(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT).returncode != 0:
-                say(f"FAILED ({' '.join(command)})")
+            status = processes.run(command, cwd=ROOT, stdout=log)
+            if status != "0":
+                say(f"FAILED ({' '.join(command)}: {status})")
                 tail(logs / "build.log")
                 return False
     say(f"{time.monotonic() - start:5.0f} s")
@@ -137,7 +141,8 @@ def environment(suite: Suite, configuration: Configuration, reports: pathlib.Pat
     return result
 
 
-def run_unit(suite: Suite, configuration: Configuration, env: dict[str, str], log: pathlib.Path) -> Counts:
+def run_unit(suite: Suite, configuration: Configuration, env: dict[str, str], log: pathlib.Path,
+             processes: Processes) -> Counts:
     prefix = without_aslr() if configuration.sanitizer != "none" else []
     meson_logs = configuration.directory / "meson-logs"
     for name in ("testlog.json", "testlog.junit.xml"):
@@ -145,10 +150,10 @@ def run_unit(suite: Suite, configuration: Configuration, env: dict[str, str], lo
     command = prefix + ["meson", "test", "-C", str(configuration.directory), "--no-rebuild", "--suite", "unit",
                         "--print-errorlogs", "--timeout-multiplier", str(configuration.slowness)]
     with open(log, "w") as out:
-        status = subprocess.run(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT).returncode
+        status = processes.run(command, cwd=ROOT, env=env, stdout=out)
     counts = Counts()
-    if not (meson_logs / "testlog.json").exists():
-        counts.fail(f"{suite.name}: meson test ended with {status} and no result")
+    if not (meson_logs / "testlog.junit.xml").exists():  # written last
+        counts.fail(f"{suite.name}: meson test has no result, {status}")
         return counts
     cases = gtest_cases(meson_logs / "testlog.junit.xml")
     for line in (meson_logs / "testlog.json").read_text().splitlines():
@@ -187,36 +192,32 @@ def gtest_cases(junit: pathlib.Path) -> dict[str, Counts]:
     return result
 
 
-def run_python_file(path: pathlib.Path, env: dict[str, str], prefix: list[str], timeout: int,
-                    log: pathlib.Path) -> Counts:
+def run_python_file(path: pathlib.Path, env: dict[str, str], prefix: list[str], timeout: int, log: pathlib.Path,
+                    processes: Processes) -> Counts:
     results = log.with_suffix(".json")
     results.unlink(missing_ok=True)
     command = prefix + [sys.executable, str(ROOT / "tests/python_tests.py"), str(path), str(results)]
     counts = Counts()
     with open(log, "w") as out:
-        # Its own session: what it leaves behind when it hangs can be ended with it.
-        child = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out,
-                                 stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            status = str(child.wait(timeout))
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            status = f"killed after {timeout} s"
-        except KeyboardInterrupt:
-            os.killpg(child.pid, signal.SIGKILL)
-            raise
+        status = processes.run(command, timeout, cwd=ROOT, env=env, stdout=out)
     if results.exists():
         counts.add(Counts(**json.loads(results.read_text())))
     if not results.exists() or (status != "0" and not counts.failed):
-        counts.fail(f"{path.stem}: ended with {status}")
+        counts.fail(f"{path.stem}: {status if not status.isdigit() else f'ended with {status}'}")
     return counts
 
 
-def run_python(suite: Suite, configuration: Configuration, env: dict[str, str], log: pathlib.Path) -> Counts:
+def has_sudo() -> bool:
+    """In a session of its own, as the tests: there a ticket of this terminal does not count, sudoers(5)."""
+    return shutil.which("sudo") is not None and subprocess.run(
+        ["sudo", "-n", "true"], capture_output=True, start_new_session=True).returncode == 0
+
+
+def run_python(suite: Suite, configuration: Configuration, env: dict[str, str], log: pathlib.Path,
+               processes: Processes) -> Counts:
     prefix = without_aslr() if configuration.sanitizer != "none" else []
     if suite.needs_root and os.geteuid() != 0:
-        if shutil.which("sudo") is None or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode != 0:
+        if not has_sudo():
             return Counts(skipped=1, skips=[f"{suite.name}: needs root"])
         kept = [f"{name}={value}" for name, value in env.items() if name.startswith(("BELAY_", "PYTHON"))]
         prefix = ["sudo", "-n", "env", *kept]
@@ -227,15 +228,20 @@ def run_python(suite: Suite, configuration: Configuration, env: dict[str, str], 
         counts.fail(f"{suite.name}: no tests/{suite.folder}/*_test.py")
     logs = [log.with_name(f"{suite.name}-{path.stem}.log") for path in files]
     workers = CORES if suite.folder == "integration" else 1
+    timeout = min(suite.file_timeout * configuration.slowness, LONGEST_FILE)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        timeout = min(suite.file_timeout * configuration.slowness, LONGEST_FILE)
-        for result in pool.map(lambda path, file_log: run_python_file(path, env, prefix, timeout, file_log), files, logs):
-            counts.add(result)
+        try:
+            for result in pool.map(lambda path, file_log: run_python_file(path, env, prefix, timeout, file_log, processes),
+                                   files, logs):
+                counts.add(result)
+        except KeyboardInterrupt:  # raised here, while other threads wait
+            processes.stop()
+            raise
     log.write_text("".join(f"=== {file_log.name}\n{file_log.read_text(errors='replace')}" for file_log in logs))
     return counts
 
 
-def run(suite: Suite, configuration: Configuration) -> Counts:
+def run(suite: Suite, configuration: Configuration, processes: Processes) -> Counts:
     logs = configuration.directory / "logs"
     log = logs / f"{suite.name}.log"
     reports = logs / "reports"
@@ -246,7 +252,7 @@ def run(suite: Suite, configuration: Configuration) -> Counts:
     say(f"{suite.name:<20} ", end="")
     start = time.monotonic()
     env = environment(suite, configuration, reports)
-    counts = (run_python if suite.folder else run_unit)(suite, configuration, env, log)
+    counts = (run_python if suite.folder else run_unit)(suite, configuration, env, log, processes)
     for report in sorted(reports.glob(f"{suite.name}.*")):
         counts.fail(f"sanitizer report {report.relative_to(ROOT)}")
     say(f"{time.monotonic() - start:5.0f} s  {counts}")
@@ -266,6 +272,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/run", description="Builds belay and runs its tests.")
     parser.add_argument("suites", nargs="*", help="all when none is named")
     parser.add_argument("--list", action="store_true", help="names the suites")
+    parser.add_argument("--minutes", type=float, default=LONGEST_RUN, help="what takes longer is ended, and failed")
     arguments = parser.parse_args()
     if arguments.list:
         for suite in SUITES:
@@ -276,22 +283,39 @@ def main() -> int:
         parser.error(f"no such suite: {', '.join(sorted(unknown))} (see --list)")
     chosen = [suite for suite in SUITES if not arguments.suites or suite.name in arguments.suites]
 
-    total = Counts()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
-    built: dict[str, bool] = {}
-    for suite in chosen:
-        configuration = CONFIGURATIONS[suite.configuration]
-        if configuration.name not in built:
-            built[configuration.name] = build(configuration)
-        if built[configuration.name]:
-            total.add(run(suite, configuration))
-        else:
-            total.fail(f"{suite.name}: not built")
+    total, interrupted = run_all(chosen, Processes(arguments.minutes))
     for failure in total.failures:
         say(f"FAILED: {failure}")
     say(f"{len(chosen)} suites in {(time.monotonic() - start) / 60:.1f} minutes")
     say(str(total))
-    return 1 if total.failed else 0
+    return 130 if interrupted else 1 if total.failed else 0
+
+
+def run_all(suites: list[Suite], processes: Processes) -> tuple[Counts, bool]:
+    """The counts, and whether somebody wanted an end before all had run."""
+    total = Counts()
+    built: dict[str, bool] = {}
+    interrupted = False
+    for suite in suites:
+        configuration = CONFIGURATIONS[suite.configuration]
+        try:
+            if reason := processes.why_over():
+                total.fail(f"{suite.name}: did not run: {reason}")
+                continue
+            if configuration.name not in built:
+                built[configuration.name] = build(configuration, processes)
+            if built[configuration.name]:
+                total.add(run(suite, configuration, processes))
+            else:
+                total.fail(f"{suite.name}: not built")
+        except KeyboardInterrupt:
+            say("interrupted")
+            processes.stop()
+            total.fail(f"{suite.name}: interrupted")
+            interrupted = True
+    return total, interrupted
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""The test runner: bounded in time, and nothing of a run outlives it."""
+
+import os
+import pathlib
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from tests.integration.harness import DEADLINE, ROOT, wait_until
+
+PASSES = """
+import unittest
+class Passes(unittest.TestCase):
+    def test_it(self): pass
+"""
+HANGS = """
+import pathlib, subprocess, unittest
+class Hangs(unittest.TestCase):
+    def test_it(self):
+        child = subprocess.Popen(["sleep", "1000"], start_new_session=True)  # as belayd starts jobs
+        new = pathlib.Path(__file__).with_name("new")
+        new.write_text(str(child.pid))
+        new.rename(new.with_name("pid"))
+        child.wait()
+"""
+
+
+class SuitesTest(unittest.TestCase):
+    """On a tree of its own: a project that builds nothing, and in tests/crash a file that passes, one that hangs, one more."""
+
+    def setUp(self):
+        self.tree = pathlib.Path(tempfile.mkdtemp(prefix="belay-test-"))
+        self.addCleanup(shutil.rmtree, self.tree)
+        (self.tree / "meson.build").write_text("project('scratch')\n")
+        crash = self.tree / "tests" / "crash"
+        crash.mkdir(parents=True)
+        for name in ("suites.py", "processes.py", "python_tests.py"):
+            shutil.copy(ROOT / "tests" / name, crash.parent)
+        for name, text in (("a", PASSES), ("b", HANGS), ("c", PASSES)):
+            (crash / f"{name}_test.py").write_text(text)
+        subprocess.run(["meson", "setup", "build-test"], cwd=self.tree, check=True, capture_output=True)
+
+    def start(self, *arguments):
+        """The runner, and a descriptor that becomes readable when what the hanging test started has ended."""
+        runner = subprocess.Popen([sys.executable, "tests/suites.py", *arguments], cwd=self.tree, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(runner.stdout.close)
+        self.addCleanup(runner.wait)
+        self.addCleanup(runner.kill)
+        pid_file = self.tree / "tests" / "crash" / "pid"
+        wait_until(lambda: pid_file.exists() or runner.poll() is not None, "the test that hangs")
+        pid = int(pid_file.read_text())
+        started = os.pidfd_open(pid)
+        self.addCleanup(os.close, started)
+        self.addCleanup(self.kill, started)
+        return runner, started
+
+    @staticmethod
+    def kill(pidfd):
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def assert_ended(self, pidfd):
+        self.assertTrue(select.select([pidfd], [], [], DEADLINE)[0], "what the test had started is still there")
+
+    def test_what_exceeds_the_time_of_the_run_is_ended_and_failed(self):
+        runner, started = self.start("--minutes", "0.2", "crash", "integration-address")
+        lines = runner.communicate(timeout=DEADLINE)[0].splitlines()
+        self.assertEqual((runner.returncode, lines[-1]), (1, "1 passed, 3 failed, 0 skipped"), lines)
+        why = "the run's 0.2 minutes were over"
+        for failure in (f"b_test: killed: {why}", f"c_test: did not run: {why}", f"integration-address: did not run: {why}"):
+            self.assertIn(f"FAILED: {failure}", lines)
+        self.assert_ended(started)
+
+    def test_an_interrupted_run_leaves_nothing_behind(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number.name):
+                (self.tree / "tests" / "crash" / "pid").unlink(missing_ok=True)
+                runner, started = self.start("crash", "integration-address")
+                runner.send_signal(number)
+                lines = runner.communicate(timeout=DEADLINE)[0].splitlines()
+                self.assertEqual((runner.returncode, lines[-1]), (130, "0 passed, 2 failed, 0 skipped"), lines)
+                self.assert_ended(started)
+
+
+if __name__ == "__main__":
+    unittest.main()
