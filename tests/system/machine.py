@@ -91,6 +91,17 @@ def debian_root(packages: list[str]) -> pathlib.Path:
     return root
 
 
+def remove_cgroup(directory: pathlib.Path) -> None:
+    """That of the machine in `directory`, deepest first.  Killed processes leave it a moment after they are dead to their
+    parent."""
+    script = ('mount -t cgroup2 none "$1" && cd "$1" && for try in $(seq 250); do '
+              'find "$2" -depth -type d -exec rmdir {} + 2>/dev/null; [ -d "$2" ] || exit 0; sleep 0.02; done; exit 1')
+    removed = subprocess.run(["unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh", str(directory),
+                              directory.name], capture_output=True, text=True)
+    if removed.returncode != 0:
+        raise MachineError(f"cgroup {directory.name} is still there: {removed.stderr}")
+
+
 class Machine(contextlib.AbstractContextManager):
     """Boots on __enter__, is gone after __exit__: processes, mounts, cgroups, files."""
 
@@ -99,7 +110,6 @@ class Machine(contextlib.AbstractContextManager):
         libraries = runtime_packages(build / "belayd/belayd", build / "cli/belay")
         self._root = debian_root(sorted({*PACKAGES, *libraries}))
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="belay-machine-"))
-        self._cgroup = self._directory.name
         self._console = self._directory / "console"
         self._unshare: subprocess.Popen | None = None
         self._init = 0  # its PID as the host sees it
@@ -163,12 +173,14 @@ class Machine(contextlib.AbstractContextManager):
     def _boot(self) -> None:
         environment = {
             "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "BELAY_ROOT": str(self._root),
-            "BELAY_BUILD": str(build_directory()), "BELAY_MACHINE": str(self._directory), "BELAY_CGROUP": self._cgroup,
+            "BELAY_BUILD": str(build_directory()), "BELAY_MACHINE": str(self._directory),
+            "BELAY_CGROUP": self._directory.name,
         }
         with open(self._console, "wb") as console:
-            # Its own session: systemd as PID 1 takes no terminal, and ^C reaches the tests alone.
+            # Its own session: systemd as PID 1 takes no terminal, and ^C reaches the tests alone.  But it ends with them,
+            # even when they are killed (with this thread, to be exact, prctl(2)).
             self._unshare = subprocess.Popen(
-                ["unshare", "--mount", "--propagation=private", str(HERE / "boot"), "cgroup"],
+                ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private", str(HERE / "boot"), "cgroup"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=environment, start_new_session=True)
         self.wait("PID 1", self._find_init)
         self.wait("the end of booting", self._is_up)
@@ -198,14 +210,5 @@ class Machine(contextlib.AbstractContextManager):
             self._unshare.kill()  # --kill-child: PID 1 with it, and with that all of its namespace
             self._unshare.wait()
             self._unshare = None
-            self._remove_cgroup()
+            remove_cgroup(self._directory)
         shutil.rmtree(self._directory, ignore_errors=True)
-
-    def _remove_cgroup(self) -> None:
-        """Deepest first.  Killed processes leave a cgroup a moment after they are dead to their parent."""
-        script = ('mount -t cgroup2 none "$1" && cd "$1" && for try in $(seq 250); do '
-                  'find "$2" -depth -type d -exec rmdir {} + 2>/dev/null; [ -d "$2" ] || exit 0; sleep 0.02; done; exit 1')
-        removed = subprocess.run(["unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh",
-                                  str(self._directory), self._cgroup], capture_output=True, text=True)
-        if removed.returncode != 0:
-            raise MachineError(f"cgroup {self._cgroup} is still there: {removed.stderr}")
