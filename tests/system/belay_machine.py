@@ -35,7 +35,8 @@ class BelayMachine(machine.Machine):
     def configure(self, text: str) -> None:
         self.write("/etc/belay/belay.toml", text, "0640", "root:belay")
 
-    def post(self, hook: str, payload: dict | None = None, secret: str = SECRET) -> tuple[int, dict]:
+    def post(self, hook: str, payload: dict | None = None, secret: str = SECRET, server: str = "http://127.0.0.1:9080",
+             options: tuple[str, ...] = ()) -> tuple[int, dict]:
         """A signed event from the machine's loopback: status (0: no answer) and the answer."""
         body = json.dumps(payload if payload is not None else {"after": "1234abcd"}).encode()
         signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
@@ -43,7 +44,7 @@ class BelayMachine(machine.Machine):
             "curl", "--silent", "--show-error", "--max-time", str(int(machine.DEADLINE) - 5), "--data-binary", "@-",
             "--header", "Content-Type: application/json", "--header", "X-GitHub-Event: push",
             "--header", f"X-Hub-Signature-256: sha256={signature}", "--write-out", "\n%{http_code}",
-            f"http://127.0.0.1:9080/hooks/{hook}", stdin=body)
+            *options, f"{server}/hooks/{hook}", stdin=body)
         answer, _, status = done.stdout.decode().rpartition("\n")
         return int(status), json.loads(answer) if answer else {"error": done.stderr.decode()}
 

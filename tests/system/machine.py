@@ -18,7 +18,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOTS = pathlib.Path("/var/tmp/belay-test-roots")
-PACKAGES = ["systemd", "dbus", "procps", "supervisor", "prometheus"]
+PACKAGES = ["systemd", "dbus", "procps", "supervisor", "prometheus", "nginx", "caddy", "openssl"]
 NAMESPACES = ["--mount", "--pid", "--ipc", "--uts", "--cgroup", "--net"]
 DEADLINE = 60.0  # seconds: for whatever should take one
 
@@ -79,7 +79,7 @@ def debian_root(packages: list[str]) -> pathlib.Path:
             ["mmdebstrap", "--quiet", "--mode=root", "--variant=essential", "--include=" + ",".join(packages),
              *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in unneeded),
              # What the packages would start at boot; tests start it when they want it.
-             '--customize-hook=chroot "$1" systemctl --quiet disable supervisor prometheus',
+             '--customize-hook=chroot "$1" systemctl --quiet disable supervisor prometheus nginx caddy',
              '--customize-hook=chroot "$1" systemctl --quiet mask console-getty getty@tty1 systemd-logind '
              "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer",
              codename, str(unfinished)],
