@@ -148,6 +148,26 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual((shown["ActiveState"], shown["ExecMainStatus"], shown["NRestarts"]), ("failed", "78", "0"))
         self.assertRegex(self.log(), r"/etc/belay/belay\.toml:1:\d+: ")
 
+    def test_it_comes_up_by_itself_once_the_cause_is_gone(self):
+        """However often it had to be tried: more often than systemd's own limits, and faster than the unit does."""
+        self.machine.write(DROP_IN, "[Service]\nRestartSec=50ms\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemd-run", "--unit=port-holder", "python3", "-m", "http.server", "--bind=127.0.0.1", "9080")
+        self.addCleanup(self.machine.run, "systemctl", "stop", "port-holder", check=False)
+        self.machine.wait("the port to be taken", lambda: self.machine.on_its_network(
+            "curl", "--silent", "http://127.0.0.1:9080/").returncode == 0)
+        self.assertNotEqual(self.machine.run("systemctl", "start", "belayd", check=False).returncode, 0)
+        shown = lambda *names: self.machine.properties("belayd", *names)
+        self.machine.wait("restarts", lambda: int(shown("NRestarts")["NRestarts"]) > 20 or self.fail_if_given_up())
+        self.assertIn(shown("ExecMainStatus")["ExecMainStatus"], ("0", "69"))  # 0: one that runs still
+        self.machine.run("systemctl", "stop", "port-holder")
+        self.machine.wait("READY", lambda: shown("SubState")["SubState"] == "running")
+        self.assertEqual(self.machine.post("deploy")[0], 202)
+
+    def fail_if_given_up(self) -> None:
+        shown = self.machine.properties("belayd", "ActiveState", "Result")
+        self.assertNotEqual(shown["ActiveState"], "failed", shown)
+
     def test_the_journal_has_fields(self):
         self.start()
         answer = self.machine.post("deploy")[1]
