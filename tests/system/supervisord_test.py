@@ -1,5 +1,6 @@
 """belayd under a real supervisord: started, reloaded by a signal in the same process, drained by a stop."""
 
+import json
 import unittest
 
 import belay_machine
@@ -19,8 +20,21 @@ class SupervisordTest(unittest.TestCase):
     def setUpClass(cls):
         cls.machine = cls.enterClassContext(belay_machine.BelayMachine())
         cls.machine.run("install", "-d", "-m", "0700", "-o", "belay", "-g", "belay", "/var/lib/belay")
-        cls.machine.run("cp", "/usr/share/doc/belay/examples/supervisor/belayd.conf", PROGRAM)
         cls.machine.run("systemctl", "start", "supervisor")
+        cls.machine.wait("supervisord", lambda: cls.machine.run("supervisorctl", "pid", check=False).returncode == 0)
+
+    def setUp(self):
+        """Each test has belayd started afresh."""
+        self.machine.run("cp", "/usr/share/doc/belay/examples/supervisor/belayd.conf", PROGRAM)
+        self.machine.configure(belay_machine.CONFIGURATION)
+        self.addCleanup(self._reset)
+
+    def _reset(self):
+        self.machine.run("rm", "-f", PROGRAM)
+        self.machine.run("supervisorctl", "update")  # stops and forgets it
+
+    def update(self) -> None:
+        self.machine.run("supervisorctl", "update")
 
     def status(self) -> str:
         """"RUNNING", "STOPPED", …"""
@@ -29,10 +43,15 @@ class SupervisordTest(unittest.TestCase):
     def log(self) -> str:
         return self.machine.run("cat", "/var/log/supervisor/belayd.log", check=False).stdout
 
+    def supervisors_log(self) -> str:
+        """What supervisord says of belayd."""
+        return self.machine.run("grep", "belayd", "/var/log/supervisor/supervisord.log", check=False).stdout
+
     def belay(self, *arguments: str) -> str:
         return self.machine.run("belay", "--socket=/var/lib/belay/control.sock", *arguments).stdout
 
     def test_start_reload_and_stop(self):
+        self.update()
         self.machine.wait("belayd to run", lambda: self.status() == "RUNNING")
         self.machine.wait("readiness", lambda: self.machine.get("/readyz")[0] == 200)
         pid = self.machine.run("supervisorctl", "pid", "belayd").stdout.strip()
@@ -47,8 +66,44 @@ class SupervisordTest(unittest.TestCase):
         self.machine.run("supervisorctl", "stop", "belayd")
         self.assertEqual(self.status(), "STOPPED")
         self.assertIn("leak check clean", self.log())
-        exited = self.machine.run("grep", "belayd", "/var/log/supervisor/supervisord.log").stdout.splitlines()[-1]
-        self.assertIn("stopped: belayd (exit status 0)", exited)
+        self.assertIn("stopped: belayd (exit status 0)", self.supervisors_log().splitlines()[-1])
+
+    def test_it_comes_up_by_itself_once_the_cause_is_gone(self):
+        """However often it had to be tried: more often than startretries says."""
+        self.machine.run("systemd-run", "--unit=port-holder", "python3", "-m", "http.server", "--bind=127.0.0.1", "9080")
+        self.addCleanup(self.machine.run, "systemctl", "stop", "port-holder", check=False)
+        self.machine.wait("the port to be taken", lambda: self.machine.on_its_network(
+            "curl", "--silent", "http://127.0.0.1:9080/").returncode == 0)
+        before = self.failed_starts()
+        self.update()
+        self.machine.wait("failed starts", lambda: self.failed_starts() > before + 4 or self.fail_if_given_up())
+        self.machine.run("systemctl", "stop", "port-holder")
+        self.machine.wait("belayd to run", lambda: self.status() == "RUNNING")
+        self.assertEqual(self.machine.post("deploy")[0], 202)
+
+    def failed_starts(self) -> int:
+        return self.supervisors_log().count("exited: belayd (exit status 69; not expected)")
+
+    def fail_if_given_up(self) -> None:
+        self.assertNotIn("gave up: belayd", self.supervisors_log())
+
+    def test_a_bad_configuration_is_not_tried_again(self):
+        self.machine.configure("[hooks.deploy]\n")
+        before = self.supervisors_log().count("spawned: 'belayd'")
+        self.update()
+        self.machine.wait("its end", lambda: self.status() not in ("STARTING", "RUNNING"))
+        self.assertEqual(self.status(), "EXITED")
+        self.assertIn("exited: belayd (exit status 78; expected)", self.supervisors_log().splitlines()[-1])
+        self.assertEqual(self.supervisors_log().count("spawned: 'belayd'"), before + 1)
+
+    def test_a_job_has_the_home_of_its_user(self):
+        self.machine.configure(belay_machine.CONFIGURATION
+                               + '[hooks.who]\nauth = "none"\nrun = ["/bin/sh", "-c", "echo $HOME $USER $LOGNAME"]\n')
+        self.update()
+        self.machine.wait("readiness", lambda: self.machine.get("/readyz")[0] == 200)
+        job = self.machine.post("who")[1]["job"]
+        self.machine.wait("its end", lambda: json.loads(self.belay("--json", "job", job))["state"] in belay_machine.ENDED)
+        self.assertEqual(self.belay("logs", job), "/var/lib/belay belay belay\n")
 
 
 if __name__ == "__main__":
