@@ -14,7 +14,10 @@ struct Diagnostic {
     std::string line;    ///< the offending line's text, "" if there is none
 };
 
-/** "FILE:LINE:COLUMN: message", the line, and a caret under the column; escaped for a terminal. */
+/**
+ * "FILE:LINE:COLUMN: message", the line, and a caret under the column; escaped for a terminal.  Without a line that sets
+ * a secret, a token or a password, going by its keys.
+ */
 [[nodiscard]] std::string format(const Diagnostic& diagnostic);
 
 /** A diagnostic found after loading; its line is read from the file, if that still can be. */

@@ -123,8 +123,6 @@ void read_settings(const Node& table, const std::string& path, std::span<const S
     }
     for (const auto& written : table.members)
         if (std::find(names.begin(), names.end(), written.key) == names.end()) {
-            if (written.key.find("secret") != std::string::npos) // "secret = …" is an easy mistake, and then a real one
-                problems.hide_line(written.origin);
             problems.add(
                 written.origin, "unknown key \"" + written.key + "\" in [" + path + "]" + suggest(written.key, names));
         }

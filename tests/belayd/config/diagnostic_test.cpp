@@ -31,6 +31,23 @@ TEST(FormatDiagnostic, CutsLongLines)
     EXPECT_LT(format({{"b.toml", 1, 900}, "wrong", std::string(1000, 'x')}).size(), 300U);
 }
 
+TEST(FormatDiagnostic, HidesALineThatSetsASecret)
+{
+    for (const char* line : {"token = hunter2", "secret = 'hunter2", "API_TOKEN='hunter2'", "\"password\" = \"hunter2",
+             "secret: hunter2", "token 'hunter2'", "secret.github = 'hunter2'", "client-secret-1 = 'hunter2'",
+             "auth = { scheme = 'github', secret_file = 'a', secret = 'hunter2' } }",
+             "run = ['/bin/true', '--token=hunter2' '']"})
+        EXPECT_EQ(format({{"b.toml", 3, 1}, "wrong", line}), "b.toml:3:1: wrong") << line;
+}
+
+TEST(FormatDiagnostic, ShowsWhereASecretLies)
+{
+    for (const char* line : {"auth = { scheme = 'github' secret_file = 'github.secret' }",
+             "auth = { secret_env = [\"TOKEN\", 'PASSWORD'] }", "secret_credential = \"token\" # a comment",
+             "[hooks.token]", "run = ['/bin/true', '--password', '']"})
+        EXPECT_NE(format({{"b.toml", 3, 1}, "wrong", line}).find(line), std::string::npos) << line;
+}
+
 TEST(ConfigError, SaysAllOfIt)
 {
     const ConfigError error{{{{"a", 1, 1}, "first", ""}, {{"a", 2, 1}, "second", ""}}};

@@ -320,6 +320,21 @@ TEST(ParseConfig, NeverShowsALineThatMayHoldASecret)
     }
 }
 
+TEST(ParseConfig, ShowsNoSecretInASyntaxErrorOrBesideAnother)
+{
+    for (const char* line : {"token = hunter2", "token = 'hunter2", "password = \"hunter2", "secret = \"\\hunter2\"",
+             "auth = { scheme = 'github' secret = 'hunter2' }", "secret 'hunter2'", "secret = 'hunter2' 'more'",
+             "token = 'hunter2'", "env = { API_TOKEN = 'hunter2', b = 7 }"}) {
+        try {
+            (void)parse_config(std::string{"[hooks.a]\nrun = ['/bin/true']\n"} + line + "\n", "f.toml");
+            FAIL() << line;
+        } catch (const ConfigError& error) {
+            EXPECT_THAT(error.what(), HasSubstr("f.toml:"));
+            EXPECT_THAT(error.what(), ::testing::Not(HasSubstr("hunter2")));
+        }
+    }
+}
+
 TEST(ParseConfig, RefusesImpossibleCommands)
 {
     const auto run_error = [](const std::string& run) {
