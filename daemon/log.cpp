@@ -68,4 +68,9 @@ void write(Level level, std::string_view message, Fields fields) noexcept
     fields_of_call = {};
 }
 
+void flush() noexcept
+{
+    spdlog::default_logger_raw()->flush(); // catches what a sink throws
+}
+
 } // namespace belay::log

@@ -52,6 +52,9 @@ enum class Level : std::uint8_t { trace, debug, info, warning, error };
 [[nodiscard]] bool enabled(Level level) noexcept;
 void write(Level level, std::string_view message, Fields fields = {}) noexcept;
 
+/** Waits until what was written so far is out, a few seconds at most: for the last words of a process that fails. */
+void flush() noexcept;
+
 inline void debug(std::string_view message, Fields fields = {}) noexcept
 {
     write(Level::debug, message, fields);

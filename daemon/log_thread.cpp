@@ -36,6 +36,32 @@ public:
 
     /** The thread "log": returns after finish(), when all is written. */
     void run(Heartbeat& heartbeat)
+    try {
+        write_what_comes(heartbeat);
+    } catch (...) { // out of memory: its last words it writes itself
+        const std::scoped_lock lock{mutex_};
+        direct_ = true;
+        throw;
+    }
+
+    void finish()
+    {
+        give_up_at_ = (Clock::now() + flush_patience).time_since_epoch().count();
+        const std::scoped_lock lock{mutex_};
+        finishing_ = true;
+        wake_.notify_one();
+    }
+
+    void flush() override
+    {
+        std::unique_lock lock{mutex_};
+        written_.wait_for(lock, flush_patience, [this] { return direct_ || (queue_.empty() && !writing_); });
+    }
+
+    [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
+
+private:
+    void write_what_comes(Heartbeat& heartbeat)
     {
         const auto keep_waiting = [this] {
             const auto limit = give_up_at_.load(std::memory_order_relaxed);
@@ -43,12 +69,15 @@ public:
         };
         for (;;) {
             std::unique_lock lock{mutex_};
+            writing_ = false;
+            written_.notify_all();
             wake_.wait_for(lock, Heartbeat::interval, [this] { return finishing_ || !queue_.empty(); });
             heartbeat.beat();
             auto batch = std::exchange(queue_, {});
             bytes_ = 0;
             if (const auto count = std::exchange(unreported_, 0); count != 0)
                 batch.push_back(drop_report(count)); // what was dropped came after what was queued
+            writing_ = !batch.empty();
             direct_ = finishing_ && batch.empty();
             if (direct_)
                 return;
@@ -61,17 +90,6 @@ public:
         }
     }
 
-    void finish()
-    {
-        give_up_at_ = (Clock::now() + flush_patience).time_since_epoch().count();
-        const std::scoped_lock lock{mutex_};
-        finishing_ = true;
-        wake_.notify_one();
-    }
-
-    [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
-
-private:
     void take(log::Record record) override
     {
         const auto size = record.size();
@@ -93,9 +111,11 @@ private:
 
     std::mutex mutex_; // guards what follows, up to the blank line
     std::condition_variable wake_;
+    std::condition_variable written_;
     std::deque<log::Record> queue_;
     std::size_t bytes_ = 0;        // of text in queue_
     std::uint64_t unreported_ = 0; // dropped since the last report
+    bool writing_ = false;         // the thread has some that are no longer in queue_
     bool finishing_ = false;
     bool direct_ = false;
 

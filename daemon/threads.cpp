@@ -85,6 +85,7 @@ Thread Threads::start(std::string name, std::function<void(Heartbeat&)> body, st
             body(*heartbeat);
         } catch (const std::exception& e) {
             log::error("thread failed, terminating", {{"thread", name}, {"error", e.what()}});
+            log::flush();
             std::terminate();
         }
         const std::scoped_lock lock{mutex_};

@@ -9,11 +9,15 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
+#include <cstdlib>
 #include <map>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 namespace belay::daemon {
@@ -240,6 +244,26 @@ TEST(ChooseFormat, TakesTheConsoleForATerminal)
 {
     const UniqueFd terminal{::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)};
     EXPECT_EQ(choose_format(nullptr, terminal.get()), LogFormat::console);
+}
+
+/** Many records before the last one: what is merely queued would be lost. */
+[[noreturn]] void fail_in_a_thread()
+{
+    Threads threads;
+    const LogThread log{threads, {.format = LogFormat::json, .identifier = "t", .descriptor = STDERR_FILENO}};
+    (void)threads.start("busy", [](Heartbeat&) {
+        for (int i = 0; i < 1000; ++i)
+            log::info("before");
+        throw std::runtime_error{"boom"};
+    });
+    std::abort(); // not reached: the temporary above was joined
+}
+
+TEST(LogThreadDeathTest, AThreadThatFailsIsLoggedBeforeTheProcessEnds)
+{
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_EXIT(fail_in_a_thread(), ::testing::KilledBySignal(SIGABRT),
+        "thread failed, terminating.*\"thread\":\"busy\".*boom");
 }
 
 } // namespace
