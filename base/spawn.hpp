@@ -22,7 +22,7 @@ namespace belay {
 class Child {
 public:
     /** Takes over a child that leads its group. */
-    explicit Child(pid_t pid) noexcept : pid_(pid) {}
+    explicit Child(pid_t pid, UniqueFd pidfd = {}) noexcept : pid_(pid), pidfd_(std::move(pidfd)) {}
     Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)) {}
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
@@ -30,6 +30,9 @@ public:
     ~Child();
 
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+
+    /** Gives up ownership: somebody else signals and reaps it. */
+    [[nodiscard]] pid_t release() noexcept { return std::exchange(pid_, -1); }
 
     /** @throws std::system_error */
     void open_pidfd();

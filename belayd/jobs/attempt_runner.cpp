@@ -3,6 +3,7 @@
 #include "base/duration.hpp"
 #include "belayd/jobs/adopted_children.hpp"
 #include "belayd/jobs/capture.hpp"
+#include "belayd/jobs/handed_run.hpp"
 #include "belayd/jobs/oom_events.hpp"
 #include "base/spawn.hpp"
 #include "daemon/log.hpp"
@@ -36,9 +37,16 @@ int exit_status_of(const SpawnFailure& failure)
 } // namespace
 
 struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
-    enum class Cause : std::uint8_t { none, timeout, interrupt, cancel };
-
     Running(AttemptSpec s, AdoptedChildren& a, const OomEvents& o) : spec(std::move(s)), adopted(a), oom(o) {}
+
+    Running(HandedRun handed, AdoptedChildren& a, const OomEvents& o)
+        : spec(std::move(handed.spec)), adopted(a), oom(o), out_before(std::move(handed.out)),
+          err_before(std::move(handed.err)), child(std::move(handed.child)), next_step(handed.next_step),
+          oom_before(handed.oom_before), started(handed.started), cause(handed.ended_by), at_once(handed.at_once),
+          killed(handed.killed)
+    {
+        adopted.add_leader(child->pid()); // before anybody looks for adopted children to reap
+    }
 
     ~Running()
     {
@@ -48,16 +56,25 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
 
     /** @return why the command cannot be executed, else nothing */
     std::optional<SpawnFailure> start(const asio::any_io_executor& executor);
+    void resume(const asio::any_io_executor& executor);
+    void watch(const asio::any_io_executor& executor);
     asio::awaitable<void> until_leader_ended();
     asio::awaitable<void> clean_up();
     void settle(AttemptResult& result);
 
-    void end(Cause why, bool at_once);
-    void wake() { timer->cancel(); }
+    void end(EndedBy why, bool at_once);
+    HandedRun hand_over();
+    void wake()
+    {
+        if (timer)
+            timer->cancel();
+    }
 
     AttemptSpec spec;
     AdoptedChildren& adopted;
     const OomEvents& oom;
+    HandedStream out_before; // of an attempt that was handed to us, until it is resumed
+    HandedStream err_before;
     std::shared_ptr<Capture> out;
     std::shared_ptr<Capture> err;
     std::optional<Child> child;
@@ -65,10 +82,12 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
     std::optional<asio::steady_timer> timer; // what run() waits on; cancelled to wake it
     Clock::time_point next_step;             // when the timeout strikes; after SIGTERM: when SIGKILL follows
     std::optional<std::uint64_t> oom_before;
-    Cause cause = Cause::none; // what ended it early
-    bool at_once = false;      // no more patience
-    bool killed = false;       // SIGKILL was ours
+    Time started = now();
+    EndedBy cause = EndedBy::nothing;
+    bool at_once = false; // no more patience
+    bool killed = false;  // SIGKILL was ours
     bool leader_ended = false;
+    bool handed_over = false;
 };
 
 std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_executor& executor)
@@ -76,8 +95,8 @@ std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_exe
     timer.emplace(executor);
     Pipe out_pipe = make_pipe();
     Pipe err_pipe = make_pipe();
-    out = std::make_shared<Capture>(executor, std::move(out_pipe.read), spec.output_limit);
-    err = std::make_shared<Capture>(executor, std::move(err_pipe.read), spec.output_limit);
+    out = std::make_shared<Capture>(executor, HandedStream{std::move(out_pipe.read), {}}, spec.output_limit);
+    err = std::make_shared<Capture>(executor, HandedStream{std::move(err_pipe.read), {}}, spec.output_limit);
     StandardStreams streams{make_input(spec.input), std::move(out_pipe.write), std::move(err_pipe.write)};
     spec.input = {}; // the child's now
     oom_before = oom.killed();
@@ -89,13 +108,41 @@ std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_exe
     child.emplace(std::move(std::get<Child>(spawned)));
     adopted.add_leader(child->pid());
     next_step = Clock::now() + spec.timeout;
+    watch(executor);
+    return std::nullopt;
+}
+
+/** Takes up an attempt that was handed over.  If its leader has ended since, or its time is up, that shows at once. */
+void AttemptRunner::Running::resume(const asio::any_io_executor& executor)
+{
+    timer.emplace(executor);
+    out = std::make_shared<Capture>(executor, std::move(out_before), spec.output_limit);
+    err = std::make_shared<Capture>(executor, std::move(err_before), spec.output_limit);
+    watch(executor);
+}
+
+void AttemptRunner::Running::watch(const asio::any_io_executor& executor)
+{
     pidfd.emplace(executor);
     UniqueFd fd = child->take_pidfd();
     pidfd->assign(fd.get()); // throws without having taken it over
     (void)fd.release();
     out->start();
     err->start();
-    return std::nullopt;
+}
+
+HandedRun AttemptRunner::Running::hand_over()
+{
+    handed_over = true;
+    spec.arguments.clear();
+    spec.environment.clear();
+    UniqueFd end = pidfd ? UniqueFd{pidfd->release()} : child->take_pidfd();
+    HandedRun handed{std::move(spec), Child{child->release(), std::move(end)},
+        out ? out->hand_over() : std::move(out_before), err ? err->hand_over() : std::move(err_before), started,
+        next_step, oom_before, cause, at_once, killed};
+    child.reset();
+    wake();
+    return handed;
 }
 
 asio::awaitable<void> AttemptRunner::Running::until_leader_ended()
@@ -104,12 +151,12 @@ asio::awaitable<void> AttemptRunner::Running::until_leader_ended()
         self->leader_ended = true;
         self->wake();
     });
-    while (!leader_ended) {
+    while (!leader_ended && !handed_over) {
         timer->expires_at(killed ? Clock::time_point::max() : next_step);
         error_code woken;
         co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, woken));
-        if (!leader_ended && !killed && Clock::now() >= next_step)
-            end(Cause::timeout, cause != Cause::none);
+        if (!leader_ended && !handed_over && !killed && Clock::now() >= next_step)
+            end(EndedBy::timeout, cause != EndedBy::nothing);
     }
 }
 
@@ -117,7 +164,7 @@ asio::awaitable<void> AttemptRunner::Running::until_leader_ended()
 asio::awaitable<void> AttemptRunner::Running::clean_up()
 {
     const Clock::time_point ended = Clock::now();
-    for (auto pause = 1ms;; pause = std::min(2 * pause, 50ms)) {
+    for (auto pause = 1ms; !handed_over; pause = std::min(2 * pause, 50ms)) {
         const AdoptedChildren::Left left = adopted.left_by(spec.job, child->pid());
         if (left.none())
             break;
@@ -130,7 +177,7 @@ asio::awaitable<void> AttemptRunner::Running::clean_up()
             break;
         }
         const bool writing = !out->ended() || !err->ended();
-        if (!writing || at_once || cause != Cause::none || time > ended + output_grace) {
+        if (!writing || at_once || cause != EndedBy::nothing || time > ended + output_grace) {
             child->signal_group(SIGKILL);
             for (const pid_t pid : left.processes)
                 (void)::kill(pid, SIGKILL);
@@ -156,20 +203,20 @@ void AttemptRunner::Running::settle(AttemptResult& result)
     const bool by_signal = how.si_code != CLD_EXITED;
     (by_signal ? result.signal : result.exit_status) = how.si_status;
     switch (cause) {
-    case Cause::timeout:
+    case EndedBy::timeout:
         result.outcome = Outcome::timed_out;
         result.detail = "ran longer than " + format_duration(spec.timeout);
         return;
-    case Cause::interrupt:
+    case EndedBy::interrupt:
         result.outcome = Outcome::interrupted;
         return;
-    case Cause::cancel:
+    case EndedBy::cancel:
         result.outcome = Outcome::signalled;
         result.exit_status = 0; // of a command that handles SIGTERM
         result.signal = by_signal ? how.si_status : SIGTERM;
         result.detail = "cancelled";
         return;
-    case Cause::none:
+    case EndedBy::nothing:
         break;
     }
     const std::optional<std::uint64_t> oom_after = oom.killed();
@@ -184,15 +231,15 @@ void AttemptRunner::Running::settle(AttemptResult& result)
 }
 
 /** Ends the attempt for `why`, unless it has ended or is being ended for another reason. */
-void AttemptRunner::Running::end(Cause why, bool kill_now)
+void AttemptRunner::Running::end(EndedBy why, bool kill_now)
 {
     at_once = at_once || kill_now;
     if (!child || leader_ended || child->ended()) {
-        if (!timer) // before its start: run() will not start it
+        if (!child && !timer) // before its start: run() will not start it
             cause = why;
         return;
     }
-    const bool first = cause == Cause::none;
+    const bool first = cause == EndedBy::nothing;
     if (first)
         cause = why;
     if (at_once) {
@@ -211,18 +258,24 @@ AttemptRunner::AttemptRunner(AttemptSpec spec, AdoptedChildren& adopted, const O
 {
 }
 
+AttemptRunner::AttemptRunner(HandedRun handed, AdoptedChildren& adopted, const OomEvents& oom)
+    : running_(std::make_shared<Running>(std::move(handed), adopted, oom))
+{
+}
+
 AttemptRunner::~AttemptRunner() = default;
 
-asio::awaitable<AttemptResult> AttemptRunner::run()
+asio::awaitable<std::optional<AttemptResult>> AttemptRunner::run()
 {
     const std::shared_ptr<Running> attempt = running_;
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
 
     AttemptResult result;
-    result.started = now();
-    if (attempt->cause != Running::Cause::none) {
-        const bool interrupted = attempt->cause == Running::Cause::interrupt;
+    if (attempt->child) {
+        attempt->resume(executor);
+    } else if (attempt->cause != EndedBy::nothing) {
+        const bool interrupted = attempt->cause == EndedBy::interrupt;
         result.outcome = interrupted ? Outcome::interrupted : Outcome::signalled;
         result.signal = interrupted ? 0 : SIGTERM;
         result.detail = "stopped before it started";
@@ -230,29 +283,39 @@ asio::awaitable<AttemptResult> AttemptRunner::run()
         result.outcome = Outcome::exited;
         result.exit_status = exit_status_of(*failure);
         result.detail = failure->detail;
-    } else {
+    }
+    if (attempt->child) {
         co_await attempt->until_leader_ended();
         co_await attempt->clean_up();
-        attempt->settle(result);
     }
+    if (attempt->handed_over)
+        co_return std::nullopt;
+    if (attempt->child)
+        attempt->settle(result);
+    result.started = attempt->started;
     result.finished = now();
     co_return result;
 }
 
 void AttemptRunner::stop(Stop why)
 {
-    running_->end(why == Stop::interrupt ? Running::Cause::interrupt : Running::Cause::cancel, /*kill_now=*/false);
+    running_->end(why == Stop::interrupt ? EndedBy::interrupt : EndedBy::cancel, /*kill_now=*/false);
 }
 
 void AttemptRunner::kill(Stop why)
 {
-    running_->end(why == Stop::interrupt ? Running::Cause::interrupt : Running::Cause::cancel, /*kill_now=*/true);
+    running_->end(why == Stop::interrupt ? EndedBy::interrupt : EndedBy::cancel, /*kill_now=*/true);
+}
+
+std::optional<HandedRun> AttemptRunner::hand_over()
+{
+    return running_->child ? std::optional{running_->hand_over()} : std::nullopt;
 }
 
 LiveOutput AttemptRunner::output() const
 {
     if (!running_->out || !running_->err)
-        return {};
+        return {running_->out_before.captured, running_->err_before.captured};
     return {running_->out->captured(), running_->err->captured()};
 }
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@ namespace belay::jobs {
 
 class AdoptedChildren;
 class OomEvents;
+struct HandedRun;
 
 /** Everything an attempt is started with. */
 struct AttemptSpec {
@@ -29,6 +31,9 @@ struct AttemptSpec {
     std::chrono::milliseconds timeout{600'000};
     std::chrono::milliseconds kill_grace{10'000};
 };
+
+/** What ended an attempt early. */
+enum class EndedBy : std::uint8_t { nothing, timeout, interrupt, cancel };
 
 /** What a running attempt has written so far. */
 struct LiveOutput {
@@ -47,12 +52,17 @@ struct LiveOutput {
  * The output ends with the leader: a background process that still holds the pipes gets a quarter of a second to write
  * the last of it (`exec > >(tee log)` in a shell), then it is killed.
  *
+ * An attempt can change hands while it runs: hand_over() ends one runner without a trace in the attempt, and a runner
+ * made of what it returns goes on, in this process image or, after execve, in the next.
+ *
  * Lifetime: one object per attempt; run() once; borrows `adopted` and `oom`.  Threads: confined to the executor that
  * awaits run().
  */
 class AttemptRunner {
 public:
     AttemptRunner(AttemptSpec spec, AdoptedChildren& adopted, const OomEvents& oom);
+    /** Goes on with an attempt that another runner has handed over. */
+    AttemptRunner(HandedRun handed, AdoptedChildren& adopted, const OomEvents& oom);
     ~AttemptRunner();
     AttemptRunner(const AttemptRunner&) = delete;
     AttemptRunner& operator=(const AttemptRunner&) = delete;
@@ -63,10 +73,16 @@ public:
     enum class Stop : std::uint8_t { interrupt, cancel };
 
     /**
-     * Starts it and waits until it and all it started have been reaped.  Cannot be cancelled: use stop() and kill().
+     * Starts it, or goes on with it, and waits until it and all it started have been reaped.  Cannot be cancelled: use
+     * stop() and kill().
+     * @return how it ended; nothing if it was handed over
      * @throws std::system_error for EAGAIN, ENOMEM, EMFILE at spawning: nothing ran, try again later
      */
-    [[nodiscard]] asio::awaitable<AttemptResult> run();
+    [[nodiscard]] asio::awaitable<std::optional<AttemptResult>> run();
+
+    /** Lets go of a running attempt: run() returns nothing, and its leader stays known to `adopted`, so that nobody
+     *  there reaps it.  @return nothing if it does not run: not yet, or it has ended and run() is about to tell how */
+    [[nodiscard]] std::optional<HandedRun> hand_over();
 
     /** TERM, kill_grace, KILL.  run() then returns `interrupted`, or for cancel `signalled`; if it had ended before,
      *  what it came to. */

@@ -14,15 +14,20 @@ constexpr std::size_t chunk_size = 65536; // a pipe's capacity unless it was cha
 
 } // namespace
 
-Capture::Capture(const asio::any_io_executor& executor, UniqueFd pipe, Bytes limit) : pipe_(executor), limit_(limit)
+Capture::Capture(const asio::any_io_executor& executor, HandedStream stream, Bytes limit)
+    : pipe_(executor), limit_(limit), captured_(std::move(stream.captured)), ended_(!stream.pipe)
 {
-    pipe_.assign(pipe.get()); // throws without having taken it over
-    (void)pipe.release();
+    if (ended_)
+        return;
+    pipe_.assign(stream.pipe.get()); // throws without having taken it over
+    (void)stream.pipe.release();
     pipe_.native_non_blocking(true);
 }
 
 void Capture::start()
 {
+    if (ended_)
+        return;
     pipe_.async_wait(asio::posix::stream_descriptor::wait_read, [self = shared_from_this()](error_code ec) {
         if (ec || self->ended_)
             return;
@@ -41,6 +46,17 @@ void Capture::finish()
     error_code ignored;
     pipe_.close(ignored);
     ended_ = true;
+}
+
+HandedStream Capture::hand_over()
+{
+    HandedStream handed{{}, take()};
+    if (!ended_)
+        handed.pipe = UniqueFd{pipe_.release()};
+    error_code ignored;
+    pipe_.close(ignored);
+    ended_ = true; // for a handler that is on its way
+    return handed;
 }
 
 std::size_t Capture::read_once(std::size_t most)

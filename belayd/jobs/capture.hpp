@@ -11,6 +11,12 @@
 
 namespace belay::jobs {
 
+/** A stream of an attempt that nobody reads at the moment: what it has brought so far. */
+struct HandedStream {
+    UniqueFd pipe; ///< the reading end; none after the end of the stream
+    Captured captured;
+};
+
 /**
  * Reads one stream of an attempt to its end: keeps the first `limit` bytes and counts the others, so that a command
  * which writes without bound neither blocks nor costs memory.
@@ -19,14 +25,18 @@ namespace belay::jobs {
  */
 class Capture : public std::enable_shared_from_this<Capture> {
 public:
-    /** Takes over the reading end of a pipe. @throws boost::system::system_error if it cannot be watched */
-    Capture(const asio::any_io_executor& executor, UniqueFd pipe, Bytes limit);
+    /** Takes over a stream, from its beginning or where another let go of it.
+     *  @throws boost::system::system_error if it cannot be watched */
+    Capture(const asio::any_io_executor& executor, HandedStream stream, Bytes limit);
 
     /** Begins to read. */
     void start();
 
     /** Reads what is in the pipe now and closes it, whether or not somebody still holds the other end. */
     void finish();
+
+    /** Lets go of the stream: reads no more, and leaves what is in the pipe to whoever takes it over. */
+    [[nodiscard]] HandedStream hand_over();
 
     /** Whether every writer has closed its end. */
     [[nodiscard]] bool ended() const noexcept { return ended_; }

@@ -263,7 +263,7 @@ asio::awaitable<void> Scheduler::State::run_attempt(Entry* entry)
     AttemptResult result;
     std::string trouble;
     try {
-        result = co_await entry->runner.run();
+        result = (co_await entry->runner.run()).value();
     } catch (const std::exception& e) {
         trouble = e.what();
     }

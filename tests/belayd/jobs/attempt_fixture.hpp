@@ -45,14 +45,19 @@ protected:
     AttemptResult run(AttemptSpec spec, const std::function<void(AttemptRunner&)>& meanwhile = {})
     {
         AttemptRunner attempt{std::move(spec), adopted_, oom_};
+        return run(attempt, meanwhile);
+    }
+
+    AttemptResult run(AttemptRunner& attempt, const std::function<void(AttemptRunner&)>& meanwhile = {})
+    {
         std::optional<AttemptResult> result;
         std::exception_ptr error;
-        asio::co_spawn(io_, attempt.run(), [&](std::exception_ptr e, AttemptResult r) {
+        asio::co_spawn(io_, attempt.run(), [&](std::exception_ptr e, std::optional<AttemptResult> r) {
             error = std::move(e);
             result = std::move(r);
         });
         io_.restart();
-        while (!result) {
+        while (!result && !error) {
             if (io_.run_one_for(std::chrono::seconds{60}) == 0) {
                 ADD_FAILURE() << "the attempt did not end";
                 attempt.kill(AttemptRunner::Stop::interrupt);

@@ -195,7 +195,8 @@ TEST_F(AttemptRunnerTest, LeavesTheProcessesOfOtherAttemptsAlone)
     AttemptSpec other = shell(daemonising("time.sleep(1000)"));
     AttemptRunner long_one{other, adopted_, oom_};
     std::optional<AttemptResult> ended;
-    asio::co_spawn(io_, long_one.run(), [&](std::exception_ptr, AttemptResult r) { ended = std::move(r); });
+    asio::co_spawn(
+        io_, long_one.run(), [&](std::exception_ptr, std::optional<AttemptResult> r) { ended = std::move(r); });
     while (long_one.output().out.text.find('\n') == std::string::npos)
         ASSERT_GT(io_.run_one_for(60s), 0u);
     const pid_t daemon_of_other = std::stoi(long_one.output().out.text);
@@ -203,7 +204,8 @@ TEST_F(AttemptRunnerTest, LeavesTheProcessesOfOtherAttemptsAlone)
 
     std::optional<AttemptResult> second;
     AttemptRunner short_one{shell(daemonising("")), adopted_, oom_};
-    asio::co_spawn(io_, short_one.run(), [&](std::exception_ptr, AttemptResult r) { second = std::move(r); });
+    asio::co_spawn(
+        io_, short_one.run(), [&](std::exception_ptr, std::optional<AttemptResult> r) { second = std::move(r); });
     while (!second)
         ASSERT_GT(io_.run_one_for(60s), 0u);
     EXPECT_FALSE(is_alive(std::stoi(second->out.text)));
@@ -325,7 +327,8 @@ TEST_F(AttemptRunnerTest, StoppedBeforeItStartsItNeverStarts)
     AttemptRunner attempt{shell("touch " + file.string()), adopted_, oom_};
     attempt.stop(AttemptRunner::Stop::interrupt);
     std::optional<AttemptResult> result;
-    asio::co_spawn(io_, attempt.run(), [&](std::exception_ptr, AttemptResult r) { result = std::move(r); });
+    asio::co_spawn(
+        io_, attempt.run(), [&](std::exception_ptr, std::optional<AttemptResult> r) { result = std::move(r); });
     io_.run();
     ASSERT_TRUE(result);
     EXPECT_EQ(result->outcome, Outcome::interrupted);
@@ -447,7 +450,7 @@ TEST_F(AttemptRunnerTest, AWantOfDescriptorsIsAnErrorAndNothingRuns)
     std::exception_ptr error;
     for (rlim_t limit = 3; limit < 64 && !result; ++limit) { // each place where they can run out
         AttemptRunner attempt{shell("exit 0"), adopted_, oom_};
-        asio::co_spawn(io_, attempt.run(), [&](std::exception_ptr e, AttemptResult r) {
+        asio::co_spawn(io_, attempt.run(), [&](std::exception_ptr e, std::optional<AttemptResult> r) {
             if (!e)
                 result = std::move(r);
             else
