@@ -1,11 +1,11 @@
 #include "belayd/jobs/attempt_runner.hpp"
 
 #include "base/duration.hpp"
+#include "base/spawn.hpp"
 #include "belayd/jobs/adopted_children.hpp"
 #include "belayd/jobs/capture.hpp"
 #include "belayd/jobs/handed_run.hpp"
 #include "belayd/jobs/oom_events.hpp"
-#include "base/spawn.hpp"
 #include "daemon/log.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -48,12 +48,10 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
         adopted.add_leader(child->pid()); // before anybody looks for adopted children to reap
     }
 
-    ~Running()
-    {
-        if (child)
-            adopted.forget_leader(child->pid());
-    }
+    ~Running() { abandon(); }
 
+    void begin(const asio::any_io_executor& executor, AttemptResult& result);
+    void abandon();
     /** @return why the command cannot be executed, else nothing */
     std::optional<SpawnFailure> start(const asio::any_io_executor& executor);
     void resume(const asio::any_io_executor& executor);
@@ -89,6 +87,32 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
     bool leader_ended = false;
     bool handed_over = false;
 };
+
+/** From here on there is a child that is watched, or `result` says why not. */
+void AttemptRunner::Running::begin(const asio::any_io_executor& executor, AttemptResult& result)
+{
+    if (child) {
+        resume(executor);
+    } else if (cause != EndedBy::nothing) {
+        const bool interrupted = cause == EndedBy::interrupt;
+        result.outcome = interrupted ? Outcome::interrupted : Outcome::signalled;
+        result.signal = interrupted ? 0 : SIGTERM;
+        result.detail = "stopped before it started";
+    } else if (const std::optional<SpawnFailure> failure = start(executor)) {
+        result.outcome = Outcome::exited;
+        result.exit_status = exit_status_of(*failure);
+        result.detail = failure->detail;
+    }
+}
+
+/** Ends a child that nobody watches. */
+void AttemptRunner::Running::abandon()
+{
+    if (!child)
+        return;
+    adopted.forget_leader(child->pid());
+    child.reset(); // which kills and reaps
+}
 
 std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_executor& executor)
 {
@@ -272,17 +296,11 @@ asio::awaitable<std::optional<AttemptResult>> AttemptRunner::run()
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
 
     AttemptResult result;
-    if (attempt->child) {
-        attempt->resume(executor);
-    } else if (attempt->cause != EndedBy::nothing) {
-        const bool interrupted = attempt->cause == EndedBy::interrupt;
-        result.outcome = interrupted ? Outcome::interrupted : Outcome::signalled;
-        result.signal = interrupted ? 0 : SIGTERM;
-        result.detail = "stopped before it started";
-    } else if (const std::optional<SpawnFailure> failure = attempt->start(executor)) {
-        result.outcome = Outcome::exited;
-        result.exit_status = exit_status_of(*failure);
-        result.detail = failure->detail;
+    try {
+        attempt->begin(executor, result);
+    } catch (...) {
+        attempt->abandon();
+        throw;
     }
     if (attempt->child) {
         co_await attempt->until_leader_ended();

@@ -76,7 +76,7 @@ public:
      * Starts it, or goes on with it, and waits until it and all it started have been reaped.  Cannot be cancelled: use
      * stop() and kill().
      * @return how it ended; nothing if it was handed over
-     * @throws std::system_error for EAGAIN, ENOMEM, EMFILE at spawning: nothing ran, try again later
+     * @throws std::exception if the kernel refuses a process, a descriptor or memory: nothing runs, try again later
      */
     [[nodiscard]] asio::awaitable<std::optional<AttemptResult>> run();
 
