@@ -18,9 +18,10 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto never = Clock::time_point::max();
 
-constexpr auto store_retry = 1s;  // while it is unavailable
-constexpr auto spawn_retry = 1s;  // while the kernel refuses processes
-constexpr auto last_results = 2s; // for the store to take them when all ends
+constexpr auto store_retry = 1s;     // while it is unavailable
+constexpr auto spawn_retry = 1s;     // while the kernel refuses processes
+constexpr auto last_results = 2s;    // for the store to take them when all ends
+constexpr auto leftovers_limit = 2s; // for what a dead predecessor left running to end
 constexpr auto reap_interval = 5s;
 constexpr auto longest_sleep = 60s;  // so that a step of the wall clock delays a retry no longer
 constexpr auto disagreement = 100ms; // until the store is asked again if it has due jobs but gives none
@@ -34,6 +35,21 @@ std::string trace_id_of(const std::string& traceparent)
 double seconds(Clock::duration duration)
 {
     return std::chrono::duration<double>(duration).count();
+}
+
+void leave_output_out(AttemptResult& result, const std::string& reason)
+{
+    for (Captured* const stream : {&result.out, &result.err})
+        *stream = {{}, stream->dropped + stream->text.size()};
+    result.detail += (result.detail.empty() ? "" : "; ") + ("output not stored: " + reason);
+}
+
+std::string pids_of(const std::vector<std::pair<pid_t, Uuid>>& processes)
+{
+    std::string pids;
+    for (const auto& [pid, job] : processes)
+        pids += (pids.empty() ? "" : " ") + std::to_string(pid);
+    return pids;
 }
 
 void log_task_error(std::string_view task, std::exception_ptr error)
@@ -196,13 +212,15 @@ asio::awaitable<std::vector<ClaimedJob>> Scheduler::State::claim(std::size_t lim
 
 asio::awaitable<void> Scheduler::State::cancel_orphans()
 {
-    std::vector<std::string> keep;
-    for (const auto& [hook, hook_rules] : rules.hooks)
-        keep.push_back(hook);
     orphans_pending = false;
     std::size_t count = 0;
     try {
-        count = co_await store.cancel_orphans(std::move(keep), hook_is_gone);
+        for (std::size_t some = 1; some != 0 && !stopping; count += some) {
+            std::set<std::string> keep; // anew: the rules may have changed since the last step
+            for (const auto& [hook, hook_rules] : rules.hooks)
+                keep.insert(hook);
+            some = co_await store.cancel_orphans(std::move(keep), hook_is_gone);
+        }
     } catch (...) {
         orphans_pending = true; // dispatch() tries again
         throw;
@@ -322,29 +340,38 @@ void Scheduler::State::release_slot(Entry& entry)
     wake();
 }
 
-/** Stores a result, however long the store does not take it: the job must not run again for that. */
+/** Stores a result, however long the store is unavailable: the job must not run again for that. */
 asio::awaitable<void> Scheduler::State::record(Uuid job, unsigned attempt, AttemptResult result, NextStep next)
 {
-    for (bool first = true;; first = false) {
+    bool warned = false;
+    bool without_output = false;
+    for (;;) {
         std::string trouble;
+        bool refused = false; // this result, not the store as such: the next try would be too
         try {
             if (!co_await store.finish(job, attempt, result, next))
                 log::warning(
                     "the job is no longer at this attempt, ignoring its result", {{"job", job}, {"attempt", attempt}});
+            co_return;
+        } catch (const StoreUnavailable& e) {
+            trouble = e.what();
         } catch (const std::exception& e) {
             trouble = e.what();
+            refused = true;
         }
-        if (trouble.empty())
-            co_return;
-        const bool give_up = stopping || hurried;
-        if (give_up)
+        if (refused ? without_output : stopping || hurried) {
             log::error("the result of an attempt cannot be stored: the next start counts it as lost",
                 {{"job", job}, {"attempt", attempt}, {"error", trouble}});
-        else if (first)
+            co_return;
+        }
+        if (!std::exchange(warned, true))
             log::warning("the result of an attempt cannot be stored, retrying",
                 {{"job", job}, {"attempt", attempt}, {"error", trouble}});
-        if (give_up)
-            co_return;
+        if (refused) {
+            leave_output_out(result, trouble);
+            without_output = true;
+            continue;
+        }
         const Clock::time_point again = Clock::now() + store_retry;
         while (!stopping && !hurried && Clock::now() < again)
             co_await changes.wait_until(again);
@@ -355,14 +382,18 @@ asio::awaitable<void> Scheduler::State::record(Uuid job, unsigned attempt, Attem
 asio::awaitable<void> Scheduler::State::end_leftovers()
 {
     const std::vector<Uuid>& jobs = store.recovered().jobs;
-    constexpr int scans = 100;
-    for (int scan = 0; scan < scans && !jobs.empty() && !stopping; ++scan) {
+    const Clock::time_point limit = Clock::now() + leftovers_limit;
+    for (bool first = true; !jobs.empty() && !stopping; first = false) {
         const std::vector<std::pair<pid_t, Uuid>> killed = kill_leftovers(jobs);
         if (killed.empty())
             co_return;
-        if (scan == 0)
+        if (first)
             for (const auto& [pid, job] : killed)
                 log::warning("process of a dead predecessor killed", {{"job", job}, {"pid", pid}});
+        if (Clock::now() >= limit) {
+            log::warning("processes of a dead predecessor cannot be killed, ignoring", {{"pids", pids_of(killed)}});
+            co_return;
+        }
         co_await changes.wait_until(Clock::now() + 20ms);
     }
 }

@@ -4,7 +4,6 @@
 #include "belayd/jobs/schema.hpp"
 #include "belayd/jobs/store_thread.hpp"
 
-#include <set>
 #include <utility>
 
 namespace belay::jobs {
@@ -168,20 +167,12 @@ asio::awaitable<std::optional<JobState>> Store::retry(Uuid job)
     co_return co_await state_->call(std::move(retry_job), WhenFull::try_anyway);
 }
 
-asio::awaitable<std::size_t> Store::cancel_orphans(std::vector<std::string> keep, std::string reason)
+asio::awaitable<std::size_t> Store::cancel_orphans(std::set<std::string> keep, std::string reason)
 {
     constexpr std::size_t step = 500; // in one transaction, so that none is long
-    const std::set<std::string> kept{keep.begin(), keep.end()};
-    std::size_t cancelled = 0;
-    for (;;) {
-        auto cancel_some = [kept, reason](StoreTables& tables, Time time) {
-            return tables.cancel_orphans(kept, reason, step, time);
-        };
-        const std::size_t some = co_await state_->call(std::move(cancel_some), WhenFull::try_anyway);
-        cancelled += some;
-        if (some < step)
-            co_return cancelled;
-    }
+    auto cancel_some = [keep = std::move(keep), reason = std::move(reason)](
+                           StoreTables& tables, Time time) { return tables.cancel_orphans(keep, reason, step, time); };
+    co_return co_await state_->call(std::move(cancel_some), WhenFull::try_anyway);
 }
 
 asio::awaitable<std::optional<Time>> Store::next_due(std::map<std::string, unsigned> room)

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -73,8 +74,8 @@ public:
     [[nodiscard]] asio::awaitable<Accepted> accept(NewEvent event);
 
     /**
-     * Claims up to `limit` due jobs, the longest enqueued first, and records an attempt of each as running.  None while
-     * the disk is full or below the floor.
+     * Claims up to `limit` due jobs, the longest enqueued first, and records an attempt of each as running; fewer if
+     * their bodies are large, but one at least.  None while the disk is full or below the floor.
      * @param room how many more jobs each hook may run; a hook that is not in it has no bound, 0 means none
      */
     [[nodiscard]] asio::awaitable<std::vector<ClaimedJob>> claim(
@@ -93,8 +94,8 @@ public:
     /** Queues a failed or cancelled job again, now. @return its state now; nothing if there is no such job. */
     [[nodiscard]] asio::awaitable<std::optional<JobState>> retry(Uuid job);
 
-    /** Cancels every queued job whose hook `keep` does not have. @return how many */
-    [[nodiscard]] asio::awaitable<std::size_t> cancel_orphans(std::vector<std::string> keep, std::string reason);
+    /** Cancels some of the queued jobs whose hook `keep` does not have. @return how many: 0 once there are none */
+    [[nodiscard]] asio::awaitable<std::size_t> cancel_orphans(std::set<std::string> keep, std::string reason);
 
     /** When the next queued job becomes due, of hooks that have room; nothing if none waits. */
     [[nodiscard]] asio::awaitable<std::optional<Time>> next_due(std::map<std::string, unsigned> room);

@@ -1,5 +1,6 @@
 #include "belayd/jobs/store_tables.hpp"
 
+#include "base/byte_size.hpp"
 #include "belayd/jobs/netstrings.hpp"
 
 #include <sqlite3.h>
@@ -13,6 +14,9 @@ namespace {
 
 /** So many delayed jobs of a hook become due in one claim at most: after a long stop it may be every one. */
 constexpr int promote_limit = 256;
+
+/** A claim that has more bodies than this in memory takes no further job. */
+constexpr Bytes claim_bytes = 64_MiB;
 
 JobState state_of(sqlite::Execution& row, int column)
 {
@@ -212,10 +216,12 @@ std::vector<ClaimedJob> StoreTables::claim(std::size_t limit, const std::map<std
             heads.push({*job, hook, room_of(room, *hook)});
     }
     std::vector<ClaimedJob> claimed;
-    while (claimed.size() < limit && !heads.empty()) {
+    Bytes bytes = 0;
+    while (claimed.size() < limit && bytes <= claim_bytes && !heads.empty()) {
         const Head head = heads.top();
         heads.pop();
         claimed.push_back(claim_job(head.job, now));
+        bytes += claimed.back().body.size();
         if (head.room > 1)
             if (const auto job = next_in_state(*head.hook, JobState::queued, head.job))
                 heads.push({*job, head.hook, head.room - 1});

@@ -19,6 +19,8 @@ constexpr Bytes batch_bytes = 8_MiB;
 
 constexpr Bytes queue_bytes = 64_MiB; // more bodies than this do not wait in memory
 
+constexpr const char* locked_reason = "the database is locked by another process";
+
 bool is_full(const sqlite::Error& error)
 {
     // SQLite says FULL for ENOSPC while it writes, IOERR for quotas and while it extends the shared memory.
@@ -150,6 +152,7 @@ void StoreThread::execute(StoreOperations batch, daemon::Heartbeat& heartbeat)
     {
         // The statements too: they read pages that are not in the cache, and spill when it is full.
         const daemon::Heartbeat::DiskWait wait{heartbeat};
+        locked_ = false;
         if (!commit_together(batch))
             commit_singly(batch);
     }
@@ -193,6 +196,10 @@ void StoreThread::commit_one(StoreOperation& operation, Time time)
         operation.error = unavailable(health_.reason());
         return;
     }
+    if (locked_) { // each further try would wait as long as the first: PRAGMA busy_timeout
+        operation.error = unavailable(locked_reason);
+        return;
+    }
     try {
         tables_->begin();
         operation.run(*tables_, time);
@@ -200,7 +207,8 @@ void StoreThread::commit_one(StoreOperation& operation, Time time)
     } catch (const sqlite::Error& e) {
         tables_->rollback();
         handle(e);
-        operation.error = is_of_the_operation(e) ? std::current_exception() : unavailable(e.what());
+        operation.error =
+            is_of_the_operation(e) ? std::current_exception() : unavailable(locked_ ? locked_reason : e.what());
     } catch (const std::exception&) {
         tables_->rollback();
         operation.error = std::current_exception();
@@ -224,6 +232,7 @@ void StoreThread::handle(const sqlite::Error& error)
     if (is_of_the_operation(error))
         return;
     if (error.primary() == SQLITE_BUSY || error.primary() == SQLITE_LOCKED) {
+        locked_ = true;
         log::warning("another process has locked the database, retrying", {{"path", limits_.path}});
     } else if (is_full(error)) {
         if (health_.available())

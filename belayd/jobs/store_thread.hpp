@@ -92,6 +92,7 @@ private:
     // The rest is confined to the thread.
     std::optional<StoreTables> tables_;
     std::set<std::string> queued_hooks_; // of the batch
+    bool locked_ = false;                // by another process, while the batch ran
     Bytes page_size_ = 0;
     Bytes wal_bytes_ = 0; // set by SQLite's hook after each commit
     Bytes checkpoint_at_ = checkpoint_bytes;

@@ -17,9 +17,6 @@ namespace belay::jobs {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::AssertionFailure;
-using testing::AssertionResult;
-using testing::AssertionSuccess;
 
 /** Runs `body` in a child process, which ends without any clean-up. @return its exit status, or 128 + signal */
 int in_child(const std::function<int()>& body)
@@ -39,17 +36,6 @@ int in_child(const std::function<int()>& body)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-AssertionResult waits_until(const std::function<bool()>& condition)
-{
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline)
-            return AssertionFailure() << "not within 20 s";
-        std::this_thread::sleep_for(5ms);
-    }
-    return AssertionSuccess();
-}
-
 struct StoreFaultsTest : StoreFixture {
     void SetUp() override {}
 
@@ -63,15 +49,6 @@ struct StoreFaultsTest : StoreFixture {
             return e.what();
         }
         return "";
-    }
-
-    void execute(const std::string& sql)
-    {
-        sqlite3* database = nullptr;
-        ASSERT_EQ(::sqlite3_open(options.path.c_str(), &database), SQLITE_OK);
-        EXPECT_EQ(::sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-            << ::sqlite3_errmsg(database);
-        ::sqlite3_close(database);
     }
 
     /** Overwrites `size` bytes of the database. */
@@ -91,7 +68,7 @@ struct StoreFaultsTest : StoreFixture {
         };
         const auto before = read();
         action();
-        EXPECT_EQ(read(), before);
+        EXPECT_TRUE(read() == before) << "the database has changed"; // not EXPECT_EQ, which shows it
     }
 };
 
@@ -235,6 +212,37 @@ TEST_F(StoreFaultsTest, AcknowledgesNothingMoreAfterTheSyncOfACheckpointFailed)
     EXPECT_THROW(accept(event("a")), StoreUnavailable);
     store.reset();
     EXPECT_EQ(failures.size(), 1U);
+}
+
+TEST_F(StoreFaultsTest, LeavesTheLogAloneWhenItClosesAfterASyncFailed)
+{
+    const FailingVfs vfs;
+    open();
+    for (int i = 0; i < 3; ++i)
+        accept(event("a"));
+    FailingVfs::fail_syncs(true);
+    EXPECT_THROW(accept(event("a")), StoreUnavailable);
+    FailingVfs::fail_syncs(false); // a checkpoint would succeed, with pages that may never have reached the disk
+    const auto wal = options.path + "-wal";
+    const auto logged = std::filesystem::file_size(wal);
+    expect_untouched_by([this] { store.reset(); });
+    ASSERT_TRUE(std::filesystem::exists(wal));
+    EXPECT_EQ(std::filesystem::file_size(wal), logged);
+    open();
+    EXPECT_GE(count(JobState::queued), 3U);
+    store.reset();
+}
+
+TEST_F(StoreFaultsTest, FailsWhenItsFileSystemIsGone)
+{
+    open();
+    accept(event("a"));
+    std::filesystem::rename(options.path, options.path + ".gone"); // as an unmount: statvfs(2) does not find it
+    EXPECT_TRUE(waits_until([this] { return !store->unavailable().empty(); }));
+    EXPECT_NE(store->unavailable().find("statvfs"), std::string::npos) << store->unavailable();
+    EXPECT_THROW(accept(event("a")), StoreUnavailable);
+    store->close();
+    EXPECT_EQ(failures, std::vector<std::string>{store->unavailable()}) << "and asks for the exit once";
 }
 
 TEST_F(StoreFaultsTest, StopsAtTheFreeSpaceFloorAndRecovers)

@@ -6,10 +6,13 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -40,6 +43,18 @@ public:
 private:
     std::filesystem::path path_;
 };
+
+/** Waits for something that another thread or process does. */
+inline testing::AssertionResult waits_until(const std::function<bool()>& condition)
+{
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > deadline)
+            return testing::AssertionFailure() << "not within 30 s";
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    return testing::AssertionSuccess();
+}
 
 /** The loop of this thread, which outlives the store's: that may be about to leave post() when the result is there. */
 inline asio::io_context& caller_loop()
@@ -156,6 +171,16 @@ struct StoreFixture : testing::Test {
         ::sqlite3_finalize(statement);
         ::sqlite3_close(database);
         return value;
+    }
+
+    /** Changes something beside the store. */
+    void execute(const std::string& sql)
+    {
+        sqlite3* database = nullptr;
+        ASSERT_EQ(::sqlite3_open(options.path.c_str(), &database), SQLITE_OK);
+        EXPECT_EQ(::sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+            << ::sqlite3_errmsg(database);
+        ::sqlite3_close(database);
     }
 };
 

@@ -245,7 +245,13 @@ TEST_F(StoreTest, CancelsWhatIsQueuedForHooksThatAreGone)
     accept_all(std::move(events));
     EXPECT_TRUE(finish(claim(1, {{"kept", 0}}).at(0), Outcome::exited, {JobState::queued, now() + 1h, ""}));
     const auto running = claim(1, {{"kept", 0}}).at(0);
-    EXPECT_EQ(await(store->cancel_orphans({"kept"}, "its hook is gone")), 1195U);
+    const auto cancel_some = [this] { return await(store->cancel_orphans({"kept"}, "its hook is gone")); };
+    std::size_t cancelled = 0;
+    int steps = 0;
+    for (std::size_t some = cancel_some(); some != 0; some = cancel_some(), ++steps)
+        cancelled += some;
+    EXPECT_EQ(cancelled, 1195U);
+    EXPECT_GE(steps, 3) << "no transaction is long";
     EXPECT_EQ(count(JobState::queued), 4U);
     EXPECT_EQ(count(JobState::cancelled), 1195U);
     EXPECT_EQ(query("SELECT DISTINCT reason FROM jobs WHERE state = 'cancelled'"), "its hook is gone");
