@@ -1,7 +1,7 @@
 """The real belayd as a service: starts under fire, answers on the side thread, reports, watchdog, forced ends."""
-import ctypes
+import concurrent.futures
+import http.client
 import os
-import pathlib
 import random
 import shutil
 import signal
@@ -9,39 +9,12 @@ import time
 import unittest
 
 from tests.integration.harness import Belayd, TestCase, fetch, hook, wait_until
+from tests.integration.stopped_threads import StoppedThreads
 
 HANDLED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 CLEAN = "leak check clean: 0 threads, 0 descriptors, 0 children left"
+STOPS = int(os.environ.get("BELAY_STOPS", "5"))
 STARTS = int(os.environ.get("BELAY_STARTS", "50"))
-
-PTRACE_CONT, PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 7, 17, 0x4206, 0x4207
-WALL = 0x40000000
-
-
-class StoppedThreads:
-    """Holds the threads of a process whose names begin with `prefix` still, as a wedge would, by ptrace(2)."""
-
-    def __init__(self, pid, prefix):
-        self.libc = ctypes.CDLL(None, use_errno=True)
-        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-        tasks = pathlib.Path(f"/proc/{pid}/task")
-        self.tids = [int(t.name) for t in tasks.iterdir() if (t / "comm").read_text().startswith(prefix)]
-
-    def call(self, request, tid):
-        if self.libc.ptrace(request, tid, None, None) != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error))
-
-    def __enter__(self):
-        for tid in self.tids:
-            self.call(PTRACE_SEIZE, tid)
-            self.call(PTRACE_INTERRUPT, tid)
-            os.waitpid(tid, WALL)
-        return self.tids
-
-    def __exit__(self, *_):
-        for tid in self.tids:
-            self.call(PTRACE_DETACH, tid)
 
 
 class Starts(TestCase):
@@ -101,6 +74,41 @@ class SideThread(TestCase):
         report = belayd.wait_record("status report")
         self.assertIn("1 hooks", str(report))
         belayd.stop()
+
+
+class Stops(TestCase):
+    PATHS = ("/api/v1/status", "/api/v1/jobs", "/api/v1/events", "/readyz", "/metrics", "/debug/threads")
+
+    def test_what_is_asked_while_it_stops_is_answered_or_closed(self):
+        """The control socket outlasts what it reports on: jobs, store and threads go away under its requests."""
+        for i in range(STOPS):
+            with self.subTest(i=i):
+                belayd = self.start(Belayd(hook("a", ["/bin/sleep", "1000"]), sections={
+                    "daemon": 'drain_timeout = "0s"\n'}))
+                job = belayd.post("a").json()["job"]
+                belayd.wait_job(job, "running")
+                paths = (*self.PATHS, f"/api/v1/jobs/{job}", f"/api/v1/jobs/{job}/output")
+                statuses = []
+                with concurrent.futures.ThreadPoolExecutor(len(paths)) as pool:
+                    asked = [pool.submit(self.ask_to_the_end, belayd.control, path, statuses) for path in paths]
+                    wait_until(lambda: len(statuses) >= len(paths), "the first answers")
+                    belayd.stop()
+                    for one in asked:
+                        one.result()
+                # 404 is said of an output between the end of its attempt and the commit that stores it.
+                self.assertLessEqual(set(statuses), {200, 404, 503})
+                self.assertEqual(len(belayd.records(CLEAN)), 1, belayd.log()[-3000:])
+
+    @staticmethod
+    def ask_to_the_end(endpoint, path, statuses):
+        """Asks until nobody listens any more."""
+        while True:
+            try:
+                statuses.append(fetch(endpoint, "GET", path).status)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return
+            except (OSError, http.client.HTTPException):
+                pass  # closed before it answered
 
 
 if __name__ == "__main__":

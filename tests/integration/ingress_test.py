@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import socket
+import sqlite3
 import stat
 import tempfile
 import unittest
@@ -176,6 +177,27 @@ run = ["/bin/echo", { payload = "/name" }]
         job = belayd.api("GET", "/jobs").json()["jobs"][0]["id"]
         belayd.wait_job(job, "succeeded")
         self.assertEqual(belayd.output(job)["stdout"], "$(id);`id`\n x\n")
+        belayd.stop()
+
+    def test_a_refusal_for_want_of_a_store_tells_nothing_of_it(self):
+        """Neither of a store that is known to be unavailable nor of one that turns out to be: no path, no SQLite."""
+        belayd = self.belayd(hook("a", ["/bin/true"]))
+        other = sqlite3.connect(belayd.base / "state" / "belay.db")
+        other.execute("BEGIN IMMEDIATE")
+        locked = belayd.post("a")
+        other.close()
+        belayd.wait_record("another process has locked the database, retrying")
+        self.assertEqual(belayd.post("a").status, 202)
+        belayd.sections["store"] = 'free_space_floor = "1024TiB"\n'
+        belayd.write_config(hook("a", ["/bin/true"]))
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        belayd.wait_record("free space is below the floor, accepting and starting nothing")
+        below = wait_until(lambda: (a := belayd.post("a")).status == 503 and a, "503 below the floor")
+        for answer in (locked, below):
+            self.assertEqual(answer.status, 503, answer)
+            self.assertEqual(answer.headers["Retry-After"], "5")
+            self.assertEqual(answer.json()["detail"], "events cannot be stored now; try again")
+            self.assertNotIn("belay.db", str(answer.headers) + answer.body.decode())
         belayd.stop()
 
     def test_unix_socket_listener_and_its_mode(self):

@@ -1,9 +1,12 @@
 """Reload is all or nothing, says why not, and disturbs nobody."""
+import concurrent.futures
 import json
 import signal
+import threading
 import unittest
 
 from tests.integration.harness import Belayd, TestCase, connect, fetch, hook, sign, wait_until
+from tests.integration.stopped_threads import StoppedThreads
 
 
 class Reload(TestCase):
@@ -119,6 +122,45 @@ class Reload(TestCase):
             response = kept.getresponse()
             self.assertEqual((response.status, json.loads(response.read())["state"]), (202, "queued"))
         kept.close()
+        belayd.stop()
+
+    def test_the_first_events_of_a_new_hook_run(self):
+        """While the http loops change over one by one: what the first of them accepts is no orphan to the scheduler."""
+        belayd = self.start(Belayd(hook("a", ["/bin/true"]), sections={
+            "daemon": 'drain_timeout = "5s"\nhttp_threads = 4\n'}))
+        address, headers = belayd.address("ingress"), {"X-Hub-Signature-256": sign(b"{}")}
+        accepted, statuses, done = [], set(), threading.Event()
+
+        def knock():
+            """Posts from before the hook is there, each time on the next loop; one of them does not answer."""
+            while not done.is_set():
+                try:
+                    answer = fetch(address, "POST", "/hooks/new", b"{}", headers, timeout=0.5)
+                except TimeoutError:
+                    continue
+                statuses.add(answer.status)
+                if answer.status == 202:
+                    accepted.append(answer.json()["job"])
+
+        belayd.write_config(hook("a", ["/bin/true"]) + hook("new", ["/bin/true"]))
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            try:
+                with StoppedThreads(belayd.pid, "http-3"):  # the reload waits for it
+                    knocking = [pool.submit(knock) for _ in range(4)]
+                    wait_until(lambda: statuses, "the first refusal")
+                    reload = pool.submit(belayd.api, "POST", "/reload")
+                    wait_until(lambda: len(accepted) >= 5, "events of the new hook")
+                    states = [belayd.wait_job(job, "succeeded", "cancelled")["state"] for job in accepted[:5]]
+                    self.assertFalse(reload.done())
+                self.assertEqual(reload.result().status, 200)
+            finally:
+                done.set()
+            for one in knocking:
+                one.result()
+        self.assertEqual(statuses, {404, 202})
+        self.assertEqual(set(states), {"succeeded"})
+        for job in accepted:
+            belayd.wait_job(job, "succeeded")
         belayd.stop()
 
 
