@@ -1,6 +1,6 @@
 #pragma once
-// The scheduler's inside: scheduler.cpp is its face to other threads, scheduler_state.cpp what runs on the runner's
-// loop.
+// The scheduler's inside: scheduler.cpp is its face to other threads; what runs on the runner's loop is in
+// scheduler_state.cpp, and what concerns one claimed job in scheduler_attempts.cpp.
 #include "base/task_group.hpp"
 #include "belayd/jobs/adopted_children.hpp"
 #include "belayd/jobs/attempt_metrics.hpp"
@@ -28,6 +28,8 @@ private:
 
 struct Scheduler::State : std::enable_shared_from_this<State> {
     using Clock = std::chrono::steady_clock;
+    static constexpr auto never = Clock::time_point::max();
+    static constexpr std::chrono::seconds store_retry{1}; // while it is unavailable
 
     /** A claimed job until its result is stored. */
     struct Entry {
@@ -60,6 +62,7 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     asio::awaitable<Clock::time_point> claim_due();
     asio::awaitable<std::vector<ClaimedJob>> claim(std::size_t limit);
     asio::awaitable<void> cancel_orphans();
+    asio::awaitable<void> pause(Clock::duration duration);
     asio::awaitable<void> reap_adopted();
     asio::awaitable<void> kill_strays();
     void admit(ClaimedJob job);
