@@ -337,9 +337,9 @@ LiveOutput AttemptRunner::output() const
     return {running_->out->captured(), running_->err->captured()};
 }
 
-const AttemptSpec& AttemptRunner::spec() const noexcept
+Time AttemptRunner::started() const noexcept
 {
-    return running_->spec;
+    return running_->started;
 }
 
 } // namespace belay::jobs

@@ -92,7 +92,7 @@ public:
     void kill(Stop why);
 
     [[nodiscard]] LiveOutput output() const;
-    [[nodiscard]] const AttemptSpec& spec() const noexcept;
+    [[nodiscard]] Time started() const noexcept;
 
 private:
     struct Running;

@@ -26,6 +26,11 @@ Scheduler::~Scheduler() = default;
 
 void Scheduler::start()
 {
+    start(std::vector<HandedAttempt>{});
+}
+
+void Scheduler::start(std::vector<HandedAttempt> resumed)
+{
     state_->store.on_queued([state = std::weak_ptr<State>{state_}](const std::vector<std::string>&) {
         const std::shared_ptr<State> scheduler = state.lock();
         if (!scheduler || scheduler->wake_posted.exchange(true))
@@ -37,7 +42,13 @@ void Scheduler::start()
             }
         });
     });
-    asio::post(state_->io, [state = state_] { state->start(); });
+    asio::post(
+        state_->io, [state = state_, resumed = std::move(resumed)]() mutable { state->start(std::move(resumed)); });
+}
+
+asio::awaitable<std::vector<HandedAttempt>> Scheduler::freeze(std::chrono::steady_clock::time_point deadline)
+{
+    return run_on(state_->io, state_->freeze(deadline));
 }
 
 asio::awaitable<void> Scheduler::apply(SchedulerRules rules)

@@ -14,6 +14,8 @@
 
 namespace belay::jobs {
 
+struct HandedAttempt;
+
 /** What the scheduler needs to know of a hook; a queued job is run by the present hook's rules. */
 struct HookRules {
     std::chrono::milliseconds timeout{600'000};
@@ -50,7 +52,7 @@ struct RunningAttempt {
  *
  * Also reaps what belayd adopted as child subreaper, and kills what a dead predecessor's attempts left running.
  *
- * Lifetime: borrows store and loop; stop() must have returned before it is destroyed.
+ * Lifetime: borrows store and loop; stop() or freeze() must have returned before it is destroyed.
  * Threads: confined to `runner`, the loop it is given; thread-safe where it says so.
  */
 class Scheduler {
@@ -64,6 +66,21 @@ public:
 
     /** Kills leftovers of recovered jobs, then begins to claim.  Thread-safe. */
     void start();
+
+    /** Likewise, but first goes on with what another has let go of, be it more than the rules now let run. */
+    void start(std::vector<HandedAttempt> resumed);
+
+    /**
+     * Lets go of what runs, for another Scheduler to start() with, in this process image or, after execve, in the
+     * next.  Nothing is claimed any more; what is on its way to or from the store is waited for.  When it has returned,
+     * nothing of this one runs: it may be destroyed, and stop() does nothing.  Meanwhile cancel() throws
+     * StoreUnavailable.  Not while drain() or stop() is under way.  Any executor.
+     *
+     * To undo it, start() a Scheduler with the same attempts: as the next image does.
+     * @throws std::runtime_error if the store has not taken the results by `deadline`: this one goes on by itself then
+     */
+    [[nodiscard]] asio::awaitable<std::vector<HandedAttempt>> freeze(
+        std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max());
 
     /** New rules from a reload.  Jobs of hooks that are gone are cancelled with that reason.  Any executor. */
     [[nodiscard]] asio::awaitable<void> apply(SchedulerRules rules);

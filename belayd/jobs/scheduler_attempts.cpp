@@ -33,12 +33,36 @@ void leave_output_out(AttemptResult& result, const std::string& reason)
     result.detail += (result.detail.empty() ? "" : "; ") + ("output not stored: " + reason);
 }
 
+/** Counts a call as long as it lasts; freeze() waits for its end. */
+struct Counted {
+    Counted(std::size_t& number, Changes& announced) : calls(number), changes(announced) { ++calls; }
+    ~Counted()
+    {
+        --calls;
+        changes.announce();
+    }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+    Counted(Counted&&) = delete;
+    Counted& operator=(Counted&&) = delete;
+
+    std::size_t& calls;
+    Changes& changes;
+};
+
 } // namespace
 
 Scheduler::State::Entry::Entry(
     ClaimedJob claimed, HookRules hook_rules, AttemptSpec spec, AdoptedChildren& adopted, const OomEvents& oom)
     : job(std::move(claimed)), rules(std::move(hook_rules)), runner(std::move(spec), adopted, oom),
       trace_id(trace_id_of(job.traceparent))
+{
+}
+
+Scheduler::State::Entry::Entry(HandedAttempt handed, AdoptedChildren& adopted, const OomEvents& oom)
+    : job(std::move(handed.job)), rules(std::move(handed.rules)), runner(std::move(handed.run), adopted, oom),
+      trace_id(trace_id_of(job.traceparent)), started(runner.started()), begun(handed.begun), resumed(true),
+      cancelled(handed.cancelled)
 {
 }
 
@@ -60,7 +84,11 @@ void Scheduler::State::admit(ClaimedJob job)
     }
 
     AttemptSpec spec = make_attempt_spec(job, hook->second, rules);
-    auto entry = std::make_unique<Entry>(std::move(job), hook->second, std::move(spec), adopted, oom);
+    begin(std::make_unique<Entry>(std::move(job), hook->second, std::move(spec), adopted, oom));
+}
+
+void Scheduler::State::begin(std::unique_ptr<Entry> entry)
+{
     Entry* const added = entry.get();
     entries[added->job.job] = std::move(entry);
     running = entries.size();
@@ -85,22 +113,28 @@ asio::awaitable<void> Scheduler::State::run_attempt(Entry* entry)
     const ClaimedJob& job = entry->job;
     AttemptMetrics::Hook& counted = metrics.of(job.hook);
     counted.running->Increment();
-    if (job.attempt == 1)
+    if (job.attempt == 1 && !entry->resumed)
         counted.queue_wait->Observe(std::chrono::duration<double>(now() - job.enqueued).count());
-    log::debug("attempt started", {{"job", job.job}, {"event", job.event}, {"hook", job.hook}, {"attempt", job.attempt},
-                                      {"trace_id", entry->trace_id}});
+    log::debug(entry->resumed ? "attempt resumed" : "attempt started",
+        {{"job", job.job}, {"event", job.event}, {"hook", job.hook}, {"attempt", job.attempt},
+            {"trace_id", entry->trace_id}});
 
-    const Clock::time_point begin = Clock::now();
-    AttemptResult result;
+    std::optional<AttemptResult> ended;
     std::string trouble;
     try {
-        result = (co_await entry->runner.run()).value();
+        ended = co_await entry->runner.run();
     } catch (const std::exception& e) {
         trouble = e.what();
     }
-    const double duration = seconds(Clock::now() - begin);
+    const double duration = seconds(Clock::now() - entry->begun);
     entry->ended = true;
     counted.running->Decrement();
+    if (trouble.empty() && !ended) { // in other hands
+        release_slot(*entry);
+        forget(*entry);
+        co_return;
+    }
+    AttemptResult result = std::move(ended).value_or(AttemptResult{});
 
     NextStep next;
     if (!trouble.empty()) { // no process, no memory, no descriptor: not the job's fault
@@ -127,7 +161,12 @@ asio::awaitable<void> Scheduler::State::run_attempt(Entry* entry)
 
     release_slot(*entry); // before the result is stored: the next claim shares its commit
     co_await record(job.job, job.attempt, std::move(result), std::move(next));
-    entries.erase(entries.find(job.job)); // `entry` and `job` with it
+    forget(*entry); // `job` with it
+}
+
+void Scheduler::State::forget(const Entry& entry)
+{
+    entries.erase(entries.find(entry.job.job));
     running = entries.size();
     wake(); // perhaps it is to run again
 }
@@ -191,6 +230,9 @@ asio::awaitable<void> Scheduler::State::record(Uuid job, unsigned attempt, Attem
 
 asio::awaitable<std::optional<JobState>> Scheduler::State::cancel(Uuid job)
 {
+    if (freezing)
+        throw StoreUnavailable{"belayd is being upgraded"};
+    const Counted counted{cancelling, changes};
     for (;;) {
         const auto found = entries.find(job);
         if (found == entries.end())

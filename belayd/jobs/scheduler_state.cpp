@@ -82,8 +82,10 @@ void Scheduler::State::show_hooks()
         (void)metrics.of(hook);
 }
 
-void Scheduler::State::start()
+void Scheduler::State::start(std::vector<HandedAttempt> resumed)
 {
+    for (HandedAttempt& attempt : resumed)
+        resume(std::move(attempt));
     tasks.spawn("dispatch", dispatch());
     tasks.spawn("reap adopted", reap_adopted());
 }
@@ -123,14 +125,18 @@ std::map<std::string, unsigned> Scheduler::State::room() const
 /** Looks for due jobs whenever something gives reason to: a commit that queued some, a free slot, a job's time. */
 asio::awaitable<void> Scheduler::State::dispatch()
 {
+    ending_leftovers = true;
     co_await end_leftovers();
+    ending_leftovers = false;
+    changes.announce(); // freeze() may wait for it
     bool available = true;
     while (!stopping) {
         woken = false;
         Clock::time_point next = never;
-        if (!paused && Clock::now() < not_before) {
+        const bool held = paused || freezing;
+        if (!held && Clock::now() < not_before) {
             next = not_before;
-        } else if (!paused) {
+        } else if (!held) {
             std::string trouble;
             try {
                 next = co_await claim_due();
@@ -155,14 +161,14 @@ asio::awaitable<Clock::time_point> Scheduler::State::claim_due()
     if (orphans_pending)
         co_await cancel_orphans();
     const std::size_t free = free_slots();
-    if (free == 0 || paused)
+    if (free == 0 || paused || freezing)
         co_return never;
     std::vector<ClaimedJob> claimed = co_await claim(free);
     const std::size_t count = claimed.size();
     for (ClaimedJob& job : claimed)
         admit(std::move(job));
     changes.announce(); // a drain may wait for the end of a claim
-    if (count >= free || paused)
+    if (count >= free || paused || freezing)
         co_return never;
     const std::optional<Time> due = co_await store.next_due(room());
     if (!due)
@@ -290,6 +296,8 @@ asio::awaitable<void> Scheduler::State::drain(
 
 asio::awaitable<void> Scheduler::State::stop()
 {
+    if (frozen)
+        co_return; // nothing runs, and our children are somebody else's attempts
     const auto has_ended = [](const auto& item) { return item.second->ended; };
     store.on_queued({});
     stopping = true;

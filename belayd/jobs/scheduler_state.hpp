@@ -4,6 +4,7 @@
 #include "base/task_group.hpp"
 #include "belayd/jobs/adopted_children.hpp"
 #include "belayd/jobs/attempt_metrics.hpp"
+#include "belayd/jobs/handed_attempt.hpp"
 #include "belayd/jobs/oom_events.hpp"
 #include "belayd/jobs/scheduler.hpp"
 
@@ -35,19 +36,23 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     struct Entry {
         Entry(
             ClaimedJob claimed, HookRules hook_rules, AttemptSpec spec, AdoptedChildren& adopted, const OomEvents& oom);
+        Entry(HandedAttempt handed, AdoptedChildren& adopted, const OomEvents& oom);
 
         ClaimedJob job; // without its body: that is the runner's
         HookRules rules;
         AttemptRunner runner;
         std::string trace_id;
         Time started = now();
+        Clock::time_point begun = Clock::now();
+        bool resumed = false; // another Scheduler began it
         bool cancelled = false;
         bool ended = false; // its slot is free; the result is being stored
     };
 
     State(asio::io_context& runner, Store& s, daemon::Metrics& m, SchedulerRules r);
 
-    void start();
+    void start(std::vector<HandedAttempt> resumed);
+    asio::awaitable<std::vector<HandedAttempt>> freeze(Clock::time_point deadline);
     asio::awaitable<void> apply(SchedulerRules new_rules);
     asio::awaitable<void> drain(Clock::time_point soft_deadline, std::function<void(std::size_t running)> report);
     asio::awaitable<std::optional<JobState>> cancel(Uuid job);
@@ -66,16 +71,21 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     asio::awaitable<void> reap_adopted();
     asio::awaitable<void> kill_strays();
     void admit(ClaimedJob job);
+    void begin(std::unique_ptr<Entry> entry);
+    void resume(HandedAttempt handed);
+    std::vector<HandedAttempt> detach();
     asio::awaitable<void> run_attempt(Entry* entry);
     asio::awaitable<void> hand_back(ClaimedJob job, NextStep next);
     asio::awaitable<void> record(Uuid job, unsigned attempt, AttemptResult result, NextStep next);
     NextStep decide(const Entry& entry, const AttemptResult& result);
     void release_slot(Entry& entry);
+    void forget(const Entry& entry);
     void show_hooks();
 
     [[nodiscard]] std::size_t free_slots() const;
     [[nodiscard]] std::map<std::string, unsigned> room() const;
     [[nodiscard]] bool idle() const { return entries.empty() && !claiming && handing_back == 0; }
+    [[nodiscard]] bool quiet() const { return idle() && !ending_leftovers && cancelling == 0; }
 
     asio::io_context& io;
     Store& store;
@@ -86,12 +96,16 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     std::mt19937_64 random{std::random_device{}()};
 
     Changes changes;
-    bool woken = false;           // look for jobs again
-    bool orphans_pending = true;  // jobs of hooks that are gone are to be cancelled
-    bool claiming = false;        // a claim is on its way to the store
+    bool woken = false;          // look for jobs again
+    bool orphans_pending = true; // jobs of hooks that are gone are to be cancelled
+    bool claiming = false;       // a claim is on its way to the store
+    bool ending_leftovers = false;
+    bool freezing = false;        // no claims, until it is frozen or goes on
+    bool frozen = false;          // what ran is in other hands
     bool hurried = false;         // no more patience
     bool stopping = false;        // all coroutines are to end
     std::size_t handing_back = 0; // claimed too late
+    std::size_t cancelling = 0;   // calls of cancel()
     std::size_t used_slots = 0;
     std::map<std::string, unsigned> used_by_hook;
     Clock::time_point not_before{};    // no claim until then: processes cannot be started
