@@ -31,6 +31,10 @@ public:
     Belayd(daemon::Core& core, CommandLine command_line, config::Config config,
         std::shared_ptr<const hooks::HookTable> hooks);
     ~Belayd() override;
+    Belayd(const Belayd&) = delete;
+    Belayd& operator=(const Belayd&) = delete;
+    Belayd(Belayd&&) = delete;
+    Belayd& operator=(Belayd&&) = delete;
 
     void start() override;
     asio::awaitable<daemon::ReloadVerdict> reload() override;

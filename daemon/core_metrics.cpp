@@ -8,6 +8,7 @@ using Families = std::vector<prometheus::MetricFamily>;
 void add_lifecycle(Families& out, const Lifecycle::View& view)
 {
     std::vector<Sample> states;
+    states.reserve(all_states.size());
     for (const State state : all_states)
         states.push_back({{{"state", std::string{to_string(state)}}}, state == view.state ? 1.0 : 0.0});
     out.push_back(gauge_family("belay_state", "1 for the state the daemon is in.", std::move(states)));

@@ -110,8 +110,8 @@ asio::awaitable<void> Listener::accept_loop()
 
 Listener::Ended::~Ended()
 {
-    listener.ended_ = true;
-    listener.pause_.cancel();
+    listener_.ended_ = true;
+    listener_.pause_.cancel();
 }
 
 /** Returns EAGAIN when nothing waits any more, 0 when the batch is full, else the errno of a shortage. */

@@ -43,9 +43,17 @@ public:
     void close() noexcept;
 
 private:
-    struct Ended { // when it goes, the accept loop has ended
-        Listener& listener;
+    class Ended { // when it goes, the accept loop has ended
+    public:
+        explicit Ended(Listener& listener) noexcept : listener_(listener) {}
         ~Ended();
+        Ended(const Ended&) = delete;
+        Ended& operator=(const Ended&) = delete;
+        Ended(Ended&&) = delete;
+        Ended& operator=(Ended&&) = delete;
+
+    private:
+        Listener& listener_;
     };
 
     [[nodiscard]] asio::awaitable<void> accept_loop();

@@ -26,9 +26,8 @@ const std::string* find(const Parameters& parameters, std::string_view name)
 std::optional<unsigned> parse_number(std::string_view text, unsigned highest)
 {
     unsigned value = 0;
-    const auto* end = text.data() + text.size();
-    const auto result = std::from_chars(text.data(), end, value);
-    if (result.ec != std::errc{} || result.ptr != end || value < 1 || value > highest)
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || value < 1 || value > highest)
         return std::nullopt;
     return value;
 }

@@ -211,10 +211,9 @@ http::Response unavailable(std::string_view why)
     return response;
 }
 
-/** `changeable` may change while the endpoint is suspended: it gets a copy. */
-Answer answer(Endpoint endpoint, const Sources& changeable, const http::Request& request)
+/** @param sources a copy: they may change while the endpoint is suspended */
+Answer answer(Endpoint endpoint, Sources sources, const http::Request& request)
 {
-    const Sources sources = changeable;
     if (sources.core == nullptr || sources.store == nullptr || sources.reader == nullptr ||
         sources.scheduler == nullptr)
         co_return unavailable("belayd is starting or stopping");

@@ -124,7 +124,7 @@ std::vector<Section> make_sections()
             {
                 text_setting<C>("url", member(&C::store_url), fault_in_store_url),
                 duration_setting<C>("retention", member(&C::retention), 1s, 36'500 * day),
-                size_setting<C>("free_space_floor", member(&C::free_space_floor), 0, 1024 * 1024 * 1024_MiB),
+                size_setting<C>("free_space_floor", member(&C::free_space_floor), 0, 1024 * 1024_MiB * 1024),
             }},
         {"runner",
             {

@@ -153,6 +153,7 @@ std::string to_toml(std::string_view text)
 std::string to_toml(const std::vector<std::string>& texts)
 {
     std::vector<std::string> quoted;
+    quoted.reserve(texts.size());
     for (const auto& text : texts)
         quoted.push_back(to_toml(std::string_view{text}));
     return fmt::format("[{}]", fmt::join(quoted, ", "));

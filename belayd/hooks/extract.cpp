@@ -84,10 +84,8 @@ public:
 private:
     std::optional<std::string> find_in_payload(const std::string& pointer)
     {
-        if (!payload_)
-            parse_payload();
         boost::system::error_code missing;
-        const json::value* value = payload_->find_pointer(pointer, missing);
+        const json::value* value = payload().find_pointer(pointer, missing);
         if (!value)
             return std::nullopt;
         if (const auto* string = value->if_string())
@@ -97,16 +95,19 @@ private:
         return text;
     }
 
-    void parse_payload()
+    const json::value& payload()
     {
+        if (payload_)
+            return *payload_;
         json::parse_options options;
         options.max_depth = max_json_depth;
         boost::system::error_code error;
-        payload_ = json::parse({request_.body.data(), request_.body.size()}, error, &memory_, options);
+        payload_.emplace(json::parse({request_.body.data(), request_.body.size()}, error, &memory_, options));
         if (error == json::error::too_deep)
             refuse(400, fmt::format("the body is nested more than {} levels deep", max_json_depth));
         if (error)
             refuse(400, "the body is not JSON: let the sender use the content type application/json");
+        return *payload_;
     }
 
     std::optional<std::string> find_in_query(std::string_view name) const

@@ -70,10 +70,10 @@ class SuitesTest(unittest.TestCase):
         self.assertTrue(select.select([pidfd], [], [], DEADLINE)[0], "what the test had started is still there")
 
     def test_what_exceeds_the_time_of_the_run_is_ended_and_failed(self):
-        runner, started = self.start("--minutes", "0.2", "crash", "integration-address")
+        runner, started = self.start("--minutes", "0.3", "crash", "integration-address")
         lines = runner.communicate(timeout=DEADLINE)[0].splitlines()
         self.assertEqual((runner.returncode, lines[-1]), (1, "1 passed, 3 failed, 0 skipped"), lines)
-        why = "the run's 0.2 minutes were over"
+        why = "the run's 0.3 minutes were over"
         for failure in (f"b_test: killed: {why}", f"c_test: did not run: {why}", f"integration-address: did not run: {why}"):
             self.assertIn(f"FAILED: {failure}", lines)
         self.assert_ended(started)
