@@ -1,18 +1,21 @@
 #include "daemon/leak_check.hpp"
 
+#include "daemon/thread_creators.hpp"
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -53,13 +56,17 @@ std::string first_line(const std::string& path)
 
 using NameOf = int (*)(int, sockaddr*, socklen_t*);
 
-/** "127.0.0.1:9080"; nothing for what is no internet socket. */
+/** "127.0.0.1:9080", "unix:/run/belay/control.sock"; nothing for what is no socket, or has no name. */
 std::optional<std::string> endpoint(int fd, NameOf name_of)
 {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     if (name_of(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
         return std::nullopt;
+    if (address.ss_family == AF_UNIX) {
+        const std::string_view path{reinterpret_cast<const sockaddr_un&>(address).sun_path};
+        return path.empty() ? std::nullopt : std::optional{fmt::format("unix:{}", path)};
+    }
     std::array<char, INET6_ADDRSTRLEN> text{};
     if (address.ss_family == AF_INET) {
         const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
@@ -83,17 +90,23 @@ std::string describe_descriptor(int fd)
     if (const auto local = endpoint(fd, ::getsockname))
         text += " " + *local;
     if (const auto peer = endpoint(fd, ::getpeername))
-        text += " to " + *peer;
+        return text + " to " + *peer;
+    ucred peer{};
+    socklen_t size_of_peer = sizeof peer;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size_of_peer) == 0 && peer.pid > 0) // of a unix socket
+        text += fmt::format(" to process {}", peer.pid);
     return text;
 }
 
 /** "child 4711 (sleep), state Z": the command line of a zombie is gone, its name is not. */
-std::string describe_child(pid_t pid)
+std::string describe_child(pid_t pid, pid_t parent)
 {
     const std::string path = fmt::format("/proc/{}/", pid);
     const std::string stat = first_line(path + "stat"); // proc(5): pid (comm) state …
     const auto name_end = stat.rfind(')');
     std::string text = fmt::format("child {} ({})", pid, first_line(path + "comm"));
+    if (parent != ::getpid())
+        text += fmt::format(" of child {}", parent);
     if (name_end != std::string::npos && name_end + 2 < stat.size())
         text += fmt::format(", state {}", stat[name_end + 2]);
     std::string command = first_line(path + "cmdline");
@@ -106,7 +119,7 @@ Census added(Census now, const Census& before)
 {
     std::erase_if(now.threads, [&before](pid_t tid) { return before.threads.contains(tid); });
     std::erase_if(now.descriptors, [&before](const auto& entry) { return before.descriptors.contains(entry.first); });
-    std::erase_if(now.children, [&before](pid_t pid) { return before.children.contains(pid); });
+    std::erase_if(now.children, [&before](const auto& entry) { return before.children.contains(entry.first); });
     return now;
 }
 
@@ -117,23 +130,40 @@ std::vector<Leak> describe_leaks(const Census& left, const std::vector<ThreadRec
         leaks.push_back({Leak::Kind::thread, describe_thread(tid, known), stack_of(tid)});
     for (const auto& [fd, target] : left.descriptors)
         leaks.push_back({Leak::Kind::descriptor, fmt::format("fd {} → {}", fd, target), {}});
-    for (const pid_t pid : left.children)
-        leaks.push_back({Leak::Kind::child, describe_child(pid), {}});
+    for (const auto& [pid, parent] : left.children)
+        leaks.push_back({Leak::Kind::child, describe_child(pid, parent), {}});
     return leaks;
+}
+
+/** The children of each thread of a process, and theirs.  Needs CONFIG_PROC_CHILDREN, which distributions set; where it
+ *  is missing no child is seen. */
+void add_children(pid_t parent, std::map<pid_t, pid_t>& children)
+try {
+    const std::string tasks = fmt::format("/proc/{}/task", parent);
+    for_each_number(tasks.c_str(), [&](pid_t tid) {
+        std::ifstream list{fmt::format("{}/{}/children", tasks, tid)};
+        for (pid_t child = 0; list >> child;)
+            if (children.emplace(child, parent).second)
+                add_children(child, children);
+    });
+} catch (const std::system_error&) { // it has ended meanwhile
 }
 
 } // namespace
 
+std::set<pid_t> thread_ids()
+{
+    std::set<pid_t> ids;
+    for_each_number("/proc/self/task", [&ids](pid_t tid) { ids.insert(tid); });
+    return ids;
+}
+
 Census take_census()
 {
     Census census;
-    for_each_number("/proc/self/task", [&census](pid_t tid) { census.threads.insert(tid); });
+    census.threads = thread_ids();
     for_each_number("/proc/self/fd", [&census](int fd) { census.descriptors.emplace(fd, describe_descriptor(fd)); });
-    for (const pid_t tid : census.threads) {
-        // Needs CONFIG_PROC_CHILDREN, which distributions set; where it is missing no child is seen.
-        std::ifstream children{fmt::format("/proc/self/task/{}/children", tid)};
-        census.children.insert(std::istream_iterator<pid_t>{children}, std::istream_iterator<pid_t>{});
-    }
+    add_children(::getpid(), census.children);
     return census;
 }
 
@@ -155,12 +185,22 @@ std::vector<Leak> find_leaks(const Census& before, const Threads& threads, std::
 std::string describe_thread(pid_t tid, const std::vector<ThreadRecord>& known)
 {
     const auto record = std::find_if(known.begin(), known.end(), [tid](const auto& r) { return r.tid == tid; });
-    std::string text = record != known.end() ? fmt::format("thread {} (tid {}) created at {}", record->name, tid,
-                                                   describe(record->creator))
-                                             : fmt::format("thread {} (tid {}) not created by daemon::Threads",
-                                                   first_line(fmt::format("/proc/self/task/{}/comm", tid)), tid);
+    const bool ours = record != known.end();
+    const std::string creator = ours ? describe(record->creator) : describe_creator(tid);
+    const std::string text = fmt::format("thread {} (tid {}) {}{}", ours ? record->name : thread_name(tid), tid,
+        creator.empty() ? "not created by daemon::Threads" : "created at ", creator);
     const std::string channel = wait_channel(tid);
     return channel.empty() ? text : text + ", in " + channel;
+}
+
+std::string describe_creator(pid_t tid)
+{
+    return fmt::format("{}", fmt::join(creator_of(tid), " < "));
+}
+
+std::string thread_name(pid_t tid)
+{
+    return first_line(fmt::format("/proc/self/task/{}/comm", tid));
 }
 
 std::string wait_channel(pid_t tid)

@@ -16,8 +16,8 @@ namespace belay::daemon {
 /** What a process holds that it must give back: read from /proc/self/task, /proc/self/fd and its children. */
 struct Census {
     std::set<pid_t> threads;
-    std::map<int, std::string> descriptors; ///< number → what readlink says, and both ends of an internet socket
-    std::set<pid_t> children;               ///< of every thread, not yet reaped ones included
+    std::map<int, std::string> descriptors; ///< number → what readlink says, and both ends of a socket
+    std::map<pid_t, pid_t> children;        ///< and theirs → the parent; not yet reaped ones included
 };
 
 [[nodiscard]] Census take_census();
@@ -37,8 +37,18 @@ struct Leak {
 [[nodiscard]] std::vector<Leak> find_leaks(
     const Census& before, const Threads& threads, std::chrono::milliseconds patience = std::chrono::milliseconds{100});
 
+/** The threads of this process. */
+[[nodiscard]] std::set<pid_t> thread_ids();
+
+/** As the kernel has it. */
+[[nodiscard]] std::string thread_name(pid_t tid);
+
 /** "thread http-0 (tid 123) created at daemon/x.cpp:12, in futex_wait": also for reports of healthy threads. */
 [[nodiscard]] std::string describe_thread(pid_t tid, const std::vector<ThreadRecord>& known);
+
+/** Of a thread that daemon::Threads does not know: "function+0x12 (module) < …", the stack that created it; "" if
+ * nobody recorded that. */
+[[nodiscard]] std::string describe_creator(pid_t tid);
 
 /** The kernel function a thread sleeps in; "" if it runs, or the kernel does not tell. */
 [[nodiscard]] std::string wait_channel(pid_t tid);

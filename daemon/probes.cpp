@@ -7,9 +7,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <sstream>
+#include <string>
+#include <utility>
 
 namespace belay::daemon {
 namespace {
@@ -22,22 +27,53 @@ double seconds(Clock::duration duration)
     return std::chrono::duration<double>{duration}.count();
 }
 
-/** utime + stime, fields 14 and 15 of proc_pid_stat(5). */
-double cpu_seconds(pid_t tid)
+/** The fields of proc_pid_stat(5) behind the name, which may hold anything; the first is number 3. */
+class Stat {
+public:
+    explicit Stat(pid_t tid)
+    {
+        std::ifstream file{fmt::format("/proc/self/task/{}/stat", tid)};
+        const std::string text{std::istreambuf_iterator<char>{file}, {}};
+        const auto name_end = text.rfind(')');
+        if (name_end == std::string::npos)
+            return;
+        std::istringstream rest{text.substr(name_end + 1)};
+        fields_.assign(std::istream_iterator<std::string>{rest}, {});
+    }
+
+    /** utime + stime */
+    [[nodiscard]] double cpu_seconds() const { return ticks(14) + ticks(15); }
+
+    /** Since it was started. */
+    [[nodiscard]] double age_seconds() const
+    {
+        timespec now{};
+        ::clock_gettime(CLOCK_BOOTTIME, &now);
+        return std::max(0.0, static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9 - ticks(22));
+    }
+
+private:
+    [[nodiscard]] double ticks(std::size_t field) const
+    {
+        return field - 3 < fields_.size() ? std::stod(fields_[field - 3]) / static_cast<double>(::sysconf(_SC_CLK_TCK))
+                                          : 0;
+    }
+
+    std::vector<std::string> fields_;
+};
+
+json::object describe(std::string name, pid_t tid, std::string creator)
 {
-    std::ifstream file{fmt::format("/proc/self/task/{}/stat", tid)};
-    const std::string stat{std::istreambuf_iterator<char>{file}, {}};
-    const auto name_end = stat.rfind(')'); // a thread's name may hold anything, spaces included
-    if (name_end == std::string::npos)
-        return 0;
-    std::istringstream rest{stat.substr(name_end + 1)};
-    std::string skipped;
-    for (int field = 3; field < 14; ++field)
-        rest >> skipped;
-    double user = 0;
-    double system = 0;
-    rest >> user >> system;
-    return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+    const Stat stat{tid};
+    return {
+        {"name", std::move(name)},
+        {"tid", tid},
+        {"creator", std::move(creator)},
+        {"age_seconds", stat.age_seconds()},
+        {"cpu_seconds", stat.cpu_seconds()},
+        {"wchan", wait_channel(tid)},
+        {"stack", json::value_from(stack_of(tid))},
+    };
 }
 
 } // namespace
@@ -77,17 +113,15 @@ http::Response readyz(const Readiness& readiness)
 http::Response debug_threads(const std::vector<ThreadRecord>& running, Clock::time_point now)
 {
     json::array threads;
-    for (const auto& thread : running)
-        threads.push_back({
-            {"name", thread.name},
-            {"tid", thread.tid},
-            {"creator", describe(thread.creator)},
-            {"age_seconds", seconds(now - thread.started)},
-            {"cpu_seconds", cpu_seconds(thread.tid)},
-            {"heartbeat_age_seconds", seconds(thread.heartbeat->age(now))},
-            {"wchan", wait_channel(thread.tid)},
-            {"stack", json::value_from(stack_of(thread.tid))},
-        });
+    std::set<pid_t> others = thread_ids();
+    for (const auto& thread : running) {
+        others.erase(thread.tid);
+        json::object described = describe(thread.name, thread.tid, describe(thread.creator));
+        described["heartbeat_age_seconds"] = seconds(thread.heartbeat->age(now));
+        threads.push_back(std::move(described));
+    }
+    for (const pid_t tid : others)
+        threads.push_back(describe(thread_name(tid), tid, describe_creator(tid)));
     return http::json_response(200, json::serialize(threads));
 }
 

@@ -18,7 +18,8 @@ namespace belay::daemon {
 /** /readyz: 200 if there is no reason, else 503 with the reasons. */
 [[nodiscard]] http::Response readyz(const Readiness& readiness);
 
-/** /debug/threads: name, tid, creator, age, CPU time, wait channel and stack of each. */
+/** /debug/threads: name, tid, creator, age, CPU time, wait channel and stack of each; of `running` the heartbeat too,
+ *  and what libraries started comes after them. */
 [[nodiscard]] http::Response debug_threads(const std::vector<ThreadRecord>& running, Heartbeat::Clock::time_point now);
 
 } // namespace belay::daemon

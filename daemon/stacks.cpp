@@ -18,7 +18,6 @@
 #include <ctime>
 #include <filesystem>
 #include <mutex>
-#include <span>
 
 namespace belay::daemon {
 namespace {
@@ -102,15 +101,6 @@ std::string describe_frame(void* address)
     return fmt::format("{}+{:#x} ({})", demangle(found.dli_sname), offset_from(found.dli_saddr), module);
 }
 
-std::vector<std::string> describe(std::span<void* const> frames)
-{
-    std::vector<std::string> lines;
-    lines.reserve(frames.size());
-    for (void* const frame : frames)
-        lines.push_back(describe_frame(frame));
-    return lines;
-}
-
 } // namespace
 
 int stack_signal() noexcept
@@ -135,13 +125,22 @@ void prepare_stacks()
     shared.prepared = true;
 }
 
+std::vector<std::string> describe_frames(std::span<void* const> frames)
+{
+    std::vector<std::string> lines;
+    lines.reserve(frames.size());
+    for (void* const frame : frames)
+        lines.push_back(describe_frame(frame));
+    return lines;
+}
+
 std::vector<std::string> stack_of(pid_t tid)
 {
     Exchange& shared = exchange();
     const std::scoped_lock lock{shared.one_at_a_time};
     if (tid == ::gettid()) {
         const int size = ::backtrace(shared.frames.data(), max_frames);
-        return describe(std::span{shared.frames}.first(static_cast<std::size_t>(size)));
+        return describe_frames(std::span{shared.frames}.first(static_cast<std::size_t>(size)));
     }
     if (!shared.prepared || shared.step != Exchange::Step::idle) // the latter: a handler that never returned
         return {};
@@ -156,7 +155,7 @@ std::vector<std::string> stack_of(pid_t tid)
     }
     constexpr std::size_t handler_frames = 2; // the handler and the kernel's trampoline
     const auto frames = std::span{shared.frames}.first(static_cast<std::size_t>(shared.size));
-    auto lines = describe(frames.subspan(std::min(handler_frames, frames.size())));
+    auto lines = describe_frames(frames.subspan(std::min(handler_frames, frames.size())));
     shared.step = Exchange::Step::idle;
     return lines;
 }

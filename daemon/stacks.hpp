@@ -1,6 +1,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,5 +21,8 @@ void prepare_stacks();
  * where it cannot be had: the thread is gone, blocks the signal, or prepare_stacks() was not called.  Thread-safe.
  */
 [[nodiscard]] std::vector<std::string> stack_of(pid_t tid);
+
+/** One line for each address that backtrace(3) wrote, "function+0x12 (module)". */
+[[nodiscard]] std::vector<std::string> describe_frames(std::span<void* const> frames);
 
 } // namespace belay::daemon

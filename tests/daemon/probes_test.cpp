@@ -1,10 +1,16 @@
 #include "daemon/probes.hpp"
 #include "daemon/stacks.hpp"
 
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <future>
+#include <string>
+#include <thread>
+#include <vector>
 
 namespace belay::daemon {
 namespace {
@@ -60,6 +66,40 @@ TEST(Probes, DebugThreadsTellsCreatorAndStack)
 #ifndef __SANITIZE_THREAD__ // it holds a signal back while a thread waits for a futex
     EXPECT_THAT(answer.body, HasSubstr(R"("stack":[")"));
 #endif
+}
+
+TEST(Probes, DebugThreadsShowsWhatALibraryStarted)
+{
+    prepare_stacks();
+    Threads threads;
+    std::promise<pid_t> started;
+    std::promise<void> release;
+    std::thread library{[&] {
+        ::pthread_setname_np(::pthread_self(), "library");
+        started.set_value(::gettid());
+        release.get_future().wait();
+    }};
+    const pid_t tid = started.get_future().get();
+    const auto answer = debug_threads(threads.running(), Heartbeat::Clock::now());
+    release.set_value();
+    library.join();
+    std::vector<std::string> names;
+    const boost::json::value listed = boost::json::parse(answer.body);
+    for (const auto& value : listed.as_array()) {
+        const auto& thread = value.as_object();
+        names.emplace_back(thread.at("name").as_string());
+        if (thread.at("tid").as_int64() != tid)
+            continue;
+        EXPECT_EQ(names.back(), "library");
+        EXPECT_FALSE(thread.contains("heartbeat_age_seconds"));
+        EXPECT_GE(thread.at("age_seconds").as_double(), 0);
+        EXPECT_LT(thread.at("age_seconds").as_double(), 600);
+#ifndef __clang__ // thread_interposer.cpp is not linked
+        EXPECT_THAT(std::string{thread.at("creator").as_string()}, HasSubstr("std::thread::_M_start_thread("));
+#endif
+    }
+    EXPECT_THAT(names, ::testing::Contains("library"));
+    EXPECT_GE(names.size(), 2U) << "and main";
 }
 
 } // namespace
