@@ -39,6 +39,7 @@ public:
     [[nodiscard]] static asio::awaitable<void> serve(std::unique_ptr<Connection> connection);
 
     [[nodiscard]] const ListenerTag& listener() const noexcept { return listener_; }
+    [[nodiscard]] bool draining() const noexcept { return draining_; }
 
     // Called by the loop:
     void enforce_deadline(Clock::time_point now) noexcept;

@@ -77,13 +77,13 @@ Listener::Listener(
 {
 }
 
-void Listener::start()
+void Listener::start(std::shared_ptr<Listener> self)
 {
     ended_ = false;
-    loops_.front()->spawn("accept", accept_loop());
+    loops_.front()->spawn("accept", accept_loop(std::move(self)));
 }
 
-asio::awaitable<void> Listener::accept_loop()
+asio::awaitable<void> Listener::accept_loop(std::shared_ptr<Listener> /*self*/)
 {
     const Ended ended{*this}; // also when it is cancelled
     bool short_of = false;

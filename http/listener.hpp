@@ -15,8 +15,8 @@ namespace belay::http {
 /**
  * Accepts the connections of one listening socket and deals them to the loops in turn.
  *
- * Lifetime: borrows context and loops; its accept loop runs as a task of the first loop, and must be gone before it is
- * destroyed: close() and ServerLoop::wait_until_closed(), or shut().
+ * Lifetime: borrows context and loops; its accept loop, a task of the first loop, shares in its ownership, and ends
+ * with close(), shut(), release() or ServerLoop::abort_all().
  * Threads: confined to the first loop, but for the accessors.
  */
 class Listener {
@@ -27,12 +27,13 @@ public:
     [[nodiscard]] const ListenerTag& tag() const noexcept { return tag_; }
     [[nodiscard]] const std::string& bound_address() const noexcept { return bound_address_; }
 
-    /** Starts accepting. */
-    void start();
+    /** Starts accepting.  @param self this */
+    void start(std::shared_ptr<Listener> self);
 
     /**
      * Closes the door without shutting it in anybody's face: new handshakes are ignored (the peer's kernel tries again
      * and meets the successor), those completed are taken, then the socket is closed.  A passed socket is only let go.
+     * When cancelled it leaves the closing to close() or to the end of the listener.
      */
     [[nodiscard]] asio::awaitable<void> shut();
 
@@ -56,7 +57,7 @@ private:
         Listener& listener_;
     };
 
-    [[nodiscard]] asio::awaitable<void> accept_loop();
+    [[nodiscard]] asio::awaitable<void> accept_loop(std::shared_ptr<Listener> self);
     [[nodiscard]] asio::awaitable<void> end_accepting();
     [[nodiscard]] int accept_all();
     void deal(UniqueFd fd, Peer peer);

@@ -122,7 +122,7 @@ struct Server::State {
 
     ServerContext context;
     std::vector<std::unique_ptr<ServerLoop>> loops;
-    std::vector<std::unique_ptr<Listener>> listeners; // confined to control
+    std::vector<std::shared_ptr<Listener>> listeners; // confined to control
     std::size_t next_loop = 0;                        // for what is resumed
 };
 
@@ -137,8 +137,8 @@ Server::~Server() = default;
 
 void Server::add_listener(ListeningSocket socket)
 {
-    state_->listeners.push_back(std::make_unique<Listener>(state_->context, state_->loops, std::move(socket)));
-    asio::post(state_->front().io(), [listener = state_->listeners.back().get()] { listener->start(); });
+    state_->listeners.push_back(std::make_shared<Listener>(state_->context, state_->loops, std::move(socket)));
+    asio::post(state_->front().io(), [listener = state_->listeners.back()] { listener->start(listener); });
 }
 
 void Server::set_limits(const Limits& limits)
@@ -169,7 +169,7 @@ asio::awaitable<void> Server::remove_listener(std::string listener)
     const auto found = std::ranges::find(state_->listeners, listener, [](const auto& l) { return l->name(); });
     if (found == state_->listeners.end())
         co_return;
-    const std::unique_ptr<Listener> removed = std::move(*found); // its name is free from now on
+    const std::shared_ptr<Listener> removed = std::move(*found); // its name is free from now on
     state_->listeners.erase(found);
     co_await on(state_->front(), removed->shut());
     co_await state_->drain(removed->tag(), no_deadline);

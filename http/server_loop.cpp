@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 /** Deadlines are late by up to this. */
 constexpr auto longest_sweep = 1s;
 
-/** While somebody waits for connections to go. */
+/** While connections are to go. */
 constexpr auto drain_sweep = 20ms;
 
 ServerLoop::Clock::duration sweep_interval(const Limits& limits)
@@ -76,7 +76,7 @@ void ServerLoop::enter(Connection& connection)
     auto& fresh = counts.by_state[static_cast<std::size_t>(ConnectionState::fresh)];
     fresh.store(fresh.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (draining_)
-        connection.begin_drain();
+        drain(nullptr);
     if (freezing_)
         connection.freeze();
 }
@@ -90,16 +90,16 @@ void ServerLoop::leave(Connection& connection, ConnectionState state) noexcept
     count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
     if (connections_.empty())
         sweep_timer_.cancel();
-    for (asio::steady_timer* const timer : waiting_)
-        timer->cancel();
+    for (Waiter* const waiter : waiters_)
+        waiter->timer.cancel();
 }
 
 /** Turns while there are connections. */
 asio::awaitable<void> ServerLoop::sweep()
 {
     while (!connections_.empty()) {
-        sweep_timer_.expires_after(
-            waiting_.empty() ? sweep_interval_ : std::min<Clock::duration>(sweep_interval_, drain_sweep));
+        const bool leaving = !waiters_.empty() || std::ranges::any_of(connections_, &Connection::draining);
+        sweep_timer_.expires_after(leaving ? std::min<Clock::duration>(sweep_interval_, drain_sweep) : sweep_interval_);
         error_code ec;
         co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         const auto now = Clock::now();
@@ -116,6 +116,7 @@ void ServerLoop::drain(const ListenerTag& listener)
     for (Connection* const connection : connections_)
         if (!listener || connection->listener() == listener)
             connection->begin_drain();
+    sweep_timer_.cancel(); // to turn faster from now on
 }
 
 bool ServerLoop::has_any_of(const ListenerTag& listener) const noexcept
@@ -126,15 +127,13 @@ bool ServerLoop::has_any_of(const ListenerTag& listener) const noexcept
 
 asio::awaitable<void> ServerLoop::wait_until_gone(ListenerTag listener, Clock::time_point deadline)
 {
-    asio::steady_timer timer{io_};
-    waiting_.push_back(&timer);
+    Waiter waiter{*this};
     sweep_timer_.cancel(); // to turn faster from now on
     while (has_any_of(listener) && Clock::now() < deadline) {
-        timer.expires_at(deadline);
+        waiter.timer.expires_at(deadline);
         error_code ec;
-        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        co_await waiter.timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
     }
-    std::erase(waiting_, &timer);
 }
 
 void ServerLoop::freeze()

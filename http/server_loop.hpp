@@ -75,6 +75,22 @@ public:
     Counts counts;
 
 private:
+    /** A wait for connections to go; however it ends, nobody wakes it any more. */
+    class Waiter {
+    public:
+        explicit Waiter(ServerLoop& loop) : timer(loop.io_), loop_(loop) { loop_.waiters_.push_back(this); }
+        ~Waiter() { std::erase(loop_.waiters_, this); }
+        Waiter(const Waiter&) = delete;
+        Waiter& operator=(const Waiter&) = delete;
+        Waiter(Waiter&&) = delete;
+        Waiter& operator=(Waiter&&) = delete;
+
+        asio::steady_timer timer; // cancelled when a connection goes
+
+    private:
+        ServerLoop& loop_;
+    };
+
     [[nodiscard]] asio::awaitable<void> sweep();
     [[nodiscard]] bool has_any_of(const ListenerTag& listener) const noexcept;
 
@@ -89,7 +105,7 @@ private:
     bool freezing_ = false;
     std::vector<Connection*> connections_;
     std::vector<HandedConnection> handed_;
-    std::vector<asio::steady_timer*> waiting_; // for connections to go
+    std::vector<Waiter*> waiters_;
     std::time_t date_second_ = 0;
     std::string date_;
     TaskGroup tasks_; // last: empty before anything its tasks borrow goes away

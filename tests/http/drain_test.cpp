@@ -1,6 +1,8 @@
 // How a server goes: nothing that was sent to it in time is lost, and nobody gets a reset.
+#include "base/task_group.hpp"
 #include "test_server.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <arpa/inet.h>
@@ -8,7 +10,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <functional>
 
 namespace belay::http {
 namespace {
@@ -62,6 +66,18 @@ asio::awaitable<void> stop_and_finish(Server& server, std::chrono::steady_clock:
 {
     co_await server.stop_accepting();
     co_await server.finish(in(patience));
+}
+
+/** Cancels the removal of a listener once that is `due`. */
+asio::awaitable<void> begin_to_remove(Server& server, std::string listener, const std::function<bool()>& due)
+{
+    const auto executor = co_await asio::this_coro::executor;
+    TaskGroup tasks{executor, {}};
+    tasks.spawn("remove", server.remove_listener(std::move(listener)));
+    while (!due())
+        co_await asio::post(executor, asio::use_awaitable);
+    tasks.request_stop();
+    co_await tasks.wait_until_empty();
 }
 
 TEST(Drain, AnnouncedCloseIsSaidWithTheNextAnswerAndAcceptingGoesOn)
@@ -317,6 +333,75 @@ TEST(Drain, WhatIsInFlightOnARemovedListenerIsAnsweredWithClose)
     }};
     fixture.run(fixture.server().remove_listener("127.0.0.1:0"));
     peer.join();
+}
+
+TEST(Drain, ARemovalThatIsCancelledLeavesAListenerToBeClosed)
+{
+    for (int round = 0; round < 20; ++round) {
+        TestServer fixture{2};
+        fixture.start();
+        EXPECT_EQ(fixture.probe(), 200); // its accept loop runs
+        const auto begun = [&] { return fixture.server().listeners().empty(); };
+        fixture.run(begin_to_remove(fixture.server(), "127.0.0.1:0", begun));
+        fixture.run(fixture.server().close());
+        EXPECT_FALSE(fixture.connect().connected());
+    }
+}
+
+TEST(Drain, ARemovalThatIsCancelledWhileItWaitsForConnectionsIsForgotten)
+{
+    Gate gate;
+    TestServer fixture;
+    fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+    fixture.start();
+    TestClient busy = fixture.connect();
+    busy.send(get_gate);
+    TestClient idle = fixture.connect();
+    idle.send(get_root);
+    EXPECT_EQ(idle.receive().status, 200);
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    std::atomic<bool> due{false};
+    std::thread peer{[&] {
+        EXPECT_EQ(idle.receive_end(), TestClient::End::eof); // it is draining
+        idle.close();
+        due = true;
+    }};
+    fixture.run(begin_to_remove(fixture.server(), "127.0.0.1:0", [&] { return due.load(); }));
+    peer.join();
+    gate.open = true;
+    EXPECT_EQ(busy.receive().status, 200); // nobody waits for the end of its connection any more
+    EXPECT_EQ(busy.receive_end(), TestClient::End::eof);
+    busy.close();
+    EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 0; }));
+}
+
+TEST(Drain, ABusyLoopDoesNotKeepTheOthersFromEndingTheirConnections)
+{
+    auto best = 1h + 0ms; // of some rounds: a machine may be slow, but not each time
+    for (int round = 0; round < 5; ++round) {
+        Gate gate;
+        TestServer fixture{2};
+        fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+        fixture.start();
+        TestClient busy = fixture.connect();
+        busy.send(get_gate);
+        ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+        TestClient idle = fixture.connect(); // on the other loop
+        idle.send(get_root);
+        EXPECT_EQ(idle.receive().status, 200);
+        std::thread peers{[&, start = std::chrono::steady_clock::now()] {
+            EXPECT_EQ(idle.receive_end(), TestClient::End::eof);
+            best =
+                std::min(best, std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start));
+            idle.close();
+            gate.open = true;
+            EXPECT_EQ(busy.receive().status, 200);
+            busy.close();
+        }};
+        fixture.run(stop_and_finish(fixture.server(), 20s));
+        peers.join();
+    }
+    EXPECT_LT(best, 500ms); // a hold of 100 ms and a quick turn, not one of a second
 }
 
 TEST(Drain, APassedSocketKeepsItsQueueForTheSuccessor)
