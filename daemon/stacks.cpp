@@ -29,7 +29,8 @@ constexpr long patience_ns = 200'000'000;
  * What the signal handler and stack_of() share.  Global, since a handler can reach nothing else.
  *
  * idle → wanted by stack_of(); wanted → writing → written by the handler of the thread that is meant, and back to idle
- * by stack_of().  A request that nobody answered in time goes from wanted to idle, so a late signal finds no work.
+ * by stack_of().  A request that nobody answered in time goes from wanted to idle, so a late signal finds no work; one
+ * whose handler was at it keeps the exchange until that handler is through.
  */
 struct Exchange {
     enum class Step : std::uint8_t { idle, wanted, writing, written };
@@ -139,10 +140,11 @@ std::vector<std::string> stack_of(pid_t tid)
     Exchange& shared = exchange();
     const std::scoped_lock lock{shared.one_at_a_time};
     if (tid == ::gettid()) {
-        const int size = ::backtrace(shared.frames.data(), max_frames);
-        return describe_frames(std::span{shared.frames}.first(static_cast<std::size_t>(size)));
+        std::array<void*, max_frames> frames{}; // a late handler may be writing to the shared ones
+        const int size = ::backtrace(frames.data(), max_frames);
+        return describe_frames(std::span{frames}.first(static_cast<std::size_t>(size)));
     }
-    if (!shared.prepared || shared.step != Exchange::Step::idle) // the latter: a handler that never returned
+    if (!shared.prepared || (shared.step != Exchange::Step::idle && !wait_written(shared)))
         return {};
 
     shared.tid = tid;

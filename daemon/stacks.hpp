@@ -17,8 +17,8 @@ namespace belay::daemon {
 void prepare_stacks();
 
 /**
- * The stack of one thread of this process, innermost first, "function+0x12 (module)".  Waits at most 200 ms.  Empty
- * where it cannot be had: the thread is gone, blocks the signal, or prepare_stacks() was not called.  Thread-safe.
+ * The stack of one thread of this process, innermost first, "function+0x12 (module)".  Waits for less than a second.
+ * Empty where it cannot be had: the thread is gone, blocks the signal, or prepare_stacks() was not called. Thread-safe.
  */
 [[nodiscard]] std::vector<std::string> stack_of(pid_t tid);
 

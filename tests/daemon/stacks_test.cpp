@@ -4,12 +4,34 @@
 
 #include <gtest/gtest.h>
 
+#include <dlfcn.h>
+#include <execinfo.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <sys/eventfd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <future>
 #include <thread>
+
+namespace {
+
+std::atomic<pid_t> slow_thread{0}; // its backtrace() waits for `go_on`
+sem_t go_on;
+
+} // namespace
+
+/** glibc's, but for the one thread that is to be slow in its signal handler. */
+extern "C" int backtrace(void** frames, int size)
+{
+    static const auto real = reinterpret_cast<int (*)(void**, int)>(::dlsym(RTLD_NEXT, "backtrace"));
+    if (slow_thread == ::gettid())
+        while (::sem_wait(&go_on) != 0 && errno == EINTR) {
+        }
+    return real(frames, size);
+}
 
 // Not in an unnamed namespace: only what has external linkage has a name for dladdr(3).
 namespace belay::daemon::stacks_test {
@@ -90,6 +112,35 @@ TEST(Stacks, AThreadThatBlocksTheSignalCostsTimeAndNothingElse)
 #endif
     again.set_value();
 }
+
+#ifndef __SANITIZE_THREAD__ // as above
+TEST(Stacks, AThreadThatAnswersLateIsForgotten)
+{
+    prepare_stacks();
+    ::sem_init(&go_on, 0, 0);
+    Threads threads;
+    std::promise<void> release;
+    std::promise<void> woken;
+    Thread thread = threads.start("late", [&](Heartbeat&) {
+        release.get_future().wait(); // the signal comes while it waits here
+        woken.set_value();
+    });
+    const pid_t tid = threads.running().at(0).tid;
+    slow_thread = tid;
+    EXPECT_TRUE(stack_of(tid).empty());
+    EXPECT_TRUE(stack_of(tid).empty()); // still in its handler: nobody else is asked meanwhile
+    slow_thread = 0;
+    ::sem_post(&go_on);
+    release.set_value();
+    woken.get_future().wait(); // its handler has returned
+    thread.join();
+
+    std::promise<void> done;
+    Thread other = threads.start("other", [&](Heartbeat&) { done.get_future().wait(); });
+    EXPECT_FALSE(stack_of(threads.running().at(0).tid).empty()) << "one late answer must not be the end of all stacks";
+    done.set_value();
+}
+#endif
 
 } // namespace
 } // namespace belay::daemon
