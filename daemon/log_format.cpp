@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <iterator>
 
 namespace belay::log {
@@ -132,13 +133,22 @@ std::vector<std::string> to_journal(const Record& record, std::string_view ident
     return entry;
 }
 
-std::vector<iovec> to_iovec(const std::vector<std::string>& entry)
+std::string to_datagram(const std::vector<std::string>& entry)
 {
-    std::vector<iovec> pieces;
-    pieces.reserve(entry.size());
-    for (const auto& field : entry) // sendv does not write through it, the type is C's
-        pieces.push_back({const_cast<char*>(field.data()), field.size()});
-    return pieces;
+    std::string datagram;
+    for (const std::string_view field : entry) {
+        if (field.find('\n') == std::string_view::npos) {
+            datagram.append(field) += '\n';
+            continue;
+        }
+        const auto equals = field.find('=');
+        const auto value = field.substr(equals + 1);
+        datagram.append(field.substr(0, equals)) += '\n';
+        for (std::uint64_t size = value.size(), i = 0; i < sizeof size; ++i, size >>= 8U) // little endian
+            datagram += static_cast<char>(size & 0xffU);
+        datagram.append(value) += '\n';
+    }
+    return datagram;
 }
 
 } // namespace belay::log

@@ -1,8 +1,6 @@
 #pragma once
 #include "daemon/log_record.hpp"
 
-#include <sys/uio.h>
-
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,12 +21,12 @@ namespace belay::log {
 [[nodiscard]] std::string to_json(const Record& record, std::string_view logger);
 
 /**
- * "NAME=value" for sd_journal_sendv(3), which keeps any byte after the '=' as data: MESSAGE as to_line() makes it,
- * PRIORITY (syslog(3)), SYSLOG_IDENTIFIER, and each field as BELAY_KEY.
+ * "NAME=value", any byte after the '=' being data: MESSAGE as to_line() makes it, PRIORITY (syslog(3)),
+ * SYSLOG_IDENTIFIER, and each field as BELAY_KEY.
  */
 [[nodiscard]] std::vector<std::string> to_journal(const Record& record, std::string_view identifier);
 
-/** Borrows `entry`. */
-[[nodiscard]] std::vector<iovec> to_iovec(const std::vector<std::string>& entry);
+/** That as one datagram to journald: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/. */
+[[nodiscard]] std::string to_datagram(const std::vector<std::string>& entry);
 
 } // namespace belay::log

@@ -1,20 +1,22 @@
 #include "daemon/log_output.hpp"
 
+#include "base/unique_fd.hpp"
 #include "daemon/log_format.hpp"
 
+#include <climits>
 #include <fmt/format.h>
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#define SD_JOURNAL_SUPPRESS_LOCATION // CODE_FILE and CODE_LINE would name this file
-#include <climits>
-#include <systemd/sd-journal.h>
-
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <system_error>
 #include <utility>
 
 namespace belay::daemon {
@@ -70,26 +72,38 @@ private:
     bool torn_ = false; // the last line was cut: end it before the next
 };
 
-/** libsystemd opens its socket with the first record and keeps it: so that record is sent at once. */
+/** Datagrams to journald.  sd_journal_sendv(3) would wait for a journald that hangs without limit. */
 class JournalOutput final : public LogOutput {
 public:
-    explicit JournalOutput(std::string identifier) : identifier_(std::move(identifier))
+    JournalOutput(const std::string& path, std::string identifier)
+        : identifier_(std::move(identifier)), socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0))
     {
-        log::Record first{.level = log::Level::debug, .time = {}, .message = "logging to the journal", .fields = {}};
-        (void)send(first);
+        if (!socket_)
+            throw std::system_error{errno, std::system_category(), "cannot open a socket for the journal"};
+        path.copy(address_.sun_path, sizeof address_.sun_path - 1);
+        const timeval patience{.tv_sec = 0, .tv_usec = poll_milliseconds * 1000};
+        (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+        constexpr int longest_record = 8 << 20; // as libsystemd does; the kernel gives what it may
+        (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &longest_record, sizeof longest_record);
     }
 
-    bool write(const log::Record& record, const KeepWaiting& /*keep_waiting*/) override { return send(record); }
+    bool write(const log::Record& record, const KeepWaiting& keep_waiting) override
+    {
+        const auto datagram = log::to_datagram(log::to_journal(record, identifier_));
+        for (;;) {
+            const int flags = MSG_NOSIGNAL | (keep_waiting() ? 0 : MSG_DONTWAIT);
+            if (::sendto(socket_.get(), datagram.data(), datagram.size(), flags,
+                    reinterpret_cast<const sockaddr*>(&address_), sizeof address_) >= 0)
+                return true;
+            if ((errno != EAGAIN && errno != EINTR) || (flags & MSG_DONTWAIT) != 0)
+                return false;
+        }
+    }
 
 private:
-    [[nodiscard]] bool send(const log::Record& record) const
-    {
-        const auto entry = log::to_journal(record, identifier_);
-        const auto pieces = log::to_iovec(entry);
-        return ::sd_journal_sendv(pieces.data(), static_cast<int>(pieces.size())) >= 0;
-    }
-
     const std::string identifier_;
+    const UniqueFd socket_;
+    sockaddr_un address_{.sun_family = AF_UNIX, .sun_path = {}};
 };
 
 bool is_stream(std::string_view journal_stream, int descriptor) noexcept
@@ -117,7 +131,7 @@ std::unique_ptr<LogOutput> open_log_output(const LogOptions& options)
                             ? options.format
                             : choose_format(std::getenv("JOURNAL_STREAM"), options.descriptor);
     if (format == LogFormat::journal)
-        return std::make_unique<JournalOutput>(options.identifier);
+        return std::make_unique<JournalOutput>(options.journal_socket, options.identifier);
     if (format == LogFormat::json)
         return std::make_unique<StreamOutput>(options.descriptor,
             [logger = options.identifier](const log::Record& record) { return log::to_json(record, logger); });

@@ -16,14 +16,15 @@ struct LogOptions {
     LogFormat format = LogFormat::automatic;
     std::string identifier; ///< SYSLOG_IDENTIFIER, and "logger" in JSON: the daemon's name
     int descriptor = 2;     ///< where console and json go; borrowed
+    std::string journal_socket = "/run/systemd/journal/socket";
 };
 
 /**
  * Makes spdlog's default logger write through a bounded queue to the thread "log", the only one that blocks on the log
  * socket or pipe.  A full queue drops records and counts them; the next record that fits says how many.
  *
- * Lifetime: from early in main(), before other threads log and before the leak check's first census, since libsystemd
- * keeps the journal socket that the constructor opens; stop() flushes, joins, and leaves a direct logger behind.
+ * Lifetime: from early in main(), before other threads log and before the leak check's first census, since it keeps the
+ * socket of the journal; stop() flushes, joins, and leaves a direct logger behind.
  */
 class LogThread {
 public:
@@ -42,8 +43,7 @@ public:
 
     /**
      * Writes what is queued, joins the thread; later records are written by their own thread.  Repeating is fine.
-     * A pipe or terminal that nobody reads is given 2 s, then what is left is dropped.  (A journald that hangs is
-     * waited for: sd_journal_sendv(3) has no time limit.)
+     * A pipe, terminal or journal that nobody reads is given 2 s, then what is left is dropped.
      */
     void stop();
 

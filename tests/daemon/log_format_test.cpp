@@ -73,10 +73,12 @@ TEST(ToJournal, MakesTheFieldsOfSdJournalSendv)
     const auto entry = to_journal(make("job finished", {{"hook", "deploy"}, {"trace_id", "00ff"}}), "belayd");
     EXPECT_EQ(entry, (std::vector<std::string>{"MESSAGE=job finished hook=deploy trace_id=00ff", "PRIORITY=6",
                          "SYSLOG_IDENTIFIER=belayd", "BELAY_HOOK=deploy", "BELAY_TRACE_ID=00ff"}));
-    const auto pieces = to_iovec(entry);
-    ASSERT_EQ(pieces.size(), entry.size());
-    for (std::size_t i = 0; i < pieces.size(); ++i)
-        EXPECT_EQ((std::string_view{static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len}), entry[i]);
+}
+
+TEST(ToDatagram, GivesTheSizeOfWhatHasLines)
+{
+    using namespace std::string_literals;
+    EXPECT_EQ(to_datagram({"A=b=c", "B=one\ntwo\n", "C="}), "A=b=c\nB\n\x08\0\0\0\0\0\0\0one\ntwo\n\nC=\n"s);
 }
 
 TEST(ToJournal, MapsLevelsToSyslogPriorities)

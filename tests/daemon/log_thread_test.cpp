@@ -8,13 +8,16 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <sstream>
 #include <stdexcept>
@@ -178,6 +181,57 @@ TEST_F(LogThreadTest, StuckOutputIsNoWedge)
     EXPECT_EQ(heartbeat->disk_wait(Heartbeat::Clock::now()), 0s); // and not a reason to be not ready
     log.stop();                                                   // gives up after its patience although nobody reads
     EXPECT_GT(log.dropped(), 0U);
+}
+
+/** A socket like journald's. */
+struct FakeJournal {
+    FakeJournal()
+    {
+        sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+        path.copy(address.sun_path, sizeof address.sun_path - 1);
+        EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    }
+    ~FakeJournal() { std::filesystem::remove(path); }
+    FakeJournal(const FakeJournal&) = delete;
+    FakeJournal& operator=(const FakeJournal&) = delete;
+    FakeJournal(FakeJournal&&) = delete;
+    FakeJournal& operator=(FakeJournal&&) = delete;
+
+    std::string receive() const
+    {
+        std::array<char, 65536> buffer{};
+        const auto size = ::recv(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        return size > 0 ? std::string{buffer.data(), static_cast<std::size_t>(size)} : std::string{};
+    }
+
+    const std::string path = std::filesystem::temp_directory_path() / ("belay-journal-" + std::to_string(::getpid()));
+    const UniqueFd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+};
+
+TEST_F(LogThreadTest, SpeaksToTheJournal)
+{
+    const FakeJournal journal;
+    LogThread log{threads, {.format = LogFormat::journal, .identifier = "test", .journal_socket = journal.path}};
+    log::info("job finished", {{"hook", "deploy"}, {"text", "two\nlines"}});
+    log.stop();
+    const std::string nine{"\x09\0\0\0\0\0\0\0", 8};
+    EXPECT_EQ(journal.receive(), "MESSAGE=job finished hook=deploy text=\"two\\nlines\"\nPRIORITY=6\n"
+                                 "SYSLOG_IDENTIFIER=test\nBELAY_HOOK=deploy\nBELAY_TEXT\n" +
+                                     nine + "two\nlines\n");
+    EXPECT_EQ(log.dropped(), 0U);
+}
+
+TEST_F(LogThreadTest, AJournalThatHangsDoesNotKeepItFromStopping)
+{
+    const FakeJournal journal; // nobody receives
+    LogThread log{threads, {.format = LogFormat::journal, .identifier = "test", .journal_socket = journal.path}};
+    constexpr std::uint64_t total = 2000;
+    for (std::uint64_t n = 0; n < total; ++n)
+        log::info("hello", {{"n", n}});
+    log.stop();
+    EXPECT_GT(log.dropped(), 0U);
+    EXPECT_LT(log.dropped(), total);
+    log::info("direct"); // nor does what is logged after that wait for long
 }
 
 TEST_F(LogThreadTest, WritesDirectlyOnceStopped)
