@@ -253,11 +253,11 @@ int Core::run(Service& service)
     } catch (const std::exception& e) {
         start_code = core.failed_to_start(ExitCode::internal, e);
     }
+    core.lifecycle.begin_stop(); // where it has not begun: a start that failed may hang, too
     core.lifecycle.report_phase("stop", "the service");
     service.stop();
     core.lifecycle.report_phase("threads", "the core's threads");
     turn(core.main, core.admin->close());
-    signals::block_handled_signals(); // until exit: from here on nobody would look at one
     core.admin.reset();
     core.notify.stop(notify_patience);
     core.passed.clear();

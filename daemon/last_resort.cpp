@@ -1,6 +1,7 @@
 #include "daemon/last_resort.hpp"
 
 #include "daemon/service.hpp"
+#include "signals/handled_signals.hpp"
 
 #include <unistd.h>
 
@@ -8,8 +9,15 @@
 #include <utility>
 
 namespace belay::daemon {
+namespace {
 
-LastResort::LastResort(Threads& threads, Clock::time_point deadline, std::function<void()> last_words)
+constexpr std::chrono::milliseconds signal_check{100};
+static_assert(signal_check <= Heartbeat::interval);
+
+} // namespace
+
+LastResort::LastResort(
+    Threads& threads, Clock::time_point deadline, std::function<void(std::string_view reason)> last_words)
     : deadline_(deadline), last_words_(std::move(last_words)),
       thread_(threads.start("last-resort", [this](Heartbeat& heartbeat) { run(heartbeat); }))
 {
@@ -28,13 +36,15 @@ LastResort::~LastResort()
 void LastResort::run(Heartbeat& heartbeat)
 {
     std::unique_lock lock{mutex_};
-    while (!disarmed_ && Clock::now() < deadline_) {
+    bool signalled = false;
+    while (!disarmed_ && !signalled && Clock::now() < deadline_) {
         heartbeat.beat();
-        changed_.wait_until(lock, std::min(deadline_, Clock::now() + Heartbeat::interval));
+        changed_.wait_until(lock, std::min(deadline_, Clock::now() + signal_check));
+        signalled = heeds_signals_ && signals::stop_is_pending();
     }
     if (disarmed_)
         return;
-    last_words_();
+    last_words_(signalled ? "a stop signal while stopping" : "the deadline has passed");
     ::_exit(static_cast<int>(ExitCode::forced)); // no destructors: one of them may be what hangs
 }
 

@@ -110,6 +110,7 @@ asio::awaitable<void> Lifecycle::run(Service& service)
         next_reload_->done.cancel();
 
     co_await drain();
+    begin_stop();
     service_ = nullptr;
     tasks_.request_stop();
     co_await tasks_.wait_until_empty();
@@ -242,17 +243,32 @@ void Lifecycle::request_stop(std::string_view reason)
     const auto deadline = Clock::now() + timeouts_.drain + timeouts_.kill_grace + timeouts_.slack;
     drain_.emplace(main_, deadline, timeouts_.drain,
         [this](std::string_view phase, std::string_view waiting_for) { report_phase(phase, waiting_for); });
-    last_resort_.emplace(threads_, deadline, [this] {
-        const auto main_stack = stack_of(::getpid());
-        log::error("drain passed its deadline, exiting by force",
-            {{"phase", view().drain_phase}, {"main_stack", fmt::format("{}", fmt::join(main_stack, " < "))}});
-        flush_log_();
-    });
+    arm(deadline);
     set_state(State::draining);
     log::info("draining",
         {{"reason", reason}, {"deadline_seconds", std::chrono::duration<double>{deadline - Clock::now()}.count()}});
     notify_.state("STOPPING=1\nSTATUS=draining");
     changed_.cancel();
+}
+
+void Lifecycle::arm(Clock::time_point deadline)
+{
+    last_resort_.emplace(threads_, deadline, [this](std::string_view reason) {
+        const auto main_stack = stack_of(::getpid());
+        log::error("exiting by force", {{"reason", reason}, {"phase", view().drain_phase},
+                                           {"main_stack", fmt::format("{}", fmt::join(main_stack, " < "))}});
+        flush_log_();
+    });
+}
+
+void Lifecycle::begin_stop()
+{
+    signals::block_handled_signals();
+    if (!last_resort_) { // a signal during the start asked for what happens now
+        signals::forget_pending_stop();
+        arm(Clock::now() + timeouts_.slack);
+    }
+    last_resort_->heed_signals();
 }
 
 void Lifecycle::hurry()

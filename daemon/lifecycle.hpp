@@ -76,6 +76,12 @@ public:
     /** A phase of the drain, also of what follows Service::drain(). */
     void report_phase(std::string_view phase, std::string_view waiting_for);
 
+    /**
+     * Nothing on the main thread reads signals any more: from here on a stop signal forces the exit, as the deadline
+     * does.  run() ends with it; where run() never came, a deadline begins.
+     */
+    void begin_stop();
+
     /** No thread, descriptor or child is to follow: state stopped, and the deadline no longer stands. */
     void finish();
 
@@ -92,6 +98,7 @@ private:
     [[nodiscard]] asio::awaitable<void> drain();
 
     std::shared_ptr<Reload> request_reload();
+    void arm(Clock::time_point deadline);
     void on_stop_signal(int signal);
     void become_ready();
     void log_report() const;

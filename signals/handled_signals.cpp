@@ -36,6 +36,17 @@ bool stop_is_pending() noexcept
     return sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGINT) == 1;
 }
 
+void forget_pending_stop() noexcept
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    const timespec at_once{};
+    while (::sigtimedwait(&set, nullptr, &at_once) > 0) {
+    }
+}
+
 SignalQueue::SignalQueue(asio::io_context& io) : set_(io)
 {
     for (const int signal : handled_signals)

@@ -23,6 +23,9 @@ void unblock_handled_signals() noexcept;
 /** Whether a SIGTERM or SIGINT waits for being unblocked. */
 [[nodiscard]] bool stop_is_pending() noexcept;
 
+/** Takes those that do. */
+void forget_pending_stop() noexcept;
+
 /**
  * Delivers the handled signals as awaitable events.  Handlers stand from construction on (systemd 262 looks for them in
  * SigCgt before READY=1); a signal between two waits is kept, equal ones may coalesce as the kernel does.

@@ -14,9 +14,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <functional>
 #include <system_error>
+#include <utility>
 
 // A Core takes over signals, threads and the log of its process: each test gives it one of its own, by EXPECT_EXIT.
 namespace belay::daemon {
@@ -194,6 +197,78 @@ TEST(CoreDeathTest, AFailureOfTheServiceEndsWithItsCode)
         service.on_start = [&service] { service.core.fail(ExitCode::internal, "fdatasync failed"); };
     };
     EXPECT_EXIT(run(options(/*strict_leaks=*/true), fail), ::testing::ExitedWithCode(70), "fdatasync failed");
+}
+
+/** A service that hangs in stop(), with no long time until the last resort; `on_start` as given. */
+[[noreturn]] void run_into_a_hang(const std::function<void()>& on_start, const std::function<void()>& before_hanging)
+{
+    auto with = options(/*strict_leaks=*/true);
+    with.drain_timeout = 100ms;
+    with.kill_grace = 100ms;
+    run(with, [&](TestService& service) {
+        service.on_start = on_start;
+        service.on_stop = [&] {
+            before_hanging();
+            for (;;)
+                ::pause(); // returns when its stack is asked for
+        };
+    });
+}
+
+void cannot_start()
+{
+    throw StartError{ExitCode::unavailable, "the port is taken"};
+}
+
+void send_sigterm()
+{
+    ::kill(::getpid(), SIGTERM);
+}
+
+constexpr auto nothing = [] {};
+
+TEST(CoreDeathTest, ASecondSignalWhileTheServiceStopsForcesTheExit)
+{
+    EXPECT_EXIT(run_into_a_hang(nothing, send_sigterm), ::testing::ExitedWithCode(75),
+        "exiting by force.*stop signal while stopping.*\"phase\":\"stop\".*pause");
+}
+
+TEST(CoreDeathTest, AStopThatHangsAfterAFailedStartEndsByItself)
+{
+    EXPECT_EXIT(run_into_a_hang(cannot_start, nothing), ::testing::ExitedWithCode(75),
+        "cannot start.*exiting by force.*the deadline has passed");
+}
+
+TEST(CoreDeathTest, ASignalEndsAFailedStartThatHangs)
+{
+    EXPECT_EXIT(run_into_a_hang(cannot_start, send_sigterm), ::testing::ExitedWithCode(75),
+        "cannot start.*exiting by force.*stop signal while stopping");
+}
+
+/** Returns when that thread has come round twice. */
+void await_beats(const Threads& threads, std::string_view name)
+{
+    const auto running = threads.running();
+    const auto found = std::ranges::find(running, name, &ThreadRecord::name);
+    if (found == running.end())
+        return;
+    auto age = Heartbeat::Clock::duration::max();
+    for (int beats = 0; beats < 3;) { // the first age counts as one
+        const auto now = found->heartbeat->age(Heartbeat::Clock::now());
+        beats += now < std::exchange(age, now) ? 1 : 0;
+    }
+}
+
+TEST(CoreDeathTest, ASignalDuringAStartThatFailsIsHeeded)
+{
+    const auto fail = [](TestService& service) {
+        service.on_stop = [&service] { await_beats(service.core.threads(), "last-resort"); };
+        service.on_start = [] {
+            send_sigterm(); // it asks for what happens anyway
+            cannot_start();
+        };
+    };
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), fail), ::testing::ExitedWithCode(69), "leak check clean");
 }
 
 TEST(CoreDeathTest, ACoreThatNeverRanLeavesNothing)
