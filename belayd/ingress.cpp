@@ -147,9 +147,6 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     hooks::Decision decision = entry->hook.decide({request});
     if (const auto* const refusal = std::get_if<hooks::Refusal>(&decision)) {
         entry->refused.Increment();
-        log::warning("request refused",
-            {{"hook", entry->hook.config().name}, {"status", refusal->status}, {"reason", refusal->detail},
-                {"remote", request.peer->address}, {"request", request.id}});
         co_return http::problem_response(refusal->status, refusal->detail);
     }
     if (const auto* const ignored = std::get_if<hooks::Ignored>(&decision)) {

@@ -26,7 +26,8 @@ void write_record(std::string_view server, const http::Exchange& exchange)
             {"duration_seconds", std::chrono::duration<double>(exchange.duration).count()},
             {"request_bytes", request.body.size()}, {"response_bytes", exchange.response.body.size()},
             {"peer", request.peer != nullptr ? std::string_view{request.peer->address} : std::string_view{}},
-            {"request_id", request.id}, {"trace_id", trace_id_text(request.trace)}});
+            {"reason", exchange.response.reason}, {"request_id", request.id},
+            {"trace_id", trace_id_text(request.trace)}});
 }
 
 } // namespace

@@ -25,7 +25,8 @@ Response problem_response(int status, std::string_view detail)
     return {.status = status,
         .content_type = "application/problem+json",
         .fields = {},
-        .body = boost::json::serialize(problem)};
+        .body = boost::json::serialize(problem),
+        .reason = std::string{detail}};
 }
 
 Response rejection_response(const Rejection& rejection)

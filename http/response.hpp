@@ -18,6 +18,8 @@ struct Response {
 
     /** Nothing is sent: the connection passes to the successor, which answers.  For who waits for an upgrade. */
     bool left_to_successor = false;
+
+    std::string reason{}; ///< why it is an error, for the log: the detail of a problem document
 };
 
 /** A JSON document; the body must be complete JSON text. */

@@ -39,6 +39,10 @@ protected:
         return recorder_->records.back();
     }
 
+    const log::Record& last_record() const { return recorder_->records.back(); }
+
+    static asio::awaitable<http::Response> refuse() { co_return http::problem_response(401, "the signature is wrong"); }
+
     static std::string text_of(const log::Record& record, std::string_view key)
     {
         for (const auto& [name, value] : record.fields)
@@ -73,6 +77,14 @@ TEST_F(AccessLog, ChoosesTheLevelByTheStatus)
     EXPECT_EQ(record_of(202).level, log::Level::debug);
     EXPECT_EQ(record_of(401).level, log::Level::info);
     EXPECT_EQ(record_of(503).level, log::Level::warning);
+}
+
+TEST_F(AccessLog, SaysWhyARequestWasRefused)
+{
+    const http::Handler handler = access_log("ingress")([](http::Request&) { return refuse(); });
+    http::Request request;
+    http::run_handler(handler, request);
+    EXPECT_EQ(text_of(last_record(), "reason"), "the signature is wrong");
 }
 
 TEST_F(AccessLog, LeavesTheQueryOutAndBoundsThePath)

@@ -163,6 +163,16 @@ run = ["/bin/true"]
         self.assertEqual(belayd.post("open", secret=None).status, 202)
         belayd.stop()
 
+    def test_a_refusal_is_one_record_that_says_why(self):
+        belayd = self.belayd(hook("a", ["/bin/true"]))
+        answer = belayd.post("a", secret=b"wrong")
+        self.assertEqual(answer.status, 401)
+        belayd.stop()
+        told = [r for r in belayd.records() if answer.headers["X-Request-Id"] in r.values()]
+        self.assertEqual(len(told), 1, told)
+        self.assertEqual((told[0]["level"], told[0]["path"], told[0]["status"]), ("info", "/hooks/a", 401))
+        self.assertEqual(told[0]["reason"], answer.json()["detail"])
+
     def test_extraction_failures_are_refused(self):
         belayd = self.belayd("""
 [hooks.a]
