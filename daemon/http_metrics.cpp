@@ -80,7 +80,7 @@ public:
         std::vector<Sample> requests;
         prometheus::MetricFamily durations;
         durations.name = "belay_http_request_duration_seconds";
-        durations.help = "Time from a request's parsed head to its response, by server and route pattern.";
+        durations.help = "Time from the whole request, with its body, to its answer, by server and route pattern.";
         durations.type = prometheus::MetricType::Histogram;
         for (const RouteSeries* series = newest_.load(std::memory_order_acquire); series != nullptr;
             series = series->next) {

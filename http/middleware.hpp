@@ -19,7 +19,8 @@ namespace belay::http {
 struct Exchange {
     const Request& request;
     const Response& response;
-    std::chrono::steady_clock::duration duration; ///< from the parsed head to the produced response
+    std::chrono::steady_clock::duration
+        duration; ///< from the whole request, with its body, to its answer; not the writing
 };
 
 /** Calls `observe` after each request, on its loop: the access log, the metrics. */
