@@ -1,0 +1,44 @@
+"""How long a drain takes: as long as somebody is served, and never past its deadline."""
+import contextlib
+import signal
+import socket
+import unittest
+
+from tests.integration.harness import Belayd, TestCase, connect, hook, sign
+
+STUBBORN = ["/bin/sh", "-c", 'trap "" TERM; while :; do sleep 0.1; done']
+
+
+class Drain(TestCase):
+    def phase_seconds(self, belayd, phase):
+        return belayd.wait_record("drain phase over", phase=phase)["duration_seconds"]
+
+    def test_a_delay_ends_when_nobody_asks_any_more_whoever_is_still_connected(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/true"]),
+                                   sections={"daemon": 'drain_timeout = "40s"\ndrain_delay = "40s"\n'}))
+        with contextlib.closing(connect(belayd.address("ingress"))) as idle:
+            idle.request("POST", "/hooks/a", b"{}", {"X-Hub-Signature-256": sign(b"{}")})
+            response = idle.getresponse()
+            self.assertEqual((response.status, response.read() != b""), (202, True))
+            self.assertIsNotNone(idle.sock)  # kept alive
+            belayd.stop()
+        self.assertLess(self.phase_seconds(belayd, "delay"), 20)
+
+    def test_an_upload_that_never_ends_does_not_outlast_the_deadline(self):
+        """Not even when the jobs have used up all the time that there was: exit 75 is for what hangs."""
+        belayd = self.start(Belayd(hook("a", STUBBORN), sections={
+            "daemon": 'drain_timeout = "1s"\ndrain_delay = "1s"\n', "runner": 'kill_grace = "1s"\n'}))
+        belayd.wait_job(belayd.post("a").json()["job"], "running")
+        host, port = belayd.address("ingress").rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=60) as upload:
+            upload.sendall(b"POST /hooks/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+            self.assertTrue(upload.recv(1000).startswith(b"HTTP/1.1 100 "))  # it waits for the body
+            belayd.send_signal(signal.SIGTERM)
+            self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+        belayd.check_messages()
+        self.assertGreater(self.phase_seconds(belayd, "jobs"), 1.5)
+        self.assertGreater(self.phase_seconds(belayd, "connections"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
