@@ -47,12 +47,7 @@ StateLock::StateLock(const std::string& state_dir)
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0)
         refuse(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)));
-    fd_ = fd.release();
-}
-
-StateLock::~StateLock()
-{
-    UniqueFd{fd_}.reset(); // the file stays: removing it would race with the next holder
+    fd_ = std::move(fd);
 }
 
 } // namespace belay::jobs

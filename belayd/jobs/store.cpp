@@ -55,7 +55,7 @@ StoreTables open_tables(const StoreOptions& options, Recovered& recovered)
     try {
         StoreTables tables{std::move(database), options.boot_id};
         tables.begin();
-        recovered.jobs = tables.recover(now());
+        recovered.jobs = tables.recover(now(), options.resumed);
         (void)tables.commit();
         return tables;
     } catch (const sqlite::Error& e) {

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/asio.hpp"
 #include "base/byte_size.hpp"
+#include "base/unique_fd.hpp"
 #include "belayd/jobs/job.hpp"
 #include "daemon/metrics.hpp"
 #include "daemon/threads.hpp"
@@ -12,6 +13,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace belay::jobs {
@@ -28,9 +30,10 @@ struct StoreOptions {
     Bytes free_space_floor = 64_MiB;
     std::string boot_id;      ///< of this daemon's life: marks the attempts it runs
     Bytes page_size = 16_KiB; ///< of a new database, 512 bytes to 64 KiB; measured in tests/bench/store_bench.cpp
+    std::set<std::pair<Uuid, unsigned>> resumed{}; ///< attempts, by job and number, that run on and are not lost
 };
 
-/** What open() found left over by a predecessor that died. */
+/** What open() found left over by a predecessor that died: what it handed over is not. */
 struct Recovered {
     std::vector<Uuid> jobs; ///< were running: their attempts are recorded as lost, the jobs requeued or failed
 };
@@ -49,8 +52,8 @@ struct Recovered {
 class Store {
 public:
     /**
-     * Opens or creates the database, checks its schema (`user_version`), records the running attempts of a dead
-     * predecessor as lost, and starts the thread.
+     * Opens or creates the database, checks its schema (`user_version`), records running attempts that are not resumed
+     * as lost, and starts the thread.
      * @throws daemon::StartError (69) for a database that cannot be opened, is corrupt, or has a newer schema
      */
     Store(daemon::Threads& threads, daemon::Metrics& metrics, StoreOptions options,
@@ -126,14 +129,20 @@ class StateLock {
 public:
     /** @throws daemon::StartError (69) that names the pid of the holder */
     explicit StateLock(const std::string& state_dir);
-    ~StateLock();
+
+    /** Goes on holding what another has released, before or after execve. */
+    explicit StateLock(UniqueFd held) noexcept : fd_(std::move(held)) {}
+    ~StateLock() = default; // the file stays: removing it would race with the next holder
     StateLock(const StateLock&) = delete;
     StateLock& operator=(const StateLock&) = delete;
     StateLock(StateLock&&) = delete;
     StateLock& operator=(StateLock&&) = delete;
 
+    /** Gives up the descriptor; the lock is held as long as that is open, here or in the next process image. */
+    [[nodiscard]] UniqueFd release() noexcept { return std::move(fd_); }
+
 private:
-    int fd_ = -1;
+    UniqueFd fd_;
 };
 
 } // namespace belay::jobs

@@ -77,7 +77,7 @@ StoreTables::StoreTables(sqlite::Database database, std::string boot_id)
           " stdout_bytes = ?9, stderr_bytes = ?10, stdout_dropped = ?11, stderr_dropped = ?12, output = ?13"
           " WHERE job = ?1 AND number = ?2")),
       lose_attempt_(database_.prepare("UPDATE attempts SET outcome = 'lost', finished = ?3"
-                                      " WHERE job = ?1 AND number = ?2 AND outcome IS NULL AND boot_id <> ?4")),
+                                      " WHERE job = ?1 AND number = ?2 AND outcome IS NULL")),
       insert_output_(database_.prepare("INSERT INTO outputs (stdout, stderr) VALUES (?1, ?2) RETURNING id")),
       next_in_state_(
           database_.prepare("SELECT id FROM jobs INDEXED BY jobs_queue"
@@ -285,7 +285,7 @@ std::optional<std::int64_t> StoreTables::keep_output(const AttemptResult& result
     return id;
 }
 
-std::vector<Uuid> StoreTables::recover(Time now)
+std::vector<Uuid> StoreTables::recover(Time now, const std::set<std::pair<Uuid, unsigned>>& resumed)
 {
     std::vector<Uuid> recovered;
     std::vector<std::string> hooks;
@@ -294,21 +294,22 @@ std::vector<Uuid> StoreTables::recover(Time now)
             hooks.push_back(hook);
     for (const auto& hook : hooks)
         for (auto id = next_in_state(hook, JobState::running, Uuid{}); id;
-            id = next_in_state(hook, JobState::running, *id))
-            if (lose_attempt(*id, now))
+            id = next_in_state(hook, JobState::running, *id)) {
+            const auto job = find_job(*id);
+            if (job && !resumed.contains({*id, job->attempts}) && lose_attempt(*id, *job, now))
                 recovered.push_back(*id);
+        }
     return recovered;
 }
 
-bool StoreTables::lose_attempt(const Uuid& id, Time now)
+bool StoreTables::lose_attempt(const Uuid& id, const Job& job, Time now)
 {
-    const auto job = find_job(id);
-    if (!job || lose_attempt_.run(id, job->attempts, now, boot_id_) == 0)
+    if (lose_attempt_.run(id, job.attempts, now) == 0)
         return false;
     NextStep next{JobState::queued, now, ""};
-    if (job->lost + 1 >= max_lost_attempts)
+    if (job.lost + 1 >= max_lost_attempts)
         next = {JobState::failed, {}, "the daemon died in " + std::to_string(max_lost_attempts) + " of its attempts"};
-    settle(id, *job, Outcome::lost, next, now);
+    settle(id, job, Outcome::lost, next, now);
     return true;
 }
 

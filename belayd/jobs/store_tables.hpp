@@ -39,8 +39,9 @@ public:
     [[nodiscard]] std::set<std::string> commit();
     void rollback() noexcept; ///< also where SQLite already has
 
-    /** Records attempts of other lives as lost; their jobs are requeued, or failed after max_lost_attempts. */
-    [[nodiscard]] std::vector<Uuid> recover(Time now);
+    /** Records running attempts as lost, except `resumed`; their jobs are requeued, or failed after max_lost_attempts.
+     */
+    [[nodiscard]] std::vector<Uuid> recover(Time now, const std::set<std::pair<Uuid, unsigned>>& resumed);
 
     [[nodiscard]] Accepted accept(const EventRow& row);
     [[nodiscard]] std::vector<ClaimedJob> claim(
@@ -80,7 +81,7 @@ private:
         const std::string& hook, JobState state, const Uuid& after, int waiting = 0);
     [[nodiscard]] ClaimedJob claim_job(const Uuid& id, Time now);
     [[nodiscard]] std::optional<std::int64_t> keep_output(const AttemptResult& result);
-    [[nodiscard]] bool lose_attempt(const Uuid& id, Time now);
+    [[nodiscard]] bool lose_attempt(const Uuid& id, const Job& job, Time now);
 
     /** Queues a job anew: its attempts count from zero again. */
     void requeue(const Uuid& id, const Job& was, Time now);

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
 
 namespace belay::jobs {
@@ -43,6 +44,22 @@ struct SchedulerFreezeTest : SchedulerTest {
     {
         return "echo ready; while [ ! -e " + path(name) + " ]; do sleep 0.01; done; " + then;
     }
+
+    /** While it lasts, no result and no claim gets into the store. */
+    struct Locked {
+        explicit Locked(const std::string& path)
+        {
+            EXPECT_EQ(::sqlite3_open(path.c_str(), &database), SQLITE_OK);
+            EXPECT_EQ(::sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+        }
+        ~Locked() { ::sqlite3_close(database); }
+        Locked(const Locked&) = delete;
+        Locked& operator=(const Locked&) = delete;
+        Locked(Locked&&) = delete;
+        Locked& operator=(Locked&&) = delete;
+
+        sqlite3* database = nullptr;
+    };
 
     Uuid queue_and_wait(const std::string& script, const std::string& hook = "test")
     {
@@ -277,25 +294,63 @@ TEST_F(SchedulerFreezeTest, WithoutItsResultsStoredInTimeItGoesOn)
     start();
     const Uuid lasting = queue_and_wait(waiting("go-on", "echo done"));
     const Uuid ending = queue_and_wait(waiting("go", "true"));
-    sqlite3* other = nullptr; // holds the database, so that no result gets in
-    ASSERT_EQ(::sqlite3_open(options.path.c_str(), &other), SQLITE_OK);
-    ASSERT_EQ(::sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-    make("go");
-    ASSERT_TRUE(until([&] { return !await(scheduler->live_output(ending)); }));
-    EXPECT_THROW(await(scheduler->freeze(Clock::now())), std::runtime_error);
-    EXPECT_THROW(await(scheduler->freeze(Clock::now() + 50ms)), std::runtime_error);
-    EXPECT_EQ(scheduler->running_count(), 2u);
-    EXPECT_TRUE(until_written(lasting, "ready"));
-    ASSERT_EQ(::sqlite3_exec(other, "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
-    ::sqlite3_close(other);
+    scheduler->pause(); // no claim either: nothing but the result is on its way
+    {
+        const Locked lock{options.path};
+        make("go");
+        ASSERT_TRUE(until([&] { return !await(scheduler->live_output(ending)); }));
+        EXPECT_THROW(await(scheduler->freeze(Clock::now())), std::runtime_error);
+        EXPECT_THROW(await(scheduler->freeze(Clock::now() + 50ms)), std::runtime_error);
+        EXPECT_EQ(scheduler->running_count(), 2u);
+        EXPECT_TRUE(until_written(lasting, "ready"));
+    }
     ASSERT_TRUE(until_count(JobState::succeeded, 1));
-    queue("true");
-    ASSERT_TRUE(until_count(JobState::succeeded, 2)) << "it claims again";
     resume(freeze());
     make("go-on");
-    ASSERT_TRUE(until_count(JobState::succeeded, 3));
+    ASSERT_TRUE(until_count(JobState::succeeded, 2));
     EXPECT_EQ(output(lasting).out.text, "ready\ndone\n");
     EXPECT_EQ(detail(ending).attempts.size(), 1u);
+}
+
+TEST_F(SchedulerFreezeTest, WithoutItsClaimAnsweredInTimeItGoesOn)
+{
+    start();
+    const Uuid job = queue_and_wait(waiting("go", "true"));
+    {
+        const Locked lock{options.path};
+        make("go");
+        ASSERT_TRUE(until([&] { return !await(scheduler->live_output(job)); })); // a free slot: jobs are looked for
+        EXPECT_THROW(await(scheduler->freeze(Clock::now() + 50ms)), std::runtime_error);
+    }
+    ASSERT_TRUE(until_count(JobState::succeeded, 1));
+    queue("true");
+    EXPECT_TRUE(until_count(JobState::succeeded, 2)) << "it claims again";
+}
+
+TEST_F(SchedulerFreezeTest, WhatAClaimBringsIsHandedOverToo)
+{
+    rules.max_jobs = 1;
+    start();
+    const Uuid first = queue_and_wait(waiting("go", "true"));
+    const Uuid second = queue(waiting("go-on", "echo done"));
+    std::future<Handed> handed;
+    {
+        const Locked lock{options.path};
+        make("go");
+        ASSERT_TRUE(until([&] { return !await(scheduler->live_output(first)); })); // now the second is being claimed
+        handed = asio::co_spawn(caller_loop(), scheduler->freeze(), asio::use_future);
+        caller_loop().poll();
+    }
+    caller_loop().run();
+    Handed attempts = handed.get();
+    ASSERT_EQ(attempts.size(), 1u);
+    EXPECT_EQ(attempts[0].job.job, second);
+    scheduler.reset();
+    make("go-on");
+    resume(std::move(attempts));
+    ASSERT_TRUE(until_count(JobState::succeeded, 2));
+    EXPECT_EQ(output(second).out.text, "ready\ndone\n");
+    EXPECT_EQ(detail(second).attempts.size(), 1u);
 }
 
 } // namespace

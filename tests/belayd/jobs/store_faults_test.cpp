@@ -326,6 +326,20 @@ TEST_F(StoreFaultsTest, HoldsItsDirectoryAgainstASecondDaemon)
     const StateLock again{state_dir};
 }
 
+TEST_F(StoreFaultsTest, TheLockIsHeldWhileItChangesHands)
+{
+    const auto state_dir = directory.path().string();
+    auto first = std::make_unique<StateLock>(state_dir);
+    UniqueFd held = first->release();
+    first.reset();
+    EXPECT_THROW(StateLock{state_dir}, daemon::StartError);
+    {
+        const StateLock next{std::move(held)};
+        EXPECT_THROW(StateLock{state_dir}, daemon::StartError);
+    }
+    const StateLock again{state_dir};
+}
+
 TEST_F(StoreFaultsTest, GetsALockWhoseHolderDied)
 {
     const auto state_dir = directory.path().string();

@@ -340,13 +340,20 @@ TEST_F(StoreTest, RequeuesWhatRanInAFormerLifeUntilItWasLostThreeTimes)
     EXPECT_EQ(count(JobState::queued), 1U) << "with a count from zero";
 }
 
-TEST_F(StoreTest, KeepsTheAttemptsOfItsOwnLife)
+TEST_F(StoreTest, SparesTheAttemptsThatAreResumed)
 {
-    accept(event("a"));
-    const auto job = claim().at(0);
+    for (int i = 0; i < 3; ++i)
+        accept(event("a"));
+    const auto jobs = claim(3);
+    ASSERT_EQ(jobs.size(), 3U);
+    options.resumed = {{jobs[0].job, 1}, {jobs[1].job, 2}, {make_uuid_v7(), 1}}; // the second is not at that attempt
     reopen("boot-1");
-    EXPECT_TRUE(store->recovered().jobs.empty());
-    EXPECT_TRUE(succeed(job));
+    EXPECT_EQ(store->recovered().jobs, (std::vector{jobs[1].job, jobs[2].job}));
+    EXPECT_EQ(count(JobState::running), 1U);
+    EXPECT_EQ(count(JobState::queued), 2U);
+    EXPECT_TRUE(succeed(jobs[0]));
+    EXPECT_FALSE(succeed(jobs[1]));
+    EXPECT_EQ(claim(3).size(), 2U);
 }
 
 TEST_F(StoreTest, ForgetsFinishedJobsAfterTheRetention)
