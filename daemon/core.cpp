@@ -8,8 +8,10 @@
 #include "daemon/notify_thread.hpp"
 #include "daemon/probes.hpp"
 #include "daemon/pulse.hpp"
+#include "daemon/stop_timeout.hpp"
 #include "http/server.hpp"
 #include "signals/handled_signals.hpp"
+#include "signals/manager.hpp"
 #include "signals/notify_socket.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -22,6 +24,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdlib>
 #include <exception>
 #include <system_error>
 #include <utility>
@@ -106,6 +109,7 @@ struct Core::Impl {
     std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
     asio::awaitable<void> reconcile_listeners(std::vector<std::string> wanted);
     http::Response readyz() const;
+    void set_timeouts(const Lifecycle::Timeouts& timeouts);
 
     CoreOptions options;
     std::vector<signals::PassedSocket> passed = signals::take_passed_sockets(); // those nobody took yet
@@ -119,6 +123,8 @@ struct Core::Impl {
     LogThread log;
     LeakReport leaks; // here: its census holds what is above and nothing of what is below
     NotifyThread notify{threads};
+    signals::Manager manager = signals::detect_manager(::getenv);
+    StopTimeoutCheck stop_timeout{threads, manager, ::getenv};
     Lifecycle lifecycle;
     std::atomic<Service*> service{nullptr}; // from its start on
     std::vector<std::string> admin_listeners;
@@ -141,7 +147,15 @@ Core::Impl::Impl(CoreOptions o)
         out.push_back(counter_family("belay_log_dropped_total", "Log records dropped because the log was stuck.",
             {{{}, static_cast<double>(log.dropped())}}));
     });
-    log::info("starting", {{"name", options.name}, {"version", options.version}, {"pid", ::getpid()}});
+    log::info("starting", {{"name", options.name}, {"version", options.version}, {"pid", ::getpid()},
+                              {"manager", signals::to_string(manager)}});
+    set_timeouts({options.drain_timeout, options.kill_grace});
+}
+
+void Core::Impl::set_timeouts(const Lifecycle::Timeouts& timeouts)
+{
+    lifecycle.set_timeouts(timeouts);
+    stop_timeout.check(timeouts.whole_drain());
 }
 
 http::Response Core::Impl::readyz() const
@@ -259,6 +273,7 @@ int Core::run(Service& service)
     core.lifecycle.report_phase("threads", "the core's threads");
     turn(core.main, core.admin->close());
     core.admin.reset();
+    core.stop_timeout.stop();
     core.notify.stop(notify_patience);
     core.passed.clear();
     core.lifecycle.finish();
@@ -310,7 +325,7 @@ asio::awaitable<void> Core::apply(CoreOptions options)
 {
     co_await impl_->reconcile_listeners(options.admin_listen);
     impl_->log.set_level(options.log.level);
-    impl_->lifecycle.set_timeouts({options.drain_timeout, options.kill_grace});
+    impl_->set_timeouts({options.drain_timeout, options.kill_grace});
 }
 
 asio::awaitable<ReloadVerdict> Core::reload()

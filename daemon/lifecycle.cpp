@@ -240,7 +240,7 @@ void Lifecycle::request_stop(std::string_view reason)
 {
     if (drain_)
         return;
-    const auto deadline = Clock::now() + timeouts_.drain + timeouts_.kill_grace + timeouts_.slack;
+    const auto deadline = Clock::now() + timeouts_.whole_drain();
     drain_.emplace(main_, deadline, timeouts_.drain,
         [this](std::string_view phase, std::string_view waiting_for) { report_phase(phase, waiting_for); });
     arm(deadline);

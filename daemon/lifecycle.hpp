@@ -40,6 +40,9 @@ public:
         std::chrono::milliseconds slack{5'000}; ///< for a service that takes its kill_grace to the last moment
         std::chrono::milliseconds extend{
             5'000}; ///< how often progress earns an EXTEND_TIMEOUT_USEC of three times that
+
+        /** From the signal to the deadline. */
+        [[nodiscard]] std::chrono::milliseconds whole_drain() const noexcept { return drain + kill_grace + slack; }
     };
 
     /** What metrics, probes and reports show. */

@@ -65,6 +65,7 @@ class SupervisordTest(unittest.TestCase):
 
         self.machine.run("supervisorctl", "stop", "belayd")
         self.assertEqual(self.status(), "STOPPED")
+        self.assertNotIn("stop timeout is too short", self.log())
         self.assertIn("leak check clean", self.log())
         self.assertIn("stopped: belayd (exit status 0)", self.supervisors_log().splitlines()[-1])
 

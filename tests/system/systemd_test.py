@@ -224,6 +224,32 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual([answer for answer in answers if answer[0] != 202], [])
         self.assertGreater(len(answers), 20)
 
+    def test_a_stop_timeout_that_cannot_hold_a_drain_is_warned_of(self):
+        self.machine.write(DROP_IN, "[Service]\nTimeoutStopSec=10\n")
+        self.machine.run("systemctl", "daemon-reload")
+        cursor = self.since()
+        self.start()
+        self.assertEqual(self.stop_timeouts(cursor, "too short"), [("systemd", "10s", "12s")])
+        self.machine.configure(belay_machine.CONFIGURATION.replace('"5s"', '"6s"'))
+        self.machine.run("systemctl", "reload", "belayd")
+        self.assertEqual(self.stop_timeouts(cursor, "too short", 2)[-1], ("systemd", "10s", "13s"))
+
+    def test_the_units_own_holds_the_drain_of_the_defaults(self):
+        self.machine.configure('[log]\nlevel = "debug"\n[hooks.deploy]\nauth = "none"\nrun = ["/bin/true"]\n')
+        cursor = self.since()
+        self.start()
+        self.assertEqual(self.stop_timeouts(cursor, "holds"), [("systemd", "1m", "45s")])
+
+    def stop_timeouts(self, cursor: str, verdict: str, count: int = 1) -> list[tuple[str, str, str]]:
+        """What belayd said of them, once it has said so often enough: it does not wait for systemd's answer."""
+        def find():
+            said = [record for record in self.machine.journal(cursor) if record["MESSAGE"].startswith("stop timeout ")]
+            return said if len(said) >= count else None
+        said = self.machine.wait("what belayd says of its stop timeout", find)
+        for record in said:
+            self.assertIn(verdict, record["MESSAGE"])
+        return [(r["BELAY_MANAGER"], r["BELAY_STOP_TIMEOUT"], r["BELAY_DRAIN"]) for r in said]
+
     def test_a_wedged_daemon_is_replaced(self):
         self.machine.write(DROP_IN, "[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n")
         self.machine.run("systemctl", "daemon-reload")
