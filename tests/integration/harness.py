@@ -23,6 +23,7 @@ from tests.integration.fake_manager import FakeManager
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("BELAY_BUILD", ROOT / "build")).resolve()
 DEADLINE = float(os.environ.get("BELAY_TEST_DEADLINE", "60"))  # seconds: only a hang takes this long
+RELOAD_SIGNALS = (signal.SIGHUP, signal.SIGUSR2)
 SECRET = b"It's a Secret to Everybody"
 
 
@@ -153,7 +154,14 @@ class Daemon:
         return wait_until(find, f"{count} log records {message!r} {fields} in:\n{self.log()[-4000:]}", deadline)[-1]
 
     def send_signal(self, number):
-        self.process.send_signal(number)
+        if self.manager is not None and number in RELOAD_SIGNALS:
+            self.manager.request_reload(lambda: self.process.send_signal(number))
+        else:
+            self.process.send_signal(number)
+
+    def wait_reloads(self):
+        """Each reload that a signal asked for has had a cycle RELOADING=1, READY=1 that began after it."""
+        wait_until(lambda: not self.manager.unanswered(), f"RELOADING=1, READY=1 in {self.messages}")
 
     def wait(self, deadline=DEADLINE):
         try:
@@ -169,9 +177,13 @@ class Daemon:
             raise AssertionError(f"ended with {code}, expected {expect}:\n{self.log()[-4000:]}")
         self.check_messages()
 
-    def check_messages(self):
+    def check_messages(self, watchdog=None):
         """What it told the service manager was in order, and came from itself."""
-        if self.manager is not None and (violations := self.manager.violations(self.pid)):
+        if self.manager is None:
+            return
+        if self.process.poll() is not None:
+            self.manager.close()  # what it said last is in
+        if violations := self.manager.violations(self.pid, watchdog):
             raise AssertionError("\n".join(violations + [str(m) for m in self.messages]))
 
     def close(self):
