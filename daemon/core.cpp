@@ -126,6 +126,7 @@ struct Core::Impl {
     signals::Manager manager = signals::detect_manager(::getenv);
     StopTimeoutCheck stop_timeout{threads, manager, ::getenv};
     Lifecycle lifecycle;
+    std::string start_failure;              // for the manager's status; "" if there is none
     std::atomic<Service*> service{nullptr}; // from its start on
     std::vector<std::string> admin_listeners;
     std::optional<Admin> admin; // until its thread is joined
@@ -196,8 +197,9 @@ asio::awaitable<void> Core::Impl::live(Service& running)
 ExitCode Core::Impl::failed_to_start(ExitCode code, const std::exception& error)
 {
     log::error("cannot start", {{"error", error.what()}, {"exit_code", static_cast<int>(code)}});
-    std::string message = "STOPPING=1\n" + signals::status_assignment(fmt::format("cannot start: {}", error.what())) +
-                          fmt::format("\nEXIT_STATUS={}", static_cast<int>(code));
+    start_failure = fmt::format("cannot start: {}", error.what());
+    std::string message = lifecycle.view().state == State::draining ? "" : "STOPPING=1\n"; // once
+    message += signals::status_assignment(start_failure) + fmt::format("\nEXIT_STATUS={}", static_cast<int>(code));
     if (const int number = error_number(error); number != 0)
         message += fmt::format("\nERRNO={}", number);
     notify.state(std::move(message));
@@ -274,6 +276,8 @@ int Core::run(Service& service)
     turn(core.main, core.admin->close());
     core.admin.reset();
     core.stop_timeout.stop();
+    if (!core.start_failure.empty())
+        core.notify.status(core.start_failure); // stays in the manager's status, not what the stop waited for
     core.notify.stop(notify_patience);
     core.passed.clear();
     core.lifecycle.finish();

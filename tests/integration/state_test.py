@@ -60,6 +60,18 @@ class State(TestCase):
         self.addCleanup(second.close)
         self.assertEqual(second.wait(), 69)
         self.assertIn(first.address("ingress"), second.log())
+        second.check_messages()
+        first.stop()
+
+    def test_an_admin_listener_that_cannot_be_had_exits_69(self):
+        first = self.start(Belayd(hook("a", ["/bin/true"])))
+        second = Belayd(hook("a", ["/bin/true"]), sections={"admin": f'listen = "{first.address("admin")}"\n'})
+        self.addCleanup(second.close)
+        self.assertEqual(second.wait(), 69)
+        self.assertIn(first.address("admin"), second.log())
+        second.check_messages()  # its service had started: STOPPING=1 is said when that is drained, and once
+        self.assertEqual([m["EXIT_STATUS"] for m in second.messages if "EXIT_STATUS" in m], ["69"])
+        self.assertRegex(second.messages[-1]["STATUS"], "^cannot start: ")  # what `systemctl status` shows
         first.stop()
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to mount a small tmpfs")
