@@ -1,5 +1,6 @@
 """belayd under a real systemd: start, reload, stop, crash, journal, socket activation, watchdog."""
 
+import json
 import re
 import threading
 import unittest
@@ -223,6 +224,34 @@ class SystemdTest(unittest.TestCase):
                 sender.join()
         self.assertEqual([answer for answer in answers if answer[0] != 202], [])
         self.assertGreater(len(answers), 20)
+
+    def test_each_relaxation_of_the_drop_in_for_hooks_is_what_its_text_says(self):
+        """With its lines alone a job can do what it could not before."""
+        self.machine.run("sh", "-c",
+                         "install -d -o belay /srv/www /home/deploy && install -m 4755 /usr/bin/id /usr/local/bin")
+        self.addCleanup(self.machine.run, "rm", "-r", "/srv/www", "/home/deploy", "/usr/local/bin/id")
+        commands = {"/srv/www": "touch /srv/www/x", "/home": "touch /home/deploy/x",
+                    "`sudo`": 'test "$(/usr/local/bin/id -u)" = 0',
+                    "netlink": "python3 -c 'import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)'",
+                    "`unshare`": "unshare --user --map-root-user --mount true"}
+        hooks = {command: f"hook{i}" for i, command in enumerate(commands.values())}
+        self.machine.configure("".join(f'[hooks.{name}]\nauth = "none"\nrun = ["/bin/sh", "-c", {json.dumps(command)}]\n'
+                                       for command, name in hooks.items()))
+
+        def state_of(command: str) -> str:
+            job = self.machine.post(hooks[command])[1]["job"]
+            return self.machine.wait_job(job, *belay_machine.ENDED)["state"]
+
+        self.start()
+        self.assertEqual({state_of(command) for command in commands.values()}, {"failed"})
+        paragraphs = self.machine.read("/usr/share/doc/belay/examples/systemd/hooks.conf").split("\n\n")[1:]
+        for what, command in commands.items():
+            with self.subTest(what):
+                relaxation = next(paragraph for paragraph in paragraphs if what in paragraph)
+                self.machine.write(DROP_IN, "[Service]\n" + re.sub(r"^#(\w+=)", r"\1", relaxation, flags=re.MULTILINE))
+                self.machine.run("systemctl", "daemon-reload")
+                self.machine.run("systemctl", "restart", "belayd")
+                self.assertEqual(state_of(command), "succeeded", self.log())
 
     def test_a_stop_timeout_that_cannot_hold_a_drain_is_warned_of(self):
         self.machine.write(DROP_IN, "[Service]\nTimeoutStopSec=10\n")

@@ -1,8 +1,12 @@
 """What `meson install` leaves on a host: units that verify, a user, directories, a sandbox."""
 
+import re
 import unittest
 
 import machine
+
+EXAMPLES = "/usr/share/doc/belay/examples/systemd"
+DROP_INS = "/run/systemd/system/belayd.service.d"
 
 
 def setUpModule() -> None:
@@ -25,6 +29,30 @@ class Units(unittest.TestCase):
         shown = self.machine.run("systemd-analyze", "verify", "--man=no", "/lib/systemd/system/belayd.service",
                                  "/lib/systemd/system/belayd.socket", check=False)
         self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+
+    def verify_with(self, drop_in: str) -> tuple[int, str]:
+        """What systemd-analyze says of belayd.service with that drop-in."""
+        self.machine.write(f"{DROP_INS}/test.conf", drop_in)
+        self.addCleanup(self.machine.run, "rm", "-r", DROP_INS)
+        shown = self.machine.run("systemd-analyze", "verify", "--man=no", "/lib/systemd/system/belayd.service", check=False)
+        return shown.returncode, shown.stderr
+
+    def test_the_drop_in_for_hooks_verifies_with_all_its_lines(self):
+        shipped = self.machine.read(f"{EXAMPLES}/hooks.conf")
+        settings = re.findall(r"^#(\w+)=", shipped, re.MULTILINE)
+        self.assertGreater(len(settings), 20)
+        self.assertEqual(re.findall(r"^\w+=", shipped, re.MULTILINE), [], "nothing is relaxed unasked")
+        self.assertEqual(self.verify_with(re.sub(r"^#(\w+=)", r"\1", shipped, flags=re.MULTILINE)), (0, ""))
+
+    def test_the_drop_in_for_notify_reload_verifies(self):
+        version = int(self.machine.run("systemctl", "--version").stdout.split()[1])
+        if version < 253:
+            self.skipTest(f"systemd {version} has no Type=notify-reload")
+        self.assertEqual(self.verify_with(self.machine.read(f"{EXAMPLES}/notify-reload.conf")), (0, ""))
+
+    def test_a_drop_in_that_is_wrong_does_not(self):
+        code, said = self.verify_with("[Service]\nProtectHomes=no\n")
+        self.assertIn("ProtectHomes", said)
 
     def test_the_user_and_its_group_are_there(self):
         user = self.machine.run("getent", "passwd", "belay").stdout.split(":")
