@@ -243,6 +243,8 @@ std::string ChunkedDecoder::replay(std::string_view body) const
         return bytes + "x:";
     case State::trailer_lf:
         return bytes + "x:\r";
+    case State::complete:
+        return bytes + "\r\n";
     default:
         return bytes;
     }

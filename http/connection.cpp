@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace belay::http {
 namespace {
@@ -213,6 +214,7 @@ asio::awaitable<bool> Connection::next_request(Request& request)
     request.peer = &peer_;
     request.listener = *listener_;
     request.loop = loop_.index();
+    request.left_by_predecessor = std::exchange(left_by_predecessor_, false);
     keep_alive_ = true;
     http_1_0_ = false;
     if (head_.rejection) {
@@ -287,9 +289,11 @@ asio::awaitable<Response> Connection::answer(Request& request)
 /** Serialises the answer and forgets the request. */
 void Connection::finish_request(const Request& request, const Response& response)
 {
+    unanswered_ = response.left_to_successor;
+    if (unanswered_)
+        keep_request(request);
     raw_head_ = {};
     decoder_.reset();
-    unanswered_ = response.left_to_successor;
     rejected_ = request.rejection.has_value();
     // Who has already sent more requests gets them answered first: an answer with `close` would disown them.
     const bool server_closes = draining_ || loop_.context().closing.load(std::memory_order_relaxed);

@@ -80,6 +80,7 @@ private:
     void resume(const HandedConnection& handed);
     void hand_over();
     [[nodiscard]] std::string unanswered_input() const;
+    void keep_request(const Request& request);
     [[nodiscard]] std::size_t read_carried(char* data, std::size_t size) noexcept;
     void set_state(ConnectionState state) noexcept;
     void count_request(bool counts) noexcept;
@@ -96,11 +97,12 @@ private:
     bool counts_as_request_ = false;
     bool served_any_ = false;
     bool draining_ = false;
-    bool freezing_ = false;   // to be handed over as soon as nothing is being handled
-    bool unanswered_ = false; // the request is left to the successor
-    bool http_1_0_ = false;   // of the current request, as is:
-    bool keep_alive_ = true;  // the peer wants it
-    bool close_ = false;      // the answer said so
+    bool freezing_ = false;            // to be handed over as soon as nothing is being handled
+    bool unanswered_ = false;          // the request is left to the successor
+    bool left_by_predecessor_ = false; // so is the first request, to us
+    bool http_1_0_ = false;            // of the current request, as is:
+    bool keep_alive_ = true;           // the peer wants it
+    bool close_ = false;               // the answer said so
     bool rejected_ = false;
     Ending ending_ = Ending::close;
 
@@ -127,6 +129,7 @@ private:
     std::string output_;  // answers not yet written
     std::string carried_; // input that a predecessor had read: comes before what the socket has
     std::size_t carried_read_ = 0;
+    std::string kept_request_; // what unanswered_ leaves to the successor
 };
 
 } // namespace belay::http

@@ -38,10 +38,16 @@ std::string Connection::unanswered_input() const
 {
     if (close_)
         return {};
-    std::string input;
+    std::string input = kept_request_;
     if (!raw_head_.empty())
         input.append(raw_head_).append(decoder_ ? decoder_->replay(body_) : body_.substr(0, body_received_));
     return input.append(input_.unread()).append(carried_, carried_read_);
+}
+
+/** Of a request that was read to its end and is not answered here. */
+void Connection::keep_request(const Request& request)
+{
+    kept_request_.assign(raw_head_).append(decoder_ ? decoder_->replay(body_) : request.body);
 }
 
 void Connection::resume(const HandedConnection& handed)
@@ -49,6 +55,7 @@ void Connection::resume(const HandedConnection& handed)
     carried_ = handed.input;
     output_ = handed.output;
     served_any_ = handed.served_any;
+    left_by_predecessor_ = handed.unanswered;
     close_ = rejected_ = handed.lingering;
 }
 

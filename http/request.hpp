@@ -50,6 +50,7 @@ struct Request {
     unsigned loop = 0;         ///< index of the io_context that serves it, 0-based
 
     std::optional<Rejection> rejection; ///< set: answer with this, dispatch nothing
+    bool left_by_predecessor = false;   ///< a predecessor was asked this before, Response::left_to_successor
 
     // Filled by the router:
     std::string_view route;                                                ///< the pattern that matched; "" for none

@@ -16,7 +16,7 @@ struct Response {
     std::string body;
     bool close = false; ///< close the connection after this answer, and say so
 
-    /** Nothing is sent: the connection passes to the successor, which answers.  For who waits for an upgrade. */
+    /** Nothing is sent: request and connection pass to the successor, which is asked again.  For who waits for it. */
     bool left_to_successor = false;
 
     std::string reason{}; ///< why it is an error, for the log: the detail of a problem document

@@ -83,7 +83,7 @@ struct HandedConnection {
     std::string output;      ///< what the peer is to get first
     bool served_any = false; ///< it has had an answer
     bool lingering = false;  ///< nothing more is served: half-closed and lingered once `output` is sent
-    bool unanswered = false; ///< its request was left to the successor, whose answer belongs into `output`
+    bool unanswered = false; ///< `input` begins with a request that was left to the successor
 };
 
 /** All that a server holds open. */

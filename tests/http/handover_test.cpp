@@ -43,8 +43,10 @@ struct Gate {
 
 std::atomic<int> left{0};
 
-asio::awaitable<Response> leave_to_successor(Request&)
+asio::awaitable<Response> leave_to_successor(Request& request)
 {
+    if (request.left_by_predecessor)
+        co_return text_response(200, "done: " + std::string{request.body});
     ++left;
     Response response;
     response.left_to_successor = true;
@@ -231,16 +233,19 @@ TEST_F(Handover, ARejectionIsStillDeliveredWhileThePeerSends)
 
 TEST_F(Handover, ARequestLeftToTheSuccessorIsAnsweredThere)
 {
-    TestClient client = first.connect();
-    client.send("POST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
-    ASSERT_TRUE(eventually([] { return left == 1; }));
-    std::optional<HandedServer> handed = freeze_first();
-    ASSERT_TRUE(handed);
-    ASSERT_EQ(handed->connections.size(), 1U);
-    EXPECT_TRUE(handed->connections.front().unanswered);
-    handed->connections.front().output = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    second.server().resume(std::move(*handed));
-    EXPECT_EQ(client.receive().body, "ok");
+    left = 0;
+    TestClient sized = first.connect();
+    sized.send("POST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nsized" + std::string{get_root});
+    TestClient chunked = first.connect();
+    chunked.send(
+        "POST /left HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nchu\r\n4\r\nnked\r\n0\r\n\r\n");
+    ASSERT_TRUE(eventually([] { return left == 2; }));
+    hand_over();
+    EXPECT_EQ(sized.receive().body, "done: sized");
+    EXPECT_EQ(sized.receive().body, "alive");
+    EXPECT_EQ(chunked.receive().body, "done: chunked");
+    sized.send("POST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_TRUE(eventually([] { return left == 3; })); // the second server was asked this for the first time
 }
 
 } // namespace
