@@ -1,13 +1,10 @@
-#include "base/unique_fd.hpp"
 #include "signals/manager.hpp"
+#include "tests/signals/silent_bus.hpp"
 
 #include <gtest/gtest.h>
 
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -59,42 +56,9 @@ TEST(UnitStopTimeout, IsUnknownWhereNoBusIs)
     ::unsetenv("DBUS_SESSION_BUS_ADDRESS");
 }
 
-/** A bus that takes connections and never says a word. */
-class SilentBus {
-public:
-    SilentBus()
-    {
-        EXPECT_NE(::mkdtemp(directory_.data()), nullptr);
-        path_ = std::string{directory_.data()} + "/bus";
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        path_.copy(address.sun_path, sizeof address.sun_path - 1);
-        EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-        EXPECT_EQ(::listen(fd_.get(), 1), 0);
-        ::setenv("DBUS_SYSTEM_BUS_ADDRESS", ("unix:path=" + path_).c_str(), 1);
-        ::setenv("DBUS_SESSION_BUS_ADDRESS", ("unix:path=" + path_).c_str(), 1);
-    }
-    ~SilentBus()
-    {
-        ::unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
-        ::unsetenv("DBUS_SESSION_BUS_ADDRESS");
-        ::unlink(path_.c_str());
-        ::rmdir(directory_.data());
-    }
-    SilentBus(const SilentBus&) = delete;
-    SilentBus& operator=(const SilentBus&) = delete;
-    SilentBus(SilentBus&&) = delete;
-    SilentBus& operator=(SilentBus&&) = delete;
-
-private:
-    std::array<char, 32> directory_{"/tmp/belay-bus-XXXXXX"};
-    std::string path_;
-    UniqueFd fd_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-};
-
 TEST(UnitStopTimeout, GivesUpOnABusThatSaysNothing)
 {
-    const SilentBus bus;
+    const testing::SilentBus bus;
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_EQ(unit_stop_timeout(with({}), 100ms, [] { return false; }), std::nullopt);
     EXPECT_GE(std::chrono::steady_clock::now() - begin, 100ms);
@@ -103,7 +67,7 @@ TEST(UnitStopTimeout, GivesUpOnABusThatSaysNothing)
 
 TEST(UnitStopTimeout, CanBeCancelled)
 {
-    const SilentBus bus;
+    const testing::SilentBus bus;
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_EQ(unit_stop_timeout(with({}), 1h, [] { return true; }), std::nullopt);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
