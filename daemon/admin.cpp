@@ -91,6 +91,36 @@ asio::awaitable<void> Admin::open_control(http::ListeningSocket socket)
     co_await asio::co_spawn(io(), add(control_, std::move(sockets)), asio::use_awaitable);
 }
 
+asio::awaitable<std::optional<Admin::Handed>> Admin::freeze(std::chrono::steady_clock::time_point deadline)
+{
+    co_return co_await asio::co_spawn(io(), freeze_both(deadline), asio::use_awaitable);
+}
+
+asio::awaitable<void> Admin::resume(Handed handed)
+{
+    co_await asio::co_spawn(io(), resume_both(std::move(handed)), asio::use_awaitable);
+}
+
+asio::awaitable<std::optional<Admin::Handed>> Admin::freeze_both(std::chrono::steady_clock::time_point deadline)
+{
+    std::optional<http::HandedServer> control = co_await control_.freeze(deadline);
+    if (!control)
+        co_return std::nullopt;
+    std::optional<http::HandedServer> admin = co_await server_.freeze(deadline);
+    if (!admin) {
+        control_.resume(std::move(*control));
+        co_return std::nullopt;
+    }
+    co_return Handed{std::move(*admin), std::move(*control)};
+}
+
+asio::awaitable<void> Admin::resume_both(Handed handed)
+{
+    server_.resume(std::move(handed.admin));
+    control_.resume(std::move(handed.control));
+    co_return;
+}
+
 asio::awaitable<void> Admin::close_control()
 {
     co_await asio::co_spawn(io(), finish_control(), asio::use_awaitable);

@@ -7,7 +7,9 @@
 #include "http/server.hpp"
 
 #include <array>
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,16 @@ public:
 
     [[nodiscard]] asio::awaitable<void> open_control(http::ListeningSocket socket);
 
+    /** What both servers hold, for the next image of the daemon. */
+    struct Handed {
+        http::HandedServer admin;
+        http::HandedServer control;
+    };
+
+    /** As http::Server::freeze() and resume(), for both servers. */
+    [[nodiscard]] asio::awaitable<std::optional<Handed>> freeze(std::chrono::steady_clock::time_point deadline);
+    [[nodiscard]] asio::awaitable<void> resume(Handed handed);
+
     /** Answers what is in flight on the control socket and closes it. */
     [[nodiscard]] asio::awaitable<void> close_control();
 
@@ -60,6 +72,8 @@ private:
     [[nodiscard]] asio::awaitable<void> add(http::Server& server, std::vector<http::ListeningSocket> sockets);
     [[nodiscard]] asio::awaitable<void> change(
         std::vector<http::ListeningSocket> added, std::vector<std::string> removed);
+    [[nodiscard]] asio::awaitable<std::optional<Handed>> freeze_both(std::chrono::steady_clock::time_point deadline);
+    [[nodiscard]] asio::awaitable<void> resume_both(Handed handed);
     [[nodiscard]] asio::awaitable<void> finish_control();
     [[nodiscard]] asio::awaitable<void> finish();
 

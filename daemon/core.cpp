@@ -9,6 +9,7 @@
 #include "daemon/probes.hpp"
 #include "daemon/pulse.hpp"
 #include "daemon/stop_timeout.hpp"
+#include "daemon/upgrade.hpp"
 #include "http/server.hpp"
 #include "signals/handled_signals.hpp"
 #include "signals/manager.hpp"
@@ -94,7 +95,7 @@ int error_number(const std::exception& error)
 } // namespace
 
 struct Core::Impl {
-    explicit Impl(CoreOptions o);
+    Impl(CoreOptions o, std::optional<Handover> p);
     ~Impl() { threads.release_current(); }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
@@ -112,7 +113,8 @@ struct Core::Impl {
     void set_timeouts(const Lifecycle::Timeouts& timeouts);
 
     CoreOptions options;
-    std::vector<signals::PassedSocket> passed = signals::take_passed_sockets(); // those nobody took yet
+    std::optional<Handover> predecessor;       // until the service has started
+    std::vector<signals::PassedSocket> passed; // those nobody took yet
     asio::io_context main{1};
     signals::SignalQueue signals{main};
     Threads threads;
@@ -129,11 +131,15 @@ struct Core::Impl {
     std::string start_failure;              // for the manager's status; "" if there is none
     std::atomic<Service*> service{nullptr}; // from its start on
     std::vector<std::string> admin_listeners;
+    bool has_control = false;   // from a predecessor
     std::optional<Admin> admin; // until its thread is joined
+    std::optional<Upgrade> upgrade;
 };
 
-Core::Impl::Impl(CoreOptions o)
-    : options(std::move(o)), log(threads, options.log), leaks(threads, log, passed),
+Core::Impl::Impl(CoreOptions o, std::optional<Handover> p)
+    : options(std::move(o)), predecessor(std::move(p)),
+      passed(predecessor ? passed_sockets(*predecessor) : signals::take_passed_sockets()), log(threads, options.log),
+      leaks(threads, log, passed, predecessor ? &*predecessor : nullptr),
       lifecycle(main, signals, threads, notify, {options.drain_timeout, options.kill_grace}, [this] { log.stop(); })
 {
     admin.emplace(threads, metrics, control_router,
@@ -142,6 +148,13 @@ Core::Impl::Impl(CoreOptions o)
             [this] { return readyz(); },
             [this] { return debug_threads(threads.running(), Heartbeat::Clock::now()); },
         });
+    upgrade.emplace(
+        Upgrade::Parts{*admin, lifecycle, notify, metrics, passed}, Executable::of_this_process(), options.arguments);
+    lifecycle.set_upgrade([this](bool insist) { return upgrade->perform(*service.load(), insist); });
+    if (predecessor) {
+        notify.ping(); // exec is not to be mistaken for a hang
+        metrics.resume(predecessor->document.at("metrics"));
+    }
     metrics.add(core_metrics(options.version, lifecycle, threads));
     metrics.add(process_metrics());
     metrics.add([this](std::vector<prometheus::MetricFamily>& out) {
@@ -169,8 +182,15 @@ http::Response Core::Impl::readyz() const
 
 asio::awaitable<void> Core::Impl::open_endpoints()
 {
+    if (predecessor) {
+        Admin::Handed handed = handed_admin(*predecessor);
+        for (const auto& listener : handed.admin.listeners)
+            admin_listeners.push_back(listener.name);
+        has_control = !handed.control.listeners.empty();
+        co_await admin->resume(std::move(handed));
+    }
     co_await reconcile_listeners(options.admin_listen);
-    if (options.control_socket.empty())
+    if (options.control_socket.empty() || has_control)
         co_return;
     auto socket = http::open_listening_socket("unix:" + options.control_socket);
     give_to_group(options.control_socket, options.control_group);
@@ -182,7 +202,10 @@ asio::awaitable<void> Core::Impl::live(Service& running)
     std::exception_ptr failure;
     try {
         co_await open_endpoints();
-    } catch (...) { // the service has started: it is drained as ever, and at once
+        if (predecessor)
+            lifecycle.resume(predecessor->document.at("lifecycle"), "upgraded");
+        predecessor.reset(); // what nobody took is closed
+    } catch (...) {          // the service has started: it is drained as ever, and at once
         failure = std::current_exception();
         lifecycle.request_stop("cannot start");
         lifecycle.hurry();
@@ -239,12 +262,12 @@ asio::awaitable<void> Core::Impl::reconcile_listeners(std::vector<std::string> w
     co_await admin->change_listeners(std::move(sockets), std::move(removed));
 }
 
-Core::Core(CoreOptions options)
+Core::Core(CoreOptions options, std::optional<Handover> predecessor)
 {
     if (options.log.identifier.empty())
         options.log.identifier = options.name;
     prepare_stacks(); // before the first thread
-    impl_ = std::make_unique<Impl>(std::move(options));
+    impl_ = std::make_unique<Impl>(std::move(options), std::move(predecessor));
 }
 
 Core::~Core() = default;
@@ -315,6 +338,11 @@ http::Router& Core::control_router() noexcept
     return impl_->control_router;
 }
 
+Handover* Core::predecessor() noexcept
+{
+    return impl_->predecessor ? &*impl_->predecessor : nullptr;
+}
+
 std::optional<signals::PassedSocket> Core::take_passed_socket(std::string_view name)
 {
     return impl_->take_passed_socket(name);
@@ -334,7 +362,19 @@ asio::awaitable<void> Core::apply(CoreOptions options)
 
 asio::awaitable<ReloadVerdict> Core::reload()
 {
-    co_return co_await asio::co_spawn(impl_->main, impl_->lifecycle.reload(), asio::use_awaitable);
+    asio::awaitable<ReloadVerdict> task = impl_->lifecycle.reload(Lifecycle::Scope::everything);
+    co_return co_await asio::co_spawn(impl_->main, std::move(task), asio::use_awaitable);
+}
+
+asio::awaitable<ReloadVerdict> Core::upgrade()
+{
+    asio::awaitable<ReloadVerdict> task = impl_->lifecycle.reload(Lifecycle::Scope::executable);
+    co_return co_await asio::co_spawn(impl_->main, std::move(task), asio::use_awaitable);
+}
+
+asio::awaitable<ReloadVerdict> Core::verdict_of_predecessor()
+{
+    co_return co_await asio::co_spawn(impl_->main, impl_->lifecycle.left_verdict(), asio::use_awaitable);
 }
 
 void Core::request_stop() noexcept

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/asio.hpp"
+#include "daemon/handover.hpp"
 #include "daemon/log_thread.hpp"
 #include "daemon/metrics.hpp"
 #include "daemon/service.hpp"
@@ -28,6 +29,7 @@ struct CoreOptions {
     std::chrono::milliseconds drain_timeout{30'000}; ///< reloadable
     std::chrono::milliseconds kill_grace{10'000};    ///< reloadable; part of the drain's deadline
     bool strict_leaks = false;                       ///< exit 70 when the leak check finds anything
+    std::vector<std::string> arguments{};            ///< of the process, but its name and --resume: for its successor
 };
 
 /**
@@ -46,7 +48,8 @@ struct CoreOptions {
  */
 class Core {
 public:
-    explicit Core(CoreOptions options);
+    /** @param predecessor what the image before this one left, Handover::read() */
+    explicit Core(CoreOptions options, std::optional<Handover> predecessor = std::nullopt);
     ~Core();
     Core(const Core&) = delete;
     Core& operator=(const Core&) = delete;
@@ -64,6 +67,10 @@ public:
     /** Routes of the control socket beside the core's own; add them before run(). */
     [[nodiscard]] http::Router& control_router() noexcept;
 
+    /** What the image before this one left: for Service::start(), and until it has returned.  Null after an ordinary
+     *  start. */
+    [[nodiscard]] Handover* predecessor() noexcept;
+
     /** The passed socket of that FileDescriptorName, if there is one and nobody took it yet. */
     [[nodiscard]] std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
     [[nodiscard]] bool has_passed_socket(std::string_view name) const noexcept;
@@ -73,10 +80,14 @@ public:
     [[nodiscard]] asio::awaitable<void> apply(CoreOptions options);
 
     /**
-     * Asks for a whole reload and waits for its verdict, after READY=1 is on the wire.  A request during a reload
-     * causes another one.  Thread-safe: awaited on any executor.
+     * Asks for a whole reload, or an upgrade, and waits for its verdict, after READY=1 is on the wire.  A request
+     * during a reload causes another one.  Thread-safe: awaited on any executor.
      */
     [[nodiscard]] asio::awaitable<ReloadVerdict> reload();
+    [[nodiscard]] asio::awaitable<ReloadVerdict> upgrade();
+
+    /** For who asked for one of these and was told that the verdict is left to the successor.  As above. */
+    [[nodiscard]] asio::awaitable<ReloadVerdict> verdict_of_predecessor();
 
     /** Begins the drain, as SIGTERM would.  Thread-safe. */
     void request_stop() noexcept;

@@ -168,6 +168,14 @@ UniqueFd Handover::take(const json::value& descriptor)
     return fd;
 }
 
+std::vector<int> Handover::descriptors() const
+{
+    std::vector<int> numbers;
+    for (const auto& [number, fd] : descriptors_)
+        numbers.push_back(fd.get());
+    return numbers;
+}
+
 int Handover::seal()
 try {
     const int created = ::memfd_create("belay-hand-over", MFD_CLOEXEC | MFD_ALLOW_SEALING);

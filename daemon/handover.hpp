@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <stdexcept>
+#include <vector>
 
 namespace belay::daemon {
 
@@ -37,6 +38,9 @@ public:
 
     /** What `descriptor` of the document stands for; each can be had once. @throws HandoverError */
     [[nodiscard]] UniqueFd take(const boost::json::value& descriptor);
+
+    /** What is kept and was not taken. */
+    [[nodiscard]] std::vector<int> descriptors() const;
 
     /**
      * Writes it to a sealed memfd, and lets that and every descriptor live through execve.

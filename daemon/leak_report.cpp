@@ -35,13 +35,19 @@ void write(const std::vector<Leak>& leaks)
 
 } // namespace
 
-LeakReport::LeakReport(const Threads& threads, LogThread& log, const std::vector<signals::PassedSocket>& passed)
+LeakReport::LeakReport(const Threads& threads, LogThread& log, const std::vector<signals::PassedSocket>& passed,
+    const Handover* predecessor)
     : threads_(threads), log_(log), before_(take_census())
 {
     for (const pid_t tid : log_thread_of(threads_))
         before_.threads.erase(tid);
     for (const auto& socket : passed)
         before_.descriptors.erase(socket.fd.get());
+    if (predecessor == nullptr)
+        return;
+    for (const int descriptor : predecessor->descriptors())
+        before_.descriptors.erase(descriptor);
+    before_.children.clear();
 }
 
 bool LeakReport::check()

@@ -1,4 +1,5 @@
 #pragma once
+#include "daemon/handover.hpp"
 #include "daemon/leak_check.hpp"
 #include "daemon/log_thread.hpp"
 #include "signals/passed_sockets.hpp"
@@ -14,8 +15,10 @@ namespace belay::daemon {
  */
 class LeakReport {
 public:
-    /** @param passed sockets the service manager brought: not ours to keep, so no part of the census */
-    LeakReport(const Threads& threads, LogThread& log, const std::vector<signals::PassedSocket>& passed);
+    /** @param passed sockets the service manager brought: not ours to keep, so no part of the census
+     *  @param predecessor what an upgrade brought, or null: neither that nor the running jobs are ours to keep */
+    LeakReport(const Threads& threads, LogThread& log, const std::vector<signals::PassedSocket>& passed,
+        const Handover* predecessor);
 
     /** Logs one record when clean, or one for each leak and their counts; stops the log thread. @return clean? */
     [[nodiscard]] bool check();

@@ -4,11 +4,13 @@
 #include "daemon/stacks.hpp"
 #include "signals/notify_socket.hpp"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -56,6 +58,8 @@ std::string_view to_string(State state) noexcept
         return "ready";
     case State::reloading:
         return "reloading";
+    case State::upgrading:
+        return "upgrading";
     case State::draining:
         return "draining";
     case State::stopped:
@@ -68,6 +72,7 @@ std::string_view to_string(State state) noexcept
 struct Lifecycle::Reload {
     explicit Reload(asio::io_context& main) : done(main, asio::steady_timer::time_point::max()) {}
 
+    Scope scope = Scope::configuration;
     Clock::time_point requested; // by the last of them: RELOADING=1 must not carry a time before any request
     ReloadVerdict verdict{false, "the daemon is stopping"};
     asio::steady_timer done; // never expires; cancelled when the verdict stands
@@ -78,6 +83,7 @@ Lifecycle::Lifecycle(asio::io_context& main, signals::SignalQueue& signals, Thre
     : main_(main), signals_(signals), threads_(threads), notify_(notify), timeouts_(timeouts),
       flush_log_(std::move(flush_log)), watchdog_(threads, notify, signals::watchdog_interval()),
       changed_(main, asio::steady_timer::time_point::max()),
+      left_verdict_stands_(main, asio::steady_timer::time_point::max()),
       tasks_(main.get_executor(), [](std::string_view task, const std::exception_ptr& error) {
           log::error("unexpected exception in task", {{"task", task}, {"error", what(error)}});
       })
@@ -93,19 +99,25 @@ asio::awaitable<void> Lifecycle::run(Service& service)
     signals::unblock_handled_signals();
     if (!stop_awaits_us) {
         become_ready();
+        if (resumed_) {
+            co_await notify_.flush(ready_patience);
+            left_verdict_ = ReloadVerdict{true, fmt::format("{}: {}", *resumed_, told_status_)};
+            left_verdict_stands_.cancel();
+        }
         log::info("ready", {{"service", told_status_}, {"startup_seconds", seconds_since(started_)}});
     }
     tasks_.spawn("watch", watch());
 
     while (!drain_) {
-        const auto reload = std::exchange(next_reload_, nullptr);
-        if (reload) {
-            co_await perform(*reload);
-            reload->done.cancel();
+        reload_ = std::exchange(next_reload_, nullptr);
+        if (reload_) {
+            co_await perform(*reload_);
+            reload_->done.cancel();
         } else {
             co_await wait_until_cancelled(changed_);
         }
     }
+    reload_.reset();
     if (next_reload_) // came too late
         next_reload_->done.cancel();
 
@@ -125,8 +137,10 @@ asio::awaitable<void> Lifecycle::handle_signals()
             on_stop_signal(signal);
             break;
         case SIGHUP:
+            request_reload(Scope::configuration);
+            break;
         case SIGUSR2:
-            request_reload();
+            request_reload(Scope::everything);
             break;
         case SIGUSR1:
             log_report();
@@ -191,22 +205,30 @@ void Lifecycle::tell_status()
     }
 }
 
-std::shared_ptr<Lifecycle::Reload> Lifecycle::request_reload()
+std::shared_ptr<Lifecycle::Reload> Lifecycle::request_reload(Scope scope)
 {
     if (!next_reload_)
         next_reload_ = std::make_shared<Reload>(main_);
+    next_reload_->scope = std::max(next_reload_->scope, scope);
     next_reload_->requested = Clock::now();
     changed_.cancel();
     return next_reload_;
 }
 
-asio::awaitable<ReloadVerdict> Lifecycle::reload()
+asio::awaitable<ReloadVerdict> Lifecycle::reload(Scope scope)
 {
     if (drain_ || view().state == State::stopped)
         co_return ReloadVerdict{false, "the daemon is stopping"};
-    const auto reload = request_reload();
+    const auto reload = request_reload(scope);
     co_await wait_until_cancelled(reload->done);
     co_return reload->verdict;
+}
+
+asio::awaitable<ReloadVerdict> Lifecycle::left_verdict()
+{
+    while (!left_verdict_)
+        co_await wait_until_cancelled(left_verdict_stands_);
+    co_return *left_verdict_;
 }
 
 asio::awaitable<void> Lifecycle::perform(Reload& reload)
@@ -214,26 +236,77 @@ asio::awaitable<void> Lifecycle::perform(Reload& reload)
     const auto begin = Clock::now();
     set_state(State::reloading);
     notify_.state(signals::reloading_message(reload.requested) + "\nSTATUS=reloading");
-    try {
-        reload.verdict = co_await service_->reload();
-    } catch (...) {
-        reload.verdict = {false, what(std::current_exception())};
-    }
+    ReloadVerdict verdict = co_await verdict_of(reload);
     {
         const std::scoped_lock lock{mutex_};
-        view_.last_reload_ok = reload.verdict.ok;
-        ++(reload.verdict.ok ? view_.reloads_succeeded : view_.reloads_failed);
-        if (reload.verdict.ok)
+        view_.last_reload_ok = verdict.ok;
+        ++(verdict.ok ? view_.reloads_succeeded : view_.reloads_failed);
+        if (verdict.ok)
             view_.last_reload_success = std::chrono::system_clock::now();
     }
-    if (reload.verdict.ok)
-        log::info("reloaded", {{"result", reload.verdict.message}, {"duration_seconds", seconds_since(begin)}});
+    if (verdict.ok)
+        log::info("reloaded", {{"result", verdict.message}, {"duration_seconds", seconds_since(begin)}});
     else
-        log::error("reload failed, nothing changed", {{"error", reload.verdict.message}});
-    if (drain_) // STOPPING=1 is out: READY=1 must not follow it
-        co_return;
-    become_ready(); // after a failure too, else the manager waits for ever
-    co_await notify_.flush(ready_patience);
+        log::error("reload failed, nothing changed", {{"error", verdict.message}});
+    if (!drain_) {      // else STOPPING=1 is out: READY=1 must not follow it
+        become_ready(); // after a failure too, else the manager waits for ever
+        co_await notify_.flush(ready_patience);
+    }
+    const bool left = reload.verdict.left_to_successor; // and there is none: who waited asks again
+    reload.verdict = verdict;
+    if (left) {
+        left_verdict_ = std::move(verdict);
+        left_verdict_stands_.cancel();
+    }
+}
+
+asio::awaitable<ReloadVerdict> Lifecycle::verdict_of(Reload& reload)
+{
+    ReloadVerdict verdict;
+    try {
+        std::optional<std::string> trouble;
+        if (upgrade_ && reload.scope != Scope::configuration)
+            trouble = co_await upgrade_(reload.scope == Scope::executable);
+        if (trouble)
+            verdict = {false, *trouble};
+        else
+            verdict = co_await service_->reload();
+    } catch (...) {
+        verdict = {false, what(std::current_exception())};
+    }
+    co_return verdict;
+}
+
+void Lifecycle::show_upgrading()
+{
+    set_state(State::upgrading);
+    notify_.status("upgrading");
+}
+
+void Lifecycle::leave_waiters()
+{
+    left_verdict_.reset();
+    for (const auto& reload : {reload_, next_reload_})
+        if (reload) {
+            reload->verdict.left_to_successor = true;
+            reload->done.cancel();
+        }
+}
+
+boost::json::value Lifecycle::handed() const
+{
+    return {{"reload_again", next_reload_ != nullptr}};
+}
+
+void Lifecycle::resume(const boost::json::value& handed, std::string message)
+{
+    {
+        const std::scoped_lock lock{mutex_};
+        view_.reloads_succeeded = 1; // the upgrade; earlier ones are carried by the metrics
+    }
+    if (handed.at("reload_again").as_bool())
+        request_reload(Scope::everything);
+    resumed_ = std::move(message);
 }
 
 void Lifecycle::request_stop(std::string_view reason)

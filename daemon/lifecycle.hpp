@@ -10,6 +10,7 @@
 #include "signals/handled_signals.hpp"
 
 #include <boost/asio/steady_timer.hpp>
+#include <boost/json/value.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -45,6 +46,16 @@ public:
         [[nodiscard]] std::chrono::milliseconds whole_drain() const noexcept { return drain + kill_grace + slack; }
     };
 
+    /**
+     * Replaces the running image, if the executable on disk is another one, or if `insist`s.
+     * @return nothing where there was nothing to replace; else why it was not done, everything going on as before
+     */
+    using Upgrade = std::function<asio::awaitable<std::optional<std::string>>(bool insist)>;
+
+    /** How much is to be brought up to date: the configuration, the executable too if it changed, or that in any case.
+     */
+    enum class Scope : std::uint8_t { configuration, everything, executable };
+
     /** What metrics, probes and reports show. */
     struct View {
         State state = State::starting;
@@ -63,7 +74,25 @@ public:
     [[nodiscard]] asio::awaitable<void> run(Service& service);
 
     /** See Core::reload(). */
-    [[nodiscard]] asio::awaitable<ReloadVerdict> reload();
+    [[nodiscard]] asio::awaitable<ReloadVerdict> reload(Scope scope);
+
+    /** See Core::verdict_of_predecessor(). */
+    [[nodiscard]] asio::awaitable<ReloadVerdict> left_verdict();
+
+    /** How the image is replaced; without, it never is. */
+    void set_upgrade(Upgrade upgrade) { upgrade_ = std::move(upgrade); }
+
+    /** For STATUS= and belay_state. */
+    void show_upgrading();
+
+    /** Those who wait for a verdict are to ask the successor. */
+    void leave_waiters();
+
+    [[nodiscard]] bool stopping() const noexcept { return drain_.has_value(); }
+
+    /** What lives on in the next image. */
+    [[nodiscard]] boost::json::value handed() const;
+    void resume(const boost::json::value& handed, std::string message);
 
     void set_timeouts(const Timeouts& timeouts) noexcept { timeouts_ = timeouts; }
 
@@ -100,7 +129,8 @@ private:
     [[nodiscard]] asio::awaitable<void> perform(Reload& reload);
     [[nodiscard]] asio::awaitable<void> drain();
 
-    std::shared_ptr<Reload> request_reload();
+    std::shared_ptr<Reload> request_reload(Scope scope);
+    [[nodiscard]] asio::awaitable<ReloadVerdict> verdict_of(Reload& reload);
     void arm(Clock::time_point deadline);
     void on_stop_signal(int signal);
     void become_ready();
@@ -121,7 +151,12 @@ private:
     Service* service_ = nullptr; // set while it may be called
     ExitCode exit_code_ = ExitCode::clean;
     asio::steady_timer changed_; // never expires; cancelled when a reload or a stop is requested
-    std::shared_ptr<Reload> next_reload_;
+    Upgrade upgrade_;
+    std::shared_ptr<Reload> reload_;      // being performed
+    std::shared_ptr<Reload> next_reload_; // asked for
+    std::optional<std::string> resumed_;  // by an upgrade: from what to what
+    std::optional<ReloadVerdict> left_verdict_;
+    asio::steady_timer left_verdict_stands_; // never expires
     std::string told_status_;
     std::optional<DrainContext> drain_; // set: stop requested
     std::optional<LastResort> last_resort_;

@@ -1,9 +1,11 @@
 #include "daemon/metrics.hpp"
 
+#include "daemon/carried_metrics.hpp"
+
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
-#include <map>
+#include <iterator>
 
 namespace belay::daemon {
 namespace {
@@ -43,7 +45,7 @@ void Metrics::remove(std::size_t handle)
     std::erase_if(collectors_, [handle](const auto& entry) { return entry.first == handle; });
 }
 
-std::string Metrics::text() const
+Metrics::Families Metrics::collect() const
 {
     std::vector<prometheus::MetricFamily> families = registry_.Collect();
     {
@@ -52,18 +54,39 @@ std::string Metrics::text() const
             collect(families);
     }
     // Two sources may contribute to one family, which the format allows only once.
-    std::map<std::string, prometheus::MetricFamily> merged;
+    Families merged;
     for (auto& family : families) {
         auto [known, is_new] = merged.try_emplace(family.name, family);
         if (!is_new)
             std::move(family.metric.begin(), family.metric.end(), std::back_inserter(known->second.metric));
     }
+    for (const auto& carried : carried_)
+        if (auto [known, is_new] = merged.try_emplace(carried.name, carried); !is_new)
+            add_carried(carried, known->second);
+    return merged;
+}
+
+std::string Metrics::text() const
+{
     std::vector<prometheus::MetricFamily> sorted;
-    sorted.reserve(merged.size());
-    for (auto& [name, family] : merged)
+    for (auto& [name, family] : collect())
         if (!family.metric.empty())
             sorted.push_back(std::move(family));
     return prometheus::TextSerializer{}.Serialize(sorted);
+}
+
+boost::json::value Metrics::handed() const
+{
+    std::vector<prometheus::MetricFamily> lasting;
+    for (auto& [name, family] : collect())
+        if (is_lasting(family))
+            lasting.push_back(std::move(family));
+    return to_json(lasting);
+}
+
+void Metrics::resume(const boost::json::value& handed)
+{
+    carried_ = carried_families(handed);
 }
 
 prometheus::MetricFamily gauge_family(std::string name, std::string help, std::vector<Sample> samples)

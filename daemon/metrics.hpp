@@ -1,9 +1,11 @@
 #pragma once
+#include <boost/json/value.hpp>
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/registry.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,14 +32,26 @@ public:
     std::size_t add(Collector collector);
     void remove(std::size_t handle);
 
+    /** Counters and histograms as they stand, for the next image of the daemon; not process_*, which the kernel keeps.
+     */
+    [[nodiscard]] boost::json::value handed() const;
+
+    /** From now on what handed() of a predecessor said is added to what is counted here.  Before the first scrape. */
+    void resume(const boost::json::value& handed);
+
     /** The text exposition format 0.0.4, `promtool check metrics` clean: each family once, in the order of names. */
     [[nodiscard]] std::string text() const;
 
 private:
+    using Families = std::map<std::string, prometheus::MetricFamily>;
+
+    [[nodiscard]] Families collect() const;
+
     prometheus::Registry registry_{prometheus::Registry::InsertBehavior::Merge};
     mutable std::mutex mutex_; // guards collectors_
     std::vector<std::pair<std::size_t, Collector>> collectors_;
     std::size_t next_handle_ = 0;
+    std::vector<prometheus::MetricFamily> carried_; // by a predecessor
 };
 
 /** process_cpu_seconds_total, process_open_fds, process_resident_memory_bytes, process_threads, …: from /proc/self. */

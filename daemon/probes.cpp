@@ -92,7 +92,7 @@ http::Response healthz(const std::vector<ThreadRecord>& running, Clock::time_poi
 Readiness readiness(State state, const std::vector<ThreadRecord>& running, Clock::time_point now)
 {
     Readiness readiness;
-    if (state != State::ready && state != State::reloading)
+    if (state != State::ready && state != State::reloading && state != State::upgrading)
         readiness.reasons.push_back(fmt::format("{}", to_string(state)));
     for (const auto& thread : running)
         if (const auto wait = thread.heartbeat->disk_wait(now); wait > Heartbeat::disk_wait_limit)

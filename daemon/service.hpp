@@ -1,10 +1,12 @@
 #pragma once
 #include "base/asio.hpp"
+#include "daemon/handover.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -36,6 +38,7 @@ private:
 struct ReloadVerdict {
     bool ok = true;
     std::string message; ///< "configuration reloaded: 3 hooks"; or every error, one a line, each with file:line:column
+    bool left_to_successor = false; ///< it stands when the next image of the daemon runs: ask that
 };
 
 /** Whether the service can take work; the reasons why not, one sentence each.  Empty: ready. */
@@ -111,6 +114,31 @@ public:
 
     /** One line for STATUS= and the SIGUSR1 report: "3 hooks, 2 jobs running, 17 queued".  Thread-safe. */
     [[nodiscard]] virtual std::string status() const = 0;
+};
+
+/**
+ * A second interface, of a Service that passes from one image of its executable to the next without anybody noticing.
+ * Called as Service is.
+ */
+class Upgradable {
+public:
+    Upgradable() = default;
+    virtual ~Upgradable() = default;
+    Upgradable(const Upgradable&) = delete;
+    Upgradable& operator=(const Upgradable&) = delete;
+    Upgradable(Upgradable&&) = delete;
+    Upgradable& operator=(Upgradable&&) = delete;
+
+    /**
+     * Brings everything to rest and puts what lives on into `out`: start() of the next image finds it in
+     * Core::predecessor().
+     * @return why that cannot be, everything going on as before; nothing: nothing moves any more
+     */
+    virtual asio::awaitable<std::optional<std::string>> freeze(
+        Handover& out, std::chrono::steady_clock::time_point deadline) = 0;
+
+    /** The next image did not come to be: takes everything back and goes on. */
+    virtual asio::awaitable<void> thaw(Handover& in) = 0;
 };
 
 } // namespace belay::daemon

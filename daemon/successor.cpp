@@ -149,11 +149,13 @@ std::optional<std::string> Run::verdict()
 {
     const siginfo_t how = child->ended().value_or(siginfo_t{});
     const bool exited = how.si_code == CLD_EXITED;
-    if (exited && how.si_status == 0)
-        return std::nullopt;
     while (output.size() < output_limit && !read_some()) { // what came last
     }
     const std::string text = one_line(output);
+    if (exited && how.si_status == 0 && text == can_take_over)
+        return std::nullopt;
+    if (exited && how.si_status == 0)
+        return "it does not know the question: is it another program?";
     if (exited && !late)
         return text.empty() ? fmt::format("exit status {}", how.si_status) : text;
     const std::string end = late ? "did not answer within " + format_duration(patience)
@@ -190,7 +192,7 @@ std::shared_ptr<Run> execute(const asio::any_io_executor& executor, std::string 
     arguments.insert(arguments.begin(), std::move(path));
     Pipe pipe = make_pipe();
     UniqueFd copy{::fcntl(pipe.write.get(), F_DUPFD_CLOEXEC, 0)};
-    auto spawned = spawn(arguments, environment(), "/", {open_null(), std::move(pipe.write), std::move(copy)});
+    auto spawned = spawn(arguments, environment(), ".", {open_null(), std::move(pipe.write), std::move(copy)});
     if (const SpawnFailure* const failure = std::get_if<SpawnFailure>(&spawned))
         throw std::runtime_error{failure->detail};
     return std::make_shared<Run>(executor, std::move(std::get<Child>(spawned)), std::move(pipe.read), patience);

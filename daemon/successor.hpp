@@ -4,12 +4,17 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace belay::daemon {
 
+/** What the executable prints if it can: exit status 0 alone would also come from one that does not know the question.
+ */
+inline constexpr std::string_view can_take_over = "can take over";
+
 /**
- * Runs a new executable to ask whether it can take over: its exit status 0 says so.
+ * Runs a new executable to ask whether it can take over.
  *
  * It runs in a session of its own, without our descriptors and signals, and without the variables by which it could
  * speak to the service manager or take its sockets.  Whatever it leaves running in its group is killed.

@@ -109,10 +109,11 @@ struct LifecycleTest : ::testing::Test {
     };
     void reload(Waiter& waiter)
     {
-        asio::co_spawn(io, lifecycle.reload(), [&waiter](const std::exception_ptr&, ReloadVerdict verdict) {
-            waiter.done = true;
-            waiter.verdict = std::move(verdict);
-        });
+        asio::co_spawn(io, lifecycle.reload(Lifecycle::Scope::everything),
+            [&waiter](const std::exception_ptr&, ReloadVerdict verdict) {
+                waiter.done = true;
+                waiter.verdict = std::move(verdict);
+            });
     }
 
     bool is(State state) const { return lifecycle.view().state == state; }

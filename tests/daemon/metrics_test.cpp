@@ -1,8 +1,10 @@
 #include "daemon/metrics.hpp"
 
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <prometheus/counter.h>
+#include <prometheus/histogram.h>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -48,6 +50,52 @@ TEST(Metrics, JoinsFamiliesOfOneName)
             out.push_back(gauge_family("belay_a", "A.", {{{{"n", std::to_string(int(value))}}, value}}));
         });
     EXPECT_EQ(metrics.text(), "# HELP belay_a A.\n# TYPE belay_a gauge\nbelay_a{n=\"1\"} 1\nbelay_a{n=\"2\"} 2\n");
+}
+
+TEST(Metrics, CountsOnFromWhatAPredecessorCounted)
+{
+    const auto build = [](Metrics& metrics, const char* series) {
+        prometheus::BuildCounter()
+            .Name("belay_c_total")
+            .Help("C.")
+            .Register(metrics.registry())
+            .Add({{"s", series}})
+            .Increment(2);
+        prometheus::BuildHistogram()
+            .Name("belay_h")
+            .Help("H.")
+            .Register(metrics.registry())
+            .Add({}, prometheus::Histogram::BucketBoundaries{1, 2})
+            .Observe(1.5);
+        metrics.add([](auto& out) {
+            out.push_back(gauge_family("belay_g", "G.", {{{}, 1}}));
+            out.push_back(counter_family("process_cpu_seconds_total", "CPU.", {{{}, 1}}));
+        });
+    };
+    Metrics first;
+    build(first, "both");
+    prometheus::BuildCounter()
+        .Name("belay_c_total")
+        .Help("C.")
+        .Register(first.registry())
+        .Add({{"s", "gone"}})
+        .Increment(5);
+    Metrics second;
+    second.resume(first.handed());
+    build(second, "both");
+    Metrics third; // what was carried is carried on
+    third.resume(boost::json::parse(boost::json::serialize(second.handed())));
+    build(third, "new");
+    EXPECT_EQ(value_of(third, "belay_c_total{s=\"both\"}"), 4);
+    EXPECT_EQ(value_of(third, "belay_c_total{s=\"gone\"}"), 5);
+    EXPECT_EQ(value_of(third, "belay_c_total{s=\"new\"}"), 2);
+    EXPECT_EQ(value_of(third, "belay_h_count"), 3);
+    EXPECT_EQ(value_of(third, "belay_h_sum"), 4.5);
+    EXPECT_EQ(value_of(third, "belay_h_bucket{le=\"1\"}"), 0);
+    EXPECT_EQ(value_of(third, "belay_h_bucket{le=\"2\"}"), 3);
+    EXPECT_EQ(value_of(third, "belay_h_bucket{le=\"+Inf\"}"), 3);
+    EXPECT_EQ(value_of(third, "belay_g"), 1);
+    EXPECT_EQ(value_of(third, "process_cpu_seconds_total"), 1);
 }
 
 TEST(Metrics, ForgetsARemovedCollector)

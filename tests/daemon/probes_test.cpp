@@ -43,7 +43,8 @@ TEST(Probes, ReadyzWantsTheRightStateAndNoLongDiskWait)
     const Heartbeat::DiskWait committing{const_cast<Heartbeat&>(*running[0].heartbeat)};
     const auto now = Heartbeat::Clock::now();
     for (const State state : all_states)
-        EXPECT_EQ(readiness(state, running, now).ready(), state == State::ready || state == State::reloading);
+        EXPECT_EQ(readiness(state, running, now).ready(),
+            state == State::ready || state == State::reloading || state == State::upgrading);
     const auto slow = readyz(readiness(State::ready, running, now + 3s));
     EXPECT_EQ(slow.status, 503);
     EXPECT_THAT(slow.body, HasSubstr("loop store has waited 3.0 s for the disk"));

@@ -71,10 +71,19 @@ protected:
     fs::path directory_;
 };
 
-TEST_F(Successor, CanTakeOverIfItExitsWithZero)
+TEST_F(Successor, CanTakeOverIfItSaysSo)
 {
-    EXPECT_EQ(answer_of("echo fine; exit 0"), "yes");
-    EXPECT_EQ(answer_of("test \"$0 $*\" = '" + (directory_ / "belayd").string() + " --can-resume 1'"), "yes");
+    EXPECT_EQ(answer_of("echo can take over; exit 0"), "yes");
+    EXPECT_EQ(
+        answer_of("test \"$0 $*\" = '" + (directory_ / "belayd").string() + " --can-resume 1' && echo can take over"),
+        "yes");
+}
+
+TEST_F(Successor, MustKnowTheQuestion)
+{
+    EXPECT_THAT(answer_of("exit 0"), StartsWith("it does not know the question"));
+    EXPECT_THAT(answer_of("echo fine; exit 0"), StartsWith("it does not know the question"));
+    EXPECT_EQ(answer_of("echo can take over; exit 1"), "can take over");
 }
 
 TEST_F(Successor, SaysWhyNotOnOneLine)
@@ -136,7 +145,7 @@ TEST_F(Successor, LeavesNothingRunning)
     const Held held{directory_ / "held"};
     const std::string started = directory_ / "started";
     EXPECT_EQ(answer_of("mkfifo " + started + "; (echo > " + started + "; exec sleep 1000) 3> " + held.path() +
-                        " & read line < " + started + "; exit 0"),
+                        " & read line < " + started + "; echo can take over"),
         "yes");
     held.wait_until_released();
 }

@@ -1,0 +1,157 @@
+#include "daemon/upgrade.hpp"
+
+#include "daemon/handed_server.hpp"
+#include "daemon/log.hpp"
+#include "daemon/successor.hpp"
+#include "signals/handled_signals.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace belay::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+namespace json = boost::json;
+using Clock = std::chrono::steady_clock;
+
+/** For the new executable to read the configuration and look at the store. */
+constexpr auto answer_patience = 10s;
+
+/** Longer than this nobody is left waiting: what is still being handled then undoes the upgrade. */
+constexpr auto longest_freeze = 1s;
+
+/** For what was said before to leave the process. */
+constexpr auto flush_patience = 500ms;
+
+/** Of a vector of strings what execve(2) wants; it must outlive the result. */
+std::vector<char*> pointers(std::vector<std::string>& strings)
+{
+    std::vector<char*> pointers;
+    for (std::string& string : strings)
+        pointers.push_back(string.data());
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+} // namespace
+
+Upgrade::Upgrade(Parts parts, Executable executable, std::vector<std::string> arguments)
+    : parts_(parts), executable_(std::move(executable)), arguments_(std::move(arguments))
+{
+}
+
+asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, bool insist)
+{
+    auto* const upgradable = dynamic_cast<Upgradable*>(&service);
+    if (upgradable == nullptr)
+        co_return insist ? std::optional<std::string>{"this daemon cannot be upgraded in place"} : std::nullopt;
+    if (!executable_.changed()) {
+        if (!insist)
+            co_return std::nullopt;
+        co_return fmt::format("{} is the executable that runs: nothing to upgrade to", executable_.path());
+    }
+    parts_.lifecycle.show_upgrading();
+    std::vector<std::string> question = arguments_;
+    question.push_back(fmt::format("--can-resume={}", handover_version));
+    // On another loop than main, whose adopted children are nobody's but the jobs'.
+    asio::awaitable<std::optional<std::string>> ask =
+        ask_successor(executable_.path(), std::move(question), answer_patience);
+    const std::optional<std::string> no =
+        co_await asio::co_spawn(parts_.admin.io(), std::move(ask), asio::use_awaitable);
+    if (no)
+        co_return fmt::format("not upgraded, {} cannot take over: {}", executable_.path(), *no);
+    std::optional<std::string> trouble = co_await replace(*upgradable);
+    co_return fmt::format("not upgraded: {}", trouble.value_or("unknown"));
+}
+
+asio::awaitable<std::optional<std::string>> Upgrade::replace(Upgradable& service)
+{
+    const auto begin = Clock::now();
+    const auto deadline = begin + longest_freeze;
+    Handover out;
+    std::optional<std::string> trouble = co_await service.freeze(out, deadline);
+    if (trouble)
+        co_return trouble;
+    parts_.lifecycle.leave_waiters();
+    const bool frozen = co_await freeze_core(out, deadline);
+    if (!frozen) {
+        trouble = "a request to the admin port or the control socket was still being handled after 1 s";
+    } else if (parts_.lifecycle.stopping()) {
+        trouble = "the daemon is stopping";
+    } else {
+        const std::chrono::duration<double> freeze = Clock::now() - begin;
+        log::info("upgrading", {{"executable", executable_.path()}, {"freeze_seconds", freeze.count()}});
+        (void)co_await parts_.notify.flush(flush_patience);
+        trouble = exec(out);
+    }
+    co_await service.thaw(out);
+    if (frozen)
+        co_await thaw_core(out);
+    co_return trouble;
+}
+
+asio::awaitable<bool> Upgrade::freeze_core(Handover& out, Clock::time_point deadline)
+{
+    std::optional<Admin::Handed> admin = co_await parts_.admin.freeze(deadline);
+    if (!admin)
+        co_return false;
+    json::array passed;
+    for (signals::PassedSocket& socket : parts_.passed)
+        passed.push_back({{"name", socket.name}, {"fd", out.give(std::move(socket.fd))}});
+    parts_.passed.clear();
+    out.document["passed_sockets"] = std::move(passed);
+    out.document["admin"] = to_json(std::move(admin->admin), out);
+    out.document["control"] = to_json(std::move(admin->control), out);
+    out.document["metrics"] = parts_.metrics.handed();
+    out.document["lifecycle"] = parts_.lifecycle.handed();
+    co_return true;
+}
+
+asio::awaitable<void> Upgrade::thaw_core(Handover& in)
+{
+    parts_.passed = passed_sockets(in);
+    co_await parts_.admin.resume(handed_admin(in));
+}
+
+/** @return why this process is still the old image */
+std::string Upgrade::exec(Handover& out)
+{
+    std::string trouble;
+    signals::block_handled_signals(); // they wait for the handlers of the next image, execve(2) keeps them pending
+    try {
+        std::vector<std::string> arguments = arguments_;
+        arguments.insert(arguments.begin(), executable_.path());
+        arguments.push_back(fmt::format("--resume={}", out.seal()));
+        log::flush();
+        ::execve(executable_.path().c_str(), pointers(arguments).data(), ::environ);
+        trouble = fmt::format("{} cannot be executed: {}", executable_.path(), std::generic_category().message(errno));
+        out.unseal();
+    } catch (const std::exception& e) {
+        trouble = e.what();
+    }
+    signals::unblock_handled_signals();
+    return trouble;
+}
+
+std::vector<signals::PassedSocket> passed_sockets(Handover& in)
+{
+    std::vector<signals::PassedSocket> passed;
+    for (const json::value& socket : in.document.at("passed_sockets").as_array())
+        passed.push_back({std::string{socket.at("name").as_string()}, in.take(socket.at("fd"))});
+    return passed;
+}
+
+Admin::Handed handed_admin(Handover& in)
+{
+    return {handed_server(in.document.at("admin"), in), handed_server(in.document.at("control"), in)};
+}
+
+} // namespace belay::daemon
