@@ -2,6 +2,7 @@
 
 #include "belayd/config/load.hpp"
 #include "belayd/derived.hpp"
+#include "daemon/handed_server.hpp"
 #include "daemon/http_metrics.hpp"
 #include "daemon/log.hpp"
 #include "http/middleware.hpp"
@@ -19,6 +20,7 @@
 #include <filesystem>
 #include <iterator>
 #include <map>
+#include <set>
 #include <source_location>
 #include <system_error>
 
@@ -53,6 +55,15 @@ void create_state_dir(const std::string& path)
     if (::mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST)
         throw daemon::StartError{daemon::ExitCode::unavailable,
             fmt::format("cannot create the state directory {}: {}", path, std::generic_category().message(errno))};
+}
+
+/** By job and number. */
+std::set<std::pair<Uuid, unsigned>> ids_of(const std::vector<jobs::HandedAttempt>& attempts)
+{
+    std::set<std::pair<Uuid, unsigned>> ids;
+    for (const auto& attempt : attempts)
+        ids.emplace(attempt.job.job, attempt.job.attempt);
+    return ids;
 }
 
 http::Handler with_middleware(daemon::Core& core, const http::Router& router)
@@ -96,22 +107,32 @@ Belayd::~Belayd() = default;
 
 void Belayd::start()
 {
-    open_state();
+    std::vector<jobs::HandedAttempt> attempts;
+    if (daemon::Handover* const predecessor = core_.predecessor())
+        attempts = jobs::take_attempts(predecessor->document.at("attempts"), *predecessor);
+    open_state(attempts);
     start_jobs();
     start_ingress();
     publish();
-    scheduler_->start();
+    scheduler_->start(std::move(attempts));
 }
 
-void Belayd::open_state()
+void Belayd::open_state(const std::vector<jobs::HandedAttempt>& resumed)
 {
     create_state_dir(config_.state_dir);
-    lock_ = std::make_unique<jobs::StateLock>(config_.state_dir);
+    if (daemon::Handover* const predecessor = core_.predecessor()) {
+        boot_id_ = predecessor->document.at("boot_id").as_string();
+        lock_ = std::make_unique<jobs::StateLock>(predecessor->take(predecessor->document.at("lock")));
+    } else {
+        boot_id_ = to_string(make_uuid_v7());
+        lock_ = std::make_unique<jobs::StateLock>(config_.state_dir);
+    }
     store_ = std::make_unique<jobs::Store>(core_.threads(), core_.metrics(),
         jobs::StoreOptions{.path = store_path(config_),
             .retention = config_.retention,
             .free_space_floor = config_.free_space_floor,
-            .boot_id = to_string(make_uuid_v7())},
+            .boot_id = boot_id_,
+            .resumed = ids_of(resumed)},
         [this](std::string reason) { core_.fail(daemon::ExitCode::unavailable, std::move(reason)); });
     reader_ = std::make_unique<jobs::StoreReader>(core_.threads(), store_path(config_));
 }
@@ -129,9 +150,15 @@ void Belayd::start_jobs()
 void Belayd::start_ingress()
 {
     // Before threads: what cannot be had should be said before anything runs.
-    const auto specs = ingress_specs(config_, {}, core_);
-    auto sockets = open_listeners(specs, {}, core_);
-    std::ranges::move(take_passed_listeners(specs, {}, core_), std::back_inserter(sockets));
+    http::HandedServer handed;
+    if (daemon::Handover* const predecessor = core_.predecessor())
+        handed = daemon::handed_server(predecessor->document.at("ingress"), *predecessor);
+    std::vector<std::string> present;
+    for (const auto& socket : handed.listeners)
+        present.push_back(socket.name);
+    const auto specs = ingress_specs(config_, present, core_);
+    auto sockets = open_listeners(specs, present, core_);
+    std::ranges::move(take_passed_listeners(specs, present, core_), std::back_inserter(sockets));
     const unsigned threads = config_.http_threads != 0 ? config_.http_threads : usable_cpus();
     std::vector<asio::io_context*> loops;
     for (unsigned i = 0; i < threads; ++i) {
@@ -151,7 +178,17 @@ void Belayd::start_ingress()
         .limits = config_.ingress_limits,
         .on_warning = [](std::string_view what) { log::warning(what, {{"server", "ingress"}}); }});
     connection_metrics_ = core_.metrics().add(daemon::connection_metrics(*server_, "ingress"));
+    resume(std::move(handed), specs);
     listen(std::move(sockets));
+}
+
+/** Takes over what a predecessor listened on; what the configuration no longer has goes as by a reload. */
+void Belayd::resume(http::HandedServer handed, const std::vector<std::string>& specs)
+{
+    server_->resume(std::move(handed));
+    for (auto& name : server_->listeners())
+        if (std::ranges::find(specs, name) == specs.end())
+            tasks_.spawn("remove listener", server_->remove_listener(std::move(name)));
 }
 
 void Belayd::listen(std::vector<http::ListeningSocket> sockets)
@@ -287,6 +324,41 @@ asio::awaitable<void> Belayd::forward_hurry(daemon::DrainContext& drain)
     co_await drain.until_hurried();
     if (drain.hurried()) // else: cancelled, the drain is over
         scheduler_->hurry();
+}
+
+asio::awaitable<std::optional<std::string>> Belayd::freeze(
+    daemon::Handover& out, std::chrono::steady_clock::time_point deadline)
+{
+    std::optional<http::HandedServer> ingress = co_await server_->freeze(deadline);
+    if (!ingress)
+        co_return "a request was still being handled when it was time";
+    std::optional<std::string> trouble;
+    try {
+        std::vector<jobs::HandedAttempt> attempts = co_await scheduler_->freeze(deadline);
+        out.document["attempts"] = jobs::give_attempts(std::move(attempts), out);
+    } catch (const std::runtime_error& e) {
+        server_->resume(std::move(*ingress));
+        trouble = e.what();
+    }
+    if (trouble)
+        co_return trouble;
+    out.document["ingress"] = daemon::to_json(std::move(*ingress), out);
+    out.document["boot_id"] = boot_id_;
+    out.document["lock"] = out.give(lock_->release());
+    co_return std::nullopt;
+}
+
+asio::awaitable<void> Belayd::thaw(daemon::Handover& in)
+{
+    lock_ = std::make_unique<jobs::StateLock>(in.take(in.document.at("lock")));
+    std::vector<jobs::HandedAttempt> attempts = jobs::take_attempts(in.document.at("attempts"), in);
+    asio::awaitable<void> withdrawal = withdraw(); // from the API, which looks at the scheduler
+    co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
+    scheduler_ =
+        std::make_unique<jobs::Scheduler>(runner_loop_->io(), *store_, core_.metrics(), scheduler_rules(config_));
+    scheduler_->start(std::move(attempts));
+    publish();
+    server_->resume(daemon::handed_server(in.document.at("ingress"), in));
 }
 
 void Belayd::stop() noexcept

@@ -5,6 +5,7 @@
 #include "belayd/config/config.hpp"
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/ingress.hpp"
+#include "belayd/jobs/handed_attempt.hpp"
 #include "belayd/jobs/scheduler.hpp"
 #include "belayd/jobs/store.hpp"
 #include "belayd/jobs/store_reader.hpp"
@@ -25,7 +26,7 @@ namespace belay {
  *
  * Lifetime: constructed before and destroyed after Core::run().  Threads: as daemon::Service says.
  */
-class Belayd final : public daemon::Service {
+class Belayd final : public daemon::Service, public daemon::Upgradable {
 public:
     /** Builds everything that cannot fail, starts nothing. */
     Belayd(daemon::Core& core, CommandLine command_line, config::Config config,
@@ -40,15 +41,19 @@ public:
     asio::awaitable<daemon::ReloadVerdict> reload() override;
     asio::awaitable<void> drain(daemon::DrainContext& drain) override;
     void stop() noexcept override;
+    asio::awaitable<std::optional<std::string>> freeze(
+        daemon::Handover& out, std::chrono::steady_clock::time_point deadline) override;
+    asio::awaitable<void> thaw(daemon::Handover& in) override;
     [[nodiscard]] daemon::Readiness readiness() const override;
     [[nodiscard]] std::string status() const override;
 
 private:
     struct Candidate; // a configuration that is good, with what it needs already opened
 
-    void open_state();
+    void open_state(const std::vector<jobs::HandedAttempt>& resumed);
     void start_jobs();
     void start_ingress();
+    void resume(http::HandedServer handed, const std::vector<std::string>& specs);
     void listen(std::vector<http::ListeningSocket> sockets);
     void publish();
     [[nodiscard]] asio::awaitable<void> withdraw();
@@ -67,6 +72,7 @@ private:
     std::shared_ptr<const hooks::HookTable> hooks_;
     std::atomic<std::size_t> hook_count_;
     std::atomic<bool> started_{false}; // publishes what stands below to readiness() and status()
+    std::string boot_id_;              // of this daemon's life, upgrades included
     std::unique_ptr<jobs::StateLock> lock_;
     std::unique_ptr<jobs::Store> store_;
     std::unique_ptr<jobs::StoreReader> reader_;

@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace belay {
 
@@ -9,6 +10,11 @@ struct CommandLine {
     std::string config;        ///< path of belay.toml
     bool check = false;        ///< validate and exit
     bool strict_leaks = false; ///< exit 70 when the leak check finds anything
+
+    // What one image of belayd says to the next, see daemon/upgrade.hpp:
+    std::optional<int> can_resume;      ///< say whether a hand-over of this version could be taken
+    std::optional<int> resume;          ///< descriptor of the hand-over to start from
+    std::vector<std::string> arguments; ///< all of them, but the name and the two above
 };
 
 /**

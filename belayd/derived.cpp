@@ -65,6 +65,7 @@ daemon::CoreOptions core_options(const config::Config& config, const CommandLine
     options.control_group = "belay";
     options.drain_timeout = config.drain_timeout;
     options.kill_grace = config.kill_grace;
+    options.arguments = command_line.arguments;
     options.strict_leaks = command_line.strict_leaks;
     return options;
 }

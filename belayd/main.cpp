@@ -2,13 +2,18 @@
 #include "belayd/command_line.hpp"
 #include "belayd/config/load.hpp"
 #include "belayd/derived.hpp"
+#include "belayd/jobs/schema.hpp"
 #include "daemon/core.hpp"
+#include "daemon/handover.hpp"
+#include "daemon/successor.hpp"
 #include "signals/handled_signals.hpp"
 
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <exception>
+#include <optional>
+#include <utility>
 
 namespace {
 
@@ -21,27 +26,47 @@ int report_config_error(const config::ConfigError& error)
     return static_cast<int>(daemon::ExitCode::configuration);
 }
 
+/** Asked by the image that runs, see daemon::Upgrade. */
+int can_resume(int version, const config::Config& config)
+{
+    if (version != daemon::handover_version)
+        throw daemon::StartError{daemon::ExitCode::unavailable,
+            fmt::format("the hand-over has version {}, this belayd reads version {}: restart instead", version,
+                daemon::handover_version)};
+    jobs::check_store_database(store_path(config));
+    fmt::print("{}\n", daemon::can_take_over);
+    return static_cast<int>(daemon::ExitCode::clean);
+}
+
 int run(const CommandLine& command_line)
 {
+    std::optional<daemon::Handover> predecessor;
+    if (command_line.resume)
+        predecessor = daemon::Handover::read(*command_line.resume);
     const config::Config config = config::load_config(command_line.config);
     const auto hooks = std::make_shared<const hooks::HookTable>(config);
     if (command_line.check) {
         fmt::print("{}: {} hooks, no errors\n", command_line.config, hooks->size());
         return static_cast<int>(daemon::ExitCode::clean);
     }
-    daemon::Core core{core_options(config, command_line)};
+    if (command_line.can_resume)
+        return can_resume(*command_line.can_resume, config);
+    daemon::Core core{core_options(config, command_line), std::move(predecessor)};
     Belayd belayd{core, command_line, config, hooks};
     return core.run(belayd);
 }
 
-} // namespace
+/** What a manager would not restart, it must be made to after exec: the new image had said that it could take over. */
+int restartable(int exit_code, bool resumed)
+{
+    const bool is_final = exit_code == static_cast<int>(daemon::ExitCode::usage) ||
+                          exit_code == static_cast<int>(daemon::ExitCode::configuration);
+    return resumed && is_final ? static_cast<int>(daemon::ExitCode::internal) : exit_code;
+}
 
-int main(int argc, char** argv)
+int run_or_say_why_not(const CommandLine& command_line)
 try {
-    signals::block_handled_signals(); // first: a signal from here on waits for its handler
-    int exit_code = 0;
-    const auto command_line = parse_command_line(argc, argv, exit_code);
-    return command_line ? run(*command_line) : exit_code;
+    return run(command_line);
 } catch (const config::ConfigError& e) {
     return report_config_error(e);
 } catch (const daemon::StartError& e) {
@@ -50,4 +75,14 @@ try {
 } catch (const std::exception& e) {
     fmt::print(stderr, "belayd: internal error: {}\n", e.what());
     return static_cast<int>(daemon::ExitCode::internal);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    signals::block_handled_signals(); // first: a signal from here on waits for its handler
+    int exit_code = 0;
+    const auto command_line = parse_command_line(argc, argv, exit_code);
+    return command_line ? restartable(run_or_say_why_not(*command_line), command_line->resume.has_value()) : exit_code;
 }

@@ -144,9 +144,14 @@ Answer cancel_job(const Sources& sources, const http::Request& request)
 
 http::Response response_of(const daemon::ReloadVerdict& verdict)
 {
+    if (verdict.left_to_successor) {
+        http::Response response;
+        response.left_to_successor = true;
+        return response;
+    }
     if (verdict.ok)
         return ok({{"ok", true}, {"message", to_json(verdict.message)}});
-    auto response = http::problem_response(422, "the configuration was not reloaded; the old one stays in force");
+    auto response = http::problem_response(422, "nothing was changed, what ran goes on");
     auto document = json::parse(response.body).as_object();
     document["ok"] = false;
     document["message"] = to_json(verdict.message);
@@ -157,7 +162,22 @@ http::Response response_of(const daemon::ReloadVerdict& verdict)
 Answer reload(const Sources& sources, const http::Request& request)
 {
     (void)parse_query(request.query, {});
-    const auto verdict = co_await sources.core->reload();
+    daemon::ReloadVerdict verdict;
+    if (request.left_by_predecessor)
+        verdict = co_await sources.core->verdict_of_predecessor();
+    else
+        verdict = co_await sources.core->reload();
+    co_return response_of(verdict);
+}
+
+Answer upgrade(const Sources& sources, const http::Request& request)
+{
+    (void)parse_query(request.query, {});
+    daemon::ReloadVerdict verdict;
+    if (request.left_by_predecessor)
+        verdict = co_await sources.core->verdict_of_predecessor();
+    else
+        verdict = co_await sources.core->upgrade();
     co_return response_of(verdict);
 }
 
@@ -244,6 +264,7 @@ void add_routes(http::Router& router, const Sources& sources)
     add("POST", "/api/v1/jobs/{id}/retry", retry_job);
     add("POST", "/api/v1/jobs/{id}/cancel", cancel_job);
     add("POST", "/api/v1/reload", reload);
+    add("POST", "/api/v1/upgrade", upgrade);
 }
 
 } // namespace belay::api

@@ -215,6 +215,16 @@ sqlite::Database open_store_database(const std::string& path, Bytes page_size)
     }
 }
 
+void check_store_database(const std::string& path)
+try {
+    if (!std::filesystem::exists(path))
+        return;
+    sqlite::Database database = open_reader_database(path);
+    check_version(database, path);
+} catch (const sqlite::Error& e) {
+    refuse_database(path, e);
+}
+
 void refuse_database(const std::string& path, const sqlite::Error& error)
 {
     if (error.primary() == SQLITE_CORRUPT || error.primary() == SQLITE_NOTADB)

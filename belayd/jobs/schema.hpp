@@ -18,6 +18,10 @@ inline constexpr std::int64_t schema_version = 1;
  */
 [[nodiscard]] sqlite::Database open_store_database(const std::string& path, Bytes page_size);
 
+/** Looks, while another process has it open, whether this belayd could take the database over.
+ *  @throws daemon::StartError (69) if not */
+void check_store_database(const std::string& path);
+
 /** Says why the database cannot be used, and what to do. @throws daemon::StartError (69), always */
 [[noreturn]] void refuse_database(const std::string& path, const sqlite::Error& error);
 

@@ -22,7 +22,7 @@ TEST(Reload, PrintsEveryReasonOfARefusal)
         daemon.answer("POST /api/v1/reload", status, verdict);
         const Result result = ask(daemon, {"reload"});
         EXPECT_EQ(result.exit_status, 1) << status;
-        EXPECT_EQ(result.err, "belay: the configuration was not reloaded; the old one stays in force:\n"
+        EXPECT_EQ(result.err, "belay: nothing was changed, what ran goes on:\n"
                               "a.toml:1:2: one\na.toml:3:4: two\\x1b\n");
         const Result for_programs = ask(daemon, {"reload", "--json"});
         EXPECT_EQ(for_programs.exit_status, 1);

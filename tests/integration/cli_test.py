@@ -101,7 +101,7 @@ class CliTest(harness.TestCase):
 
         daemon.write_config("[hooks.bad]\nrun = 3\nfrobnicate = true\n")
         refused = self.belay("reload", expect=1).stderr.decode()
-        self.assertIn("the old one stays in force", refused)
+        self.assertIn("what ran goes on", refused)
         self.assertIn("frobnicate", refused)
         self.assertFalse(self.json("reload", expect=1)["ok"])
         self.send("two")  # still there

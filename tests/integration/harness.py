@@ -213,14 +213,15 @@ def hook(name, run, extra=""):
 class Belayd(Daemon):
     """The real belayd with a configuration of the test's."""
 
-    def __init__(self, config="", directory=None, env=None, arguments=("--strict-leaks",), sections=None, **options):
+    def __init__(self, config="", directory=None, env=None, arguments=("--strict-leaks",), sections=None,
+                 executable=BUILD / "belayd" / "belayd", prefix=(), **options):
         self.base = pathlib.Path(directory or tempfile.mkdtemp(prefix="belay-test-"))
         self.sections = {"daemon": 'drain_timeout = "5s"\n', "runner": 'kill_grace = "2s"\n', **(sections or {})}
         secret = self.base / "secret"
         secret.write_bytes(SECRET)
         secret.chmod(0o600)
         self.write_config(config)
-        super().__init__([BUILD / "belayd" / "belayd", "--config", self.base / "belay.toml", *arguments],
+        super().__init__([*prefix, executable, "--config", self.base / "belay.toml", *arguments],
                          directory=self.base, env=env, **options)
         self.owns_directory = directory is None
 

@@ -25,6 +25,20 @@ run = ["/bin/sleep", "600"]
 ENDED = ("succeeded", "failed", "cancelled")
 
 
+# Another build of the same code: a new build-id (the note of elf(5)), put in place by rename as a package manager does.
+OTHER_BUILD = r"""
+import os, sys
+path = sys.argv[1]
+image = bytearray(open(path, "rb").read())
+at = image.index(b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0") + 16
+image[at:at + 20] = os.urandom(20)
+with open(path + ".new", "wb") as new:
+    new.write(image)
+os.chmod(path + ".new", 0o755)
+os.rename(path + ".new", path)
+"""
+
+
 class BelayMachine(machine.Machine):
     def __enter__(self) -> "BelayMachine":
         super().__enter__()
@@ -66,6 +80,9 @@ class BelayMachine(machine.Machine):
             job = self.job(identifier)
             return job if job["state"] in states else None
         return self.wait(f"job {identifier} to be {' or '.join(states)}", find)
+
+    def put_other_build(self) -> None:
+        self.run("python3", "-c", OTHER_BUILD, self.run("sh", "-c", "command -v belayd").stdout.strip())
 
     def main_pid(self) -> int:
         return int(self.properties("belayd", "MainPID")["MainPID"])

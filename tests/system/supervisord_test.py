@@ -61,6 +61,11 @@ class SupervisordTest(unittest.TestCase):
             self.machine.configure(belay_machine.CONFIGURATION + f'[hooks.{hook}]\nauth = "none"\nrun = ["/bin/true"]\n')
             self.machine.run("supervisorctl", "signal", signal, "belayd")
             self.machine.wait(f"hook {hook}", lambda: self.machine.post(hook)[0] == 202)
+        self.machine.put_other_build()
+        self.machine.run("supervisorctl", "signal", "USR2", "belayd")
+        self.machine.wait("the upgrade", lambda: self.log().count('"starting"') == 2)
+        self.machine.wait("readiness", lambda: self.machine.get("/readyz")[0] == 200)
+        self.assertEqual(self.machine.post("third")[0], 202)
         self.assertEqual(self.machine.run("supervisorctl", "pid", "belayd").stdout.strip(), pid)
 
         self.machine.run("supervisorctl", "stop", "belayd")

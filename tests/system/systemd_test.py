@@ -108,6 +108,28 @@ class SystemdTest(unittest.TestCase):
         shown = self.machine.properties("belayd", "ActiveState", "SubState", "MainPID")
         self.assertEqual((shown["ActiveState"], shown["SubState"], int(shown["MainPID"])), ("active", "running", pid))
 
+    def test_an_upgrade_keeps_the_process_and_its_jobs(self):
+        self.start()
+        pid = self.machine.main_pid()
+        job = self.machine.post("slow")[1]["job"]
+        self.machine.wait_job(job, "running")
+        for _ in range(2):
+            self.machine.put_other_build()
+            cursor = self.since()
+            done = self.machine.run("systemctl", "reload", "belayd", check=False)
+            self.assertEqual(done.returncode, 0, self.log())
+            self.assertIn("upgrading", [record["MESSAGE"] for record in self.machine.journal(cursor)])
+            shown = self.machine.properties("belayd", "ActiveState", "SubState", "MainPID", "NRestarts")
+            self.assertEqual((shown["ActiveState"], shown["SubState"], int(shown["MainPID"]), shown["NRestarts"]),
+                             ("active", "running", pid, "0"))
+            self.assertEqual(self.machine.post("deploy")[0], 202)
+        shown = self.machine.job(job)
+        self.assertEqual((shown["state"], shown["attempts"]), ("running", 1), shown)
+        self.machine.belay("cancel", job)
+        self.machine.wait_job(job, "cancelled")
+        self.stop()
+        self.assertIn("leak check clean", self.log())
+
     def test_stop_is_clean_and_proves_it(self):
         self.start()
         self.machine.post("deploy")

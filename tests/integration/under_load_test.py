@@ -1,0 +1,60 @@
+"""Nothing that an operator does to a daemon under full load fails a request, loses an event or runs a job twice."""
+import os
+import tempfile
+import unittest
+
+from tests.integration.builds import Builds
+from tests.integration.harness import Belayd, TestCase, hook, wait_until
+from tests.integration.load import Load, stored
+
+INSTRUMENTED = os.environ.get("BELAY_SANITIZE", "none") != "none"
+ROUNDS = int(os.environ.get("BELAY_ROUNDS", "3" if INSTRUMENTED else "10"))  # 100 by hand
+
+
+class UnderLoad(TestCase):
+    def start_build(self, config):
+        directory = tempfile.TemporaryDirectory(prefix="belay-builds-")
+        self.addCleanup(directory.cleanup)
+        self.builds = Builds(directory.name)
+        return self.start(Belayd(config, executable=self.builds.path, sections={"log": 'level = "info"\nformat = "json"\n'}))
+
+    def check(self, belayd, report):
+        """No request failed, and the ledger is the store."""
+        self.assertEqual(dict(report.failures), {}, belayd.log()[-3000:])
+        counts = 'belay_jobs{state="queued"}', 'belay_jobs{state="running"}'
+        wait_until(lambda: not any(belayd.metrics()[name] for name in counts), "all jobs to have ended", deadline=300)
+        rows = stored(belayd.base / "state" / "belay.db")
+        self.assertEqual(set(rows), set(report.acknowledged))
+        for delivery, job in report.acknowledged.items():
+            self.assertEqual(rows[delivery], (job, "succeeded", 1), delivery)
+        print(f"\n    {report.answers} answers in {report.seconds:.1f} s, longest gap {report.longest_gap * 1000:.0f} ms")
+
+    def reload(self, belayd, expected=200):
+        answer = belayd.api("POST", "/reload")
+        self.assertEqual(answer.status, expected, f"{answer}\n{belayd.log()[-3000:]}")
+
+    def test_reloads_good_and_bad(self):
+        good = hook("load", ["/bin/true"])
+        belayd = self.start(Belayd(good))
+        with Load(belayd.address("ingress"), "load") as load:
+            for i in range(ROUNDS):
+                belayd.write_config(good + hook(f"other{i}", ["/bin/true"]))
+                self.reload(belayd)
+                belayd.write_config(good + "nonsense")
+                self.reload(belayd, expected=422)
+        self.check(belayd, load.report)
+        belayd.stop()
+
+    def test_upgrades(self):
+        belayd = self.start_build(hook("load", ["/bin/true"]))
+        with Load(belayd.address("ingress"), "load") as load:
+            for i in range(ROUNDS):
+                self.builds.put_next()
+                self.reload(belayd)
+        self.assertEqual(len(belayd.records("starting")), 1 + ROUNDS)
+        self.check(belayd, load.report)
+        belayd.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()

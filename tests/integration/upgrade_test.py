@@ -1,0 +1,191 @@
+"""Upgrade in place: another executable, the same process, and nobody notices."""
+import http.client
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from tests.integration.builds import Builds
+from tests.integration.harness import Belayd, TestCase, connect, hook, sign, wait_until
+
+
+JOBS = int(os.environ.get("BELAY_JOBS", "20"))  # 200 by hand
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return [int(child) for child in children.read().split()]
+
+
+class Upgrade(TestCase):
+    def start_build(self, config, **options):
+        directory = tempfile.TemporaryDirectory(prefix="belay-builds-")
+        self.addCleanup(directory.cleanup)
+        self.builds = Builds(directory.name)
+        belayd = Belayd(config, executable=self.builds.path, **options)
+        if belayd.manager is not None:
+            return self.start(belayd)
+        self.addCleanup(belayd.close)
+        belayd.wait_record("ready")
+        return belayd
+
+    def upgrade(self, belayd):
+        self.builds.put_next()
+        answer = belayd.api("POST", "/reload")
+        self.assertEqual((answer.status, answer.json().get("ok")), (200, True), f"{answer}\n{belayd.log()[-3000:]}")
+        return answer
+
+    def test_process_connections_and_listeners_stay(self):
+        belayd = self.start_build(hook("a", ["/bin/true"]))
+        kept = connect(belayd.address("ingress"))
+        headers = {"X-Hub-Signature-256": sign(b"{}")}
+        kept.request("POST", "/hooks/a", b"{}", headers)
+        first = kept.getresponse()
+        self.assertEqual((first.status, first.read() != b""), (202, True))
+        socket_before = kept.sock
+        before = os.readlink(f"/proc/{belayd.pid}/exe")
+        starts = len(belayd.records("starting"))
+        seen = len(belayd.messages)
+        self.upgrade(belayd)
+        self.assertEqual(len(belayd.records("starting")), starts + 1)
+        self.assertIn("deleted", os.readlink(f"/proc/{belayd.pid}/exe") + before + " (deleted)")
+        begun = belayd.wait_message("RELOADING", "1", after=seen)
+        belayd.wait_message("READY", "1", after=begun)
+        kept.request("POST", "/hooks/a", b"{}", headers)
+        second = kept.getresponse()
+        self.assertEqual((second.status, second.read() != b""), (202, True))
+        self.assertIs(kept.sock, socket_before)
+        kept.close()
+        self.assertEqual(belayd.post("a").status, 202)
+        wait_until(lambda: belayd.metrics()['belay_jobs{state="succeeded"}'] == 3, "three jobs to have succeeded")
+        belayd.stop()
+        self.assertEqual(belayd.records("leak"), [])
+
+    def test_back_to_back(self):
+        belayd = self.start_build(hook("a", ["/bin/true"]))
+        for _ in range(5):
+            self.upgrade(belayd)
+            self.assertEqual(belayd.post("a").status, 202)
+        belayd.stop()
+
+    def test_an_upload_goes_on_where_it_was(self):
+        belayd = self.start_build(hook("a", ["/bin/cat"], 'max_body = "1MiB"'))
+        body = json.dumps({"text": "x" * 300_000}).encode()
+        head = (f"POST /hooks/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                f"X-Hub-Signature-256: {sign(body)}\r\n")
+        middle = len(body) // 2
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:middle], body[middle:])) + b"0\r\n\r\n"
+        for wire in (head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body,
+                     head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunks):
+            upload = connect(belayd.address("ingress"))
+            upload.connect()
+            upload.sock.sendall(wire[:100_000])
+            self.upgrade(belayd)
+            upload.sock.sendall(wire[100_000:200_000])
+            self.upgrade(belayd)
+            upload.sock.sendall(wire[200_000:])
+            response = http.client.HTTPResponse(upload.sock)
+            response.begin()
+            answer = response.read()
+            self.assertEqual(response.status, 202, answer)
+            job = json.loads(answer)["job"]
+            upload.close()
+            belayd.wait_job(job, "succeeded")
+            self.assertEqual(belayd.output(job)["stdout"].encode(), body)
+        belayd.stop()
+
+    def test_running_jobs_go_on(self):
+        """What they wrote before, between and after upgrades is whole, and their exit status is theirs."""
+        script = ('echo before; read line < "$0.one"; echo between $line; head -c 100000 /dev/zero | tr "\\0" x; '
+                  'read line < "$0.two"; echo after $line >&2; exit 7')
+        directory = tempfile.TemporaryDirectory(prefix="belay-gates-")
+        self.addCleanup(directory.cleanup)
+        config = "".join(hook(f"job{i}", ["/bin/sh", "-c", script, f"{directory.name}/gate{i}"]) for i in range(JOBS))
+        belayd = self.start_build(config, sections={"runner": f'max_jobs = {JOBS}\nkill_grace = "2s"\n'})
+        for i in range(JOBS):
+            os.mkfifo(f"{directory.name}/gate{i}.one")
+            os.mkfifo(f"{directory.name}/gate{i}.two")
+        jobs = [belayd.post(f"job{i}").json()["job"] for i in range(JOBS)]
+
+        def open_gates(word):
+            for i in range(JOBS):
+                with open(f"{directory.name}/gate{i}.{word}", "w") as gate:  # waits until the job reads
+                    gate.write(f"{word}{i}\n")
+
+        for _ in range(2):
+            self.upgrade(belayd)
+        open_gates("one")
+        for _ in range(3):
+            self.upgrade(belayd)
+        open_gates("two")
+        self.upgrade(belayd)
+        for i, job in enumerate(jobs):
+            ended = belayd.wait_job(job, "failed")
+            self.assertEqual(ended["attempts"], 1, ended)
+            self.assertEqual((ended["attempt_list"][0]["outcome"], ended["attempt_list"][0]["exit_status"]), ("exited", 7))
+            output = belayd.output(job)
+            self.assertEqual(output["stdout"], f"before\nbetween one{i}\n" + "x" * 100_000)
+            self.assertEqual(output["stderr"], f"after two{i}\n")
+        metrics = belayd.metrics()
+        self.assertEqual(metrics['belay_reloads_total{result="success"}'], 6)
+        self.assertEqual(metrics['belay_events_total{hook="job0",result="accepted"}'], 1)  # counted by the first image
+        belayd.stop()
+        self.assertEqual(belayd.records("leak"), [])
+
+    def test_as_process_1(self):
+        """As in a container: no default signal actions, and orphans are its to reap, before and after."""
+        unshare = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"]
+        if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("no PID namespace can be made here")
+        belayd = self.start_build(hook("a", ["/bin/sh", "-c", "setsid sleep 600 & echo $PPID"]), prefix=unshare, notify=False)
+        for _ in range(3):
+            job = belayd.wait_job(belayd.post("a").json()["job"], "succeeded")["id"]
+            self.assertEqual(belayd.output(job)["stdout"], "1\n")
+            self.upgrade(belayd)
+        [inner] = children_of(belayd.pid)
+        self.assertEqual(children_of(inner), [])  # the sleeps were killed and reaped
+        os.kill(inner, signal.SIGTERM)
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-3000:])
+        self.assertEqual(belayd.records("leak"), [])
+
+    def test_same_executable_is_a_plain_reload(self):
+        belayd = self.start_build(hook("a", ["/bin/true"]))
+        starts = len(belayd.records("starting"))
+        belayd.send_signal(signal.SIGUSR2)
+        belayd.wait_record("reloaded")
+        self.assertEqual(len(belayd.records("starting")), starts)
+        answer = belayd.api("POST", "/upgrade")
+        self.assertEqual(answer.status, 422)
+        self.assertIn("nothing to upgrade to", answer.body.decode())
+        belayd.stop()
+
+    def test_what_cannot_take_over_changes_nothing(self):
+        belayd = self.start_build(hook("a", ["/bin/true"]))
+        for program, reason in (("/bin/false", "exit status 1"), ("/bin/true", "does not know the question")):
+            self.builds.put_file(program)
+            answer = belayd.api("POST", "/reload")
+            self.assertEqual(answer.status, 422, answer)
+            self.assertIn(reason, answer.body.decode())
+            self.assertEqual(len(belayd.records("starting")), 1)
+            self.assertEqual(belayd.post("a").status, 202)
+            self.assertEqual(belayd.metrics()["belay_config_last_reload_successful"], 0)
+        self.upgrade(belayd)
+        self.assertEqual(belayd.metrics()["belay_config_last_reload_successful"], 1)
+        belayd.stop()
+
+    def test_bad_configuration_stays_with_the_old_image(self):
+        belayd = self.start_build(hook("a", ["/bin/true"]))
+        self.builds.put_next()
+        belayd.write_config("nonsense")
+        answer = belayd.api("POST", "/reload")
+        self.assertEqual(answer.status, 422, answer)
+        self.assertIn("belay.toml:", answer.body.decode())
+        self.assertEqual(len(belayd.records("starting")), 1)
+        self.assertEqual(belayd.post("a").status, 202)
+        belayd.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
