@@ -19,6 +19,7 @@
 namespace belay::jobs {
 namespace {
 
+/** Nothing if it cannot be opened, errno says why. */
 std::optional<std::string> read_all(const std::string& path)
 {
     const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -73,7 +74,9 @@ ProcessJob job_of(pid_t process)
 {
     const std::string directory = fmt::format("/proc/{}/", process);
     std::optional<std::string> environment = read_all(directory + "environ");
-    if (environment && environment->empty()) {
+    if (!environment) // no memory any more, Linux 6.16 and later say so; older ones let it be opened, and it is empty
+        return {std::nullopt, errno == ESRCH};
+    if (environment->empty()) {
         // Either it has none, or no memory at the moment; then its command line is empty too.
         const std::optional<std::string> command = read_all(directory + "cmdline");
         if (command && command->empty())
