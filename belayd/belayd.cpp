@@ -157,7 +157,14 @@ void Belayd::start_ingress()
     for (const auto& socket : handed.listeners)
         present.push_back(socket.name);
     const auto specs = ingress_specs(config_, present, core_);
-    auto sockets = open_listeners(specs, present, core_);
+    std::vector<http::ListeningSocket> sockets;
+    try {
+        sockets = open_listeners(specs, present, core_);
+    } catch (const daemon::StartError& e) {
+        if (present.empty())
+            throw;
+        log::error("cannot listen, going on with what there is", {{"error", e.what()}}); // jobs live on: do not exit
+    }
     std::ranges::move(take_passed_listeners(specs, present, core_), std::back_inserter(sockets));
     const unsigned threads = config_.http_threads != 0 ? config_.http_threads : usable_cpus();
     std::vector<asio::io_context*> loops;
@@ -326,6 +333,12 @@ asio::awaitable<void> Belayd::forward_hurry(daemon::DrainContext& drain)
         scheduler_->hurry();
 }
 
+/** What cannot change while jobs and the lock live on. */
+std::vector<std::string> Belayd::question() const
+{
+    return {"--running-state-dir=" + config_.state_dir, "--running-store=" + store_path(config_)};
+}
+
 asio::awaitable<std::optional<std::string>> Belayd::freeze(
     daemon::Handover& out, std::chrono::steady_clock::time_point deadline)
 {
@@ -354,6 +367,7 @@ asio::awaitable<void> Belayd::thaw(daemon::Handover& in)
     std::vector<jobs::HandedAttempt> attempts = jobs::take_attempts(in.document.at("attempts"), in);
     asio::awaitable<void> withdrawal = withdraw(); // from the API, which looks at the scheduler
     co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
+    frozen_schedulers_.push_back(std::move(scheduler_)); // an API request may still be looking at it
     scheduler_ =
         std::make_unique<jobs::Scheduler>(runner_loop_->io(), *store_, core_.metrics(), scheduler_rules(config_));
     scheduler_->start(std::move(attempts));
@@ -384,6 +398,7 @@ void Belayd::stop() noexcept
     ingress_.reset();
     http_loops_.clear();
     scheduler_.reset();
+    frozen_schedulers_.clear();
     runner_loop_.reset();
     reader_.reset();
     store_.reset();

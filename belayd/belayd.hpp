@@ -41,6 +41,7 @@ public:
     asio::awaitable<daemon::ReloadVerdict> reload() override;
     asio::awaitable<void> drain(daemon::DrainContext& drain) override;
     void stop() noexcept override;
+    [[nodiscard]] std::vector<std::string> question() const override;
     asio::awaitable<std::optional<std::string>> freeze(
         daemon::Handover& out, std::chrono::steady_clock::time_point deadline) override;
     asio::awaitable<void> thaw(daemon::Handover& in) override;
@@ -77,6 +78,7 @@ private:
     std::unique_ptr<jobs::Store> store_;
     std::unique_ptr<jobs::StoreReader> reader_;
     std::unique_ptr<daemon::LoopThread> runner_loop_;
+    std::vector<std::unique_ptr<jobs::Scheduler>> frozen_schedulers_; // of upgrades that did not come about
     std::unique_ptr<jobs::Scheduler> scheduler_;
     std::vector<std::unique_ptr<daemon::LoopThread>> http_loops_;
     std::unique_ptr<http::BodyBudget> bodies_;

@@ -18,6 +18,8 @@ std::optional<CommandLine> parse_command_line(int argc, char** argv, int& exit_c
     app.add_flag("--check", options.check, "validate the configuration and exit");
     app.add_flag("--strict-leaks", options.strict_leaks, "exit 70 if the leak check at shutdown finds anything");
     app.add_option("--can-resume", options.can_resume)->group(""); // hidden: not for people
+    app.add_option("--running-state-dir", options.running_state_dir)->group("");
+    app.add_option("--running-store", options.running_store)->group("");
     app.add_option("--resume", options.resume)->group("");
     for (int i = 1; i < argc; ++i)
         if (const std::string_view argument{argv[i]};

@@ -13,6 +13,8 @@ struct CommandLine {
 
     // What one image of belayd says to the next, see daemon/upgrade.hpp:
     std::optional<int> can_resume;      ///< say whether a hand-over of this version could be taken
+    std::string running_state_dir;      ///< and this, where jobs live on
+    std::string running_store;          ///< likewise
     std::optional<int> resume;          ///< descriptor of the hand-over to start from
     std::vector<std::string> arguments; ///< all of them, but the name and the two above
 };

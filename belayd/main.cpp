@@ -10,9 +10,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace {
@@ -27,12 +29,17 @@ int report_config_error(const config::ConfigError& error)
 }
 
 /** Asked by the image that runs, see daemon::Upgrade. */
-int can_resume(int version, const config::Config& config)
+int can_resume(const CommandLine& question, const config::Config& config)
 {
+    const int version = *question.can_resume;
     if (version != daemon::handover_version)
         throw daemon::StartError{daemon::ExitCode::unavailable,
             fmt::format("the hand-over has version {}, this belayd reads version {}: restart instead", version,
                 daemon::handover_version)};
+    if (config.state_dir != question.running_state_dir || store_path(config) != question.running_store)
+        throw daemon::StartError{daemon::ExitCode::configuration,
+            fmt::format(
+                "{}: daemon.state_dir and store.url cannot change while belayd runs: restart instead", config.file)};
     jobs::check_store_database(store_path(config));
     fmt::print("{}\n", daemon::can_take_over);
     return static_cast<int>(daemon::ExitCode::clean);
@@ -50,7 +57,7 @@ int run(const CommandLine& command_line)
         return static_cast<int>(daemon::ExitCode::clean);
     }
     if (command_line.can_resume)
-        return can_resume(*command_line.can_resume, config);
+        return can_resume(command_line, config);
     daemon::Core core{core_options(config, command_line), std::move(predecessor)};
     Belayd belayd{core, command_line, config, hooks};
     return core.run(belayd);
@@ -84,5 +91,9 @@ int main(int argc, char** argv)
     signals::block_handled_signals(); // first: a signal from here on waits for its handler
     int exit_code = 0;
     const auto command_line = parse_command_line(argc, argv, exit_code);
-    return command_line ? restartable(run_or_say_why_not(*command_line), command_line->resume.has_value()) : exit_code;
+    if (command_line)
+        exit_code = run_or_say_why_not(*command_line);
+    const bool resumed = std::any_of(
+        argv, argv + argc, [](const char* argument) { return std::string_view{argument}.starts_with("--resume="); });
+    return restartable(exit_code, resumed);
 }

@@ -303,6 +303,7 @@ int Core::run(Service& service)
         core.notify.status(core.start_failure); // stays in the manager's status, not what the stop waited for
     core.notify.stop(notify_patience);
     core.passed.clear();
+    core.predecessor.reset();
     core.lifecycle.finish();
 
     const bool clean = core.leaks.check();

@@ -118,6 +118,10 @@ asio::awaitable<void> Lifecycle::run(Service& service)
         }
     }
     reload_.reset();
+    if (!left_verdict_) {
+        left_verdict_ = ReloadVerdict{false, "the daemon is stopping"};
+        left_verdict_stands_.cancel();
+    }
     if (next_reload_) // came too late
         next_reload_->done.cancel();
 
@@ -220,6 +224,10 @@ asio::awaitable<ReloadVerdict> Lifecycle::reload(Scope scope)
     if (drain_ || view().state == State::stopped)
         co_return ReloadVerdict{false, "the daemon is stopping"};
     const auto reload = request_reload(scope);
+    if (leaving_) {
+        reload->verdict.left_to_successor = true;
+        co_return reload->verdict;
+    }
     co_await wait_until_cancelled(reload->done);
     co_return reload->verdict;
 }
@@ -252,6 +260,7 @@ asio::awaitable<void> Lifecycle::perform(Reload& reload)
         become_ready(); // after a failure too, else the manager waits for ever
         co_await notify_.flush(ready_patience);
     }
+    leaving_ = false;
     const bool left = reload.verdict.left_to_successor; // and there is none: who waited asks again
     reload.verdict = verdict;
     if (left) {
@@ -286,6 +295,7 @@ void Lifecycle::show_upgrading()
 void Lifecycle::leave_waiters()
 {
     left_verdict_.reset();
+    leaving_ = true;
     for (const auto& reload : {reload_, next_reload_})
         if (reload) {
             reload->verdict.left_to_successor = true;

@@ -154,6 +154,7 @@ private:
     Upgrade upgrade_;
     std::shared_ptr<Reload> reload_;      // being performed
     std::shared_ptr<Reload> next_reload_; // asked for
+    bool leaving_ = false;                // verdicts are left to the successor
     std::optional<std::string> resumed_;  // by an upgrade: from what to what
     std::optional<ReloadVerdict> left_verdict_;
     asio::steady_timer left_verdict_stands_; // never expires

@@ -129,6 +129,9 @@ public:
     Upgradable(Upgradable&&) = delete;
     Upgradable& operator=(Upgradable&&) = delete;
 
+    /** Arguments for the question whether the next image can take over, about what only the service knows. */
+    [[nodiscard]] virtual std::vector<std::string> question() const { return {}; }
+
     /**
      * Brings everything to rest and puts what lives on into `out`: start() of the next image finds it in
      * Core::predecessor().

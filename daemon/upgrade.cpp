@@ -6,12 +6,15 @@
 #include "signals/handled_signals.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -30,6 +33,9 @@ constexpr auto longest_freeze = 1s;
 
 /** For what was said before to leave the process. */
 constexpr auto flush_patience = 500ms;
+
+/** Of the main loop, until a signal that was delivered has reached whom it concerns: reactor, queue, coroutine. */
+constexpr int turns_for_signals = 8;
 
 /** Of a vector of strings what execve(2) wants; it must outlive the result. */
 std::vector<char*> pointers(std::vector<std::string>& strings)
@@ -53,7 +59,7 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
     auto* const upgradable = dynamic_cast<Upgradable*>(&service);
     if (upgradable == nullptr)
         co_return insist ? std::optional<std::string>{"this daemon cannot be upgraded in place"} : std::nullopt;
-    if (!executable_.changed()) {
+    if (!wanted(insist)) {
         if (!insist)
             co_return std::nullopt;
         co_return fmt::format("{} is the executable that runs: nothing to upgrade to", executable_.path());
@@ -61,6 +67,7 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
     parts_.lifecycle.show_upgrading();
     std::vector<std::string> question = arguments_;
     question.push_back(fmt::format("--can-resume={}", handover_version));
+    std::ranges::move(upgradable->question(), std::back_inserter(question));
     // On another loop than main, whose adopted children are nobody's but the jobs'.
     asio::awaitable<std::optional<std::string>> ask =
         ask_successor(executable_.path(), std::move(question), answer_patience);
@@ -68,20 +75,46 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
         co_await asio::co_spawn(parts_.admin.io(), std::move(ask), asio::use_awaitable);
     if (no)
         co_return fmt::format("not upgraded, {} cannot take over: {}", executable_.path(), *no);
-    std::optional<std::string> trouble = co_await replace(*upgradable);
-    co_return fmt::format("not upgraded: {}", trouble.value_or("unknown"));
+    if (parts_.lifecycle.stopping())
+        co_return "not upgraded: the daemon is stopping";
+    (void)co_await parts_.notify.flush(flush_patience);
+    std::string trouble;
+    try {
+        trouble = co_await replace(*upgradable);
+    } catch (const std::exception& e) { // half frozen: only a new process can help
+        trouble = e.what();
+        parts_.lifecycle.fail(ExitCode::internal, "the upgrade broke off: " + trouble);
+    }
+    co_return "not upgraded: " + trouble;
 }
 
-asio::awaitable<std::optional<std::string>> Upgrade::replace(Upgradable& service)
+/** Whether another build lies there.  That it cannot be told is an error only to who insists. */
+bool Upgrade::wanted(bool insist) const
+try {
+    return executable_.changed();
+} catch (const std::runtime_error& e) {
+    if (insist)
+        throw;
+    log::warning("cannot tell whether to upgrade, reloading only", {{"error", e.what()}});
+    return false;
+}
+
+/** @return why everything goes on as before */
+asio::awaitable<std::string> Upgrade::replace(Upgradable& service)
 {
     const auto begin = Clock::now();
     const auto deadline = begin + longest_freeze;
     Handover out;
-    std::optional<std::string> trouble = co_await service.freeze(out, deadline);
-    if (trouble)
-        co_return trouble;
+    const std::optional<std::string> busy = co_await service.freeze(out, deadline);
+    if (busy)
+        co_return *busy;
     parts_.lifecycle.leave_waiters();
     const bool frozen = co_await freeze_core(out, deadline);
+    signals::block_handled_signals(); // they wait for the handlers of the next image, execve(2) keeps them pending
+    const asio::any_io_executor main = co_await asio::this_coro::executor;
+    for (int turn = 0; turn < turns_for_signals; ++turn) // what was delivered before is seen now
+        co_await asio::post(main, asio::use_awaitable);
+    std::string trouble;
     if (!frozen) {
         trouble = "a request to the admin port or the control socket was still being handled after 1 s";
     } else if (parts_.lifecycle.stopping()) {
@@ -89,9 +122,9 @@ asio::awaitable<std::optional<std::string>> Upgrade::replace(Upgradable& service
     } else {
         const std::chrono::duration<double> freeze = Clock::now() - begin;
         log::info("upgrading", {{"executable", executable_.path()}, {"freeze_seconds", freeze.count()}});
-        (void)co_await parts_.notify.flush(flush_patience);
         trouble = exec(out);
     }
+    signals::unblock_handled_signals();
     co_await service.thaw(out);
     if (frozen)
         co_await thaw_core(out);
@@ -125,7 +158,6 @@ asio::awaitable<void> Upgrade::thaw_core(Handover& in)
 std::string Upgrade::exec(Handover& out)
 {
     std::string trouble;
-    signals::block_handled_signals(); // they wait for the handlers of the next image, execve(2) keeps them pending
     try {
         std::vector<std::string> arguments = arguments_;
         arguments.insert(arguments.begin(), executable_.path());
@@ -137,7 +169,6 @@ std::string Upgrade::exec(Handover& out)
     } catch (const std::exception& e) {
         trouble = e.what();
     }
-    signals::unblock_handled_signals();
     return trouble;
 }
 

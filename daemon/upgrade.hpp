@@ -42,7 +42,8 @@ public:
     [[nodiscard]] asio::awaitable<std::optional<std::string>> perform(Service& service, bool insist);
 
 private:
-    [[nodiscard]] asio::awaitable<std::optional<std::string>> replace(Upgradable& service);
+    [[nodiscard]] bool wanted(bool insist) const;
+    [[nodiscard]] asio::awaitable<std::string> replace(Upgradable& service);
     [[nodiscard]] asio::awaitable<bool> freeze_core(Handover& out, std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] asio::awaitable<void> thaw_core(Handover& in);
     [[nodiscard]] std::string exec(Handover& out);

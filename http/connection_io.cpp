@@ -138,11 +138,13 @@ asio::awaitable<Connection::Wake> Connection::receive(char* data, std::size_t si
     if (freezing_)
         co_return Wake::frozen;
     error_code ec;
-    interruption_ = Wake::data;
-    waiting_ = true;
-    received_ =
-        co_await socket_.async_read_some(asio::buffer(data, size), asio::redirect_error(asio::use_awaitable, ec));
-    waiting_ = false;
+    do { // again if it was to be frozen and no longer is
+        interruption_ = Wake::data;
+        waiting_ = true;
+        received_ =
+            co_await socket_.async_read_some(asio::buffer(data, size), asio::redirect_error(asio::use_awaitable, ec));
+        waiting_ = false;
+    } while (ec && interruption_ == Wake::frozen && !freezing_);
     if (!ec)
         co_return Wake::data;
     if (ec == asio::error::operation_aborted && interruption_ != Wake::data)

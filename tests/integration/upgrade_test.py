@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from tests.integration.builds import Builds
 from tests.integration.harness import Belayd, TestCase, connect, hook, sign, wait_until
 
 
+STOPS = int(os.environ.get("BELAY_STOPS", "12"))  # 100 by hand
 JOBS = int(os.environ.get("BELAY_JOBS", "20"))  # 200 by hand
 
 
@@ -133,6 +135,60 @@ class Upgrade(TestCase):
         self.assertEqual(metrics['belay_events_total{hook="job0",result="accepted"}'], 1)  # counted by the first image
         belayd.stop()
         self.assertEqual(belayd.records("leak"), [])
+
+    def test_what_cannot_change_keeps_the_old_image(self):
+        belayd = self.start_build(hook("a", ["/bin/true"]))
+        self.builds.put_next()
+        for change in ({"store": 'url = "sqlite:other.db"\n'}, {"daemon": ""}):
+            before = belayd.sections
+            belayd.sections = {**before, **change}
+            if "daemon" in change:
+                belayd.base, elsewhere = belayd.base / "elsewhere", belayd.base
+                belayd.base.mkdir()
+            belayd.write_config(hook("a", ["/bin/true"]))
+            if "daemon" in change:
+                (belayd.base / "belay.toml").rename(elsewhere / "belay.toml")
+                belayd.base = elsewhere
+            answer = belayd.api("POST", "/reload")
+            self.assertEqual(answer.status, 422, answer)
+            self.assertIn("cannot change while belayd runs", answer.body.decode())
+            self.assertEqual(len(belayd.records("starting")), 1)
+            belayd.sections = before
+        belayd.write_config(hook("a", ["/bin/true"]))
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        belayd.stop()
+
+    def test_a_listener_that_cannot_be_had_ends_nothing(self):
+        belayd = self.start_build(hook("a", ["/bin/true"]) + hook("long", ["/bin/sleep", "600"]))
+        job = belayd.post("long").json()["job"]
+        belayd.wait_job(job, "running")
+        belayd.sections["ingress"] = f'listen = ["127.0.0.1:0", "{belayd.address("admin")}"]\n'  # taken, by itself
+        belayd.write_config(hook("a", ["/bin/true"]) + hook("long", ["/bin/sleep", "600"]))
+        self.upgrade(belayd)
+        belayd.wait_record("cannot listen, going on with what there is")
+        self.assertEqual(belayd.post("a").status, 202)
+        self.assertEqual(belayd.job(job)["attempts"], 1)
+        self.assertEqual(belayd.job(job)["state"], "running")
+        belayd.api("POST", f"/jobs/{job}/cancel")
+        belayd.wait_job(job, "cancelled")
+        belayd.stop()
+
+    def test_an_executable_that_is_gone_does_not_keep_a_reload_from_working(self):
+        belayd = self.start_build(hook("a", ["/bin/true"]))
+        self.builds.path.unlink()
+        belayd.write_config(hook("b", ["/bin/true"]))
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        self.assertEqual(belayd.post("b").status, 202)
+        self.assertEqual(belayd.api("POST", "/upgrade").status, 422)
+        belayd.stop()
+
+    def test_a_stop_at_any_moment_of_an_upgrade_is_a_stop(self):
+        for i in range(STOPS):
+            belayd = self.start_build(hook("a", ["/bin/true"]))
+            self.builds.put_next()
+            belayd.send_signal(signal.SIGUSR2)
+            time.sleep(i * 0.06 / STOPS)  # not to let something happen: to meet every moment of it once
+            belayd.stop()
 
     def test_as_process_1(self):
         """As in a container: no default signal actions, and orphans are its to reap, before and after."""
