@@ -283,7 +283,8 @@ def main() -> int:
         parser.error(f"no such suite: {', '.join(sorted(unknown))} (see --list)")
     chosen = [suite for suite in SUITES if not arguments.suites or suite.name in arguments.suites]
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where it was started with SIGINT ignored, as by nohup &
+        signal.signal(number, signal.default_int_handler)
     start = time.monotonic()
     total, interrupted = run_all(chosen, Processes(arguments.minutes))
     for failure in total.failures:
