@@ -44,20 +44,20 @@ protected:
     HandedRun let_go(
         AttemptRunner& attempt, const Condition& condition, const std::function<void(AttemptRunner&)>& then = {})
     {
-        asio::io_context io{1};
+        first_io_.restart();
         bool returned = false;
-        asio::co_spawn(io, attempt.run(), [&](std::exception_ptr error, std::optional<AttemptResult> result) {
+        asio::co_spawn(first_io_, attempt.run(), [&](std::exception_ptr error, std::optional<AttemptResult> result) {
             EXPECT_FALSE(error);
             EXPECT_FALSE(result);
             returned = true;
         });
         while (!condition(attempt))
-            if (io.run_one_for(60s) == 0)
+            if (first_io_.run_one_for(60s) == 0)
                 throw std::runtime_error{"the attempt did not get as far"};
         if (then)
             then(attempt);
         std::optional<HandedRun> handed = attempt.hand_over();
-        io.run_for(60s);
+        first_io_.run_for(60s);
         EXPECT_TRUE(returned);
         return std::move(handed).value();
     }
@@ -84,6 +84,7 @@ protected:
         return "while [ ! -e " + path(name) + " ]; do sleep 0.01; done; ";
     }
 
+    asio::io_context first_io_{1}; // outlives the attempts on it
     TemporaryDirectory directory_;
 };
 
@@ -336,7 +337,8 @@ TEST_F(HandedRunTest, LeavesNoDescriptorAndNoChild)
         return std::distance(
             std::filesystem::directory_iterator{"/proc/self/fd"}, std::filesystem::directory_iterator{});
     };
-    run(shell("exit 0"));
+    run(shell("exit 0")); // what the loops themselves open is open from here on
+    (void)start(shell("echo ready; exec sleep 1000"), written("ready"));
     const auto before = descriptors();
     for (int i = 0; i < 20; ++i) {
         HandedRun handed = start(shell("echo ready; sleep 1000 & wait"), written("ready"));
