@@ -22,39 +22,10 @@ using namespace std::chrono_literals;
 constexpr std::string_view get_root = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::string_view get_gate = "GET /gate HTTP/1.1\r\nHost: a\r\n\r\n";
 
-std::size_t total(const Server& server)
-{
-    std::size_t sum = 0;
-    for (const std::size_t count : server.connections())
-        sum += count;
-    return sum;
-}
-
 std::chrono::steady_clock::time_point in(std::chrono::steady_clock::duration duration)
 {
     return std::chrono::steady_clock::now() + duration;
 }
-
-/** A handler that answers when the gate is opened. */
-struct Gate {
-    std::atomic<bool> open{false};
-    std::atomic<int> entered{0};
-
-    asio::awaitable<Response> pass(Request&)
-    {
-        ++entered;
-        asio::steady_timer timer{co_await asio::this_coro::executor};
-        while (!open) {
-            timer.expires_after(2ms);
-            co_await timer.async_wait(asio::use_awaitable);
-        }
-        co_return text_response(200, "passed");
-    }
-    Handler handler()
-    {
-        return [this](Request& request) { return pass(request); };
-    }
-};
 
 asio::awaitable<void> finish_and_stop(Server& server)
 {

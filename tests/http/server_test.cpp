@@ -26,12 +26,6 @@ asio::awaitable<Response> throw_now(Request&)
     co_return Response{};
 }
 
-std::size_t total(const Server& server)
-{
-    const auto counts = server.connections();
-    return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
-}
-
 rlim_t lowest_free_descriptor()
 {
     const UniqueFd probe{::open("/dev/null", O_RDONLY | O_CLOEXEC)};

@@ -3,6 +3,7 @@
 #include "http/server.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -110,6 +111,36 @@ template <class Condition>
     }
     return true;
 }
+
+/** Its connections, whatever their state. */
+[[nodiscard]] inline std::size_t total(const Server& server)
+{
+    std::size_t sum = 0;
+    for (const std::size_t count : server.connections())
+        sum += count;
+    return sum;
+}
+
+/** A handler that answers when the gate is opened. */
+struct Gate {
+    std::atomic<bool> open{false};
+    std::atomic<int> entered{0};
+
+    asio::awaitable<Response> pass(Request&)
+    {
+        ++entered;
+        asio::steady_timer timer{co_await asio::this_coro::executor};
+        while (!open) {
+            timer.expires_after(std::chrono::milliseconds{2});
+            co_await timer.async_wait(asio::use_awaitable);
+        }
+        co_return text_response(200, "passed");
+    }
+    Handler handler()
+    {
+        return [this](Request& request) { return pass(request); };
+    }
+};
 
 /** A handler that answers at once. */
 [[nodiscard]] Handler answer_with(int status, std::string body);

@@ -1,6 +1,6 @@
 #include "attempt_fixture.hpp"
 #include "belayd/jobs/handed_run.hpp"
-#include "store_fixture.hpp" // TemporaryDirectory
+#include "store_fixture.hpp" // TemporaryDirectory, waits_until
 
 #include <algorithm>
 #include <filesystem>
@@ -13,14 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
-
-bool until(const std::function<bool()>& condition)
-{
-    for (const auto deadline = Clock::now() + 60s; Clock::now() < deadline; std::this_thread::sleep_for(1ms))
-        if (condition())
-            return true;
-    return false;
-}
 
 /** Attempts that change hands: from a runner on one loop to another on the fixture's. */
 class HandedRunTest : public AttemptTest {
@@ -124,7 +116,7 @@ TEST_F(HandedRunTest, KeepsTheOutputByteForByte)
         return attempt.output().out.text.size() == 30000 && attempt.output().err.text.size() == 30000;
     });
     make("go");
-    ASSERT_TRUE(until([this] { return exists("across"); }));
+    ASSERT_TRUE(waits_until([this] { return exists("across"); }));
     EXPECT_EQ(handed.out.captured.text, content("out").substr(0, 30000));
     const AttemptResult result = resume(std::move(handed));
     EXPECT_EQ(result.outcome, Outcome::succeeded);
@@ -173,7 +165,7 @@ TEST_F(HandedRunTest, AStreamThatHasEndedHasNoDescriptor)
     AttemptSpec spec = shell("echo last; exec >&-; touch " + path("closed") + "; " + wait_for("go") + "echo more >&2");
     HandedRun before = start(std::move(spec), written("last"));
     EXPECT_TRUE(before.out.pipe);
-    ASSERT_TRUE(until([this] { return exists("closed"); }));
+    ASSERT_TRUE(waits_until([this] { return exists("closed"); }));
     AttemptRunner attempt{std::move(before), adopted_, oom_};
     HandedRun handed =
         let_go(attempt, [turns = 0](AttemptRunner&) mutable { return turns++ == 2; }); // to start, and to see the end
@@ -240,7 +232,7 @@ TEST_F(HandedRunTest, MayEndWhileNobodyHasIt)
 {
     HandedRun handed = start(shell("echo ready; " + wait_for("go") + "echo last words; exit 3"), written("ready"));
     make("go");
-    ASSERT_TRUE(until([&] { return handed.child.ended().has_value(); }));
+    ASSERT_TRUE(waits_until([&] { return handed.child.ended().has_value(); }));
     handed.next_step = Clock::now(); // it ended on its own, though its time is up now
     AttemptRunner attempt{std::move(handed), adopted_, oom_};
     EXPECT_EQ(adopted_.reap(), 0u); // not the leader's status
@@ -256,7 +248,7 @@ TEST_F(HandedRunTest, WhoLetGoOfItDoesNotReapIt)
     AttemptRunner attempt{shell("echo ready; " + wait_for("go") + "exit 3"), adopted_, oom_};
     HandedRun handed = let_go(attempt, written("ready"));
     make("go");
-    ASSERT_TRUE(until([&] { return handed.child.ended().has_value(); }));
+    ASSERT_TRUE(waits_until([&] { return handed.child.ended().has_value(); }));
     EXPECT_EQ(adopted_.reap(), 0u);
     EXPECT_TRUE(adopted_.strays().empty());
     EXPECT_EQ(resume(std::move(handed)).exit_status, 3);
@@ -348,7 +340,7 @@ TEST_F(HandedRunTest, LeavesNoDescriptorAndNoChild)
         (void)start(shell("echo ready; sleep 1000 & wait"), written("ready")); // destroyed: that ends it
     }
     EXPECT_EQ(descriptors(), before);
-    EXPECT_TRUE(until([this] { return adopted_left() == 0; }));
+    EXPECT_TRUE(waits_until([this] { return adopted_left() == 0; }));
     EXPECT_TRUE(children_of(::getpid()).empty());
 }
 
