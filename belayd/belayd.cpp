@@ -143,8 +143,13 @@ void Belayd::start_jobs()
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
         throw daemon::StartError{daemon::ExitCode::internal, "cannot become a child subreaper (prctl)"};
     runner_loop_ = std::make_unique<daemon::LoopThread>(core_.threads(), "runner", std::source_location::current());
-    scheduler_ =
-        std::make_unique<jobs::Scheduler>(runner_loop_->io(), *store_, core_.metrics(), scheduler_rules(config_));
+    scheduler_ = make_scheduler();
+}
+
+std::unique_ptr<jobs::Scheduler> Belayd::make_scheduler()
+{
+    return std::make_unique<jobs::Scheduler>(
+        runner_loop_->io(), *store_, core_.metrics(), scheduler_rules(config_), core_.strangers());
 }
 
 void Belayd::start_ingress()
@@ -156,10 +161,11 @@ void Belayd::start_ingress()
     std::vector<std::string> present;
     for (const auto& socket : handed.listeners)
         present.push_back(socket.name);
-    const auto specs = ingress_specs(config_, present, core_);
+    const daemon::KnownSockets known{present, core_.passed_names()};
+    const auto specs = ingress_specs(config_, known);
     std::vector<http::ListeningSocket> sockets;
     try {
-        sockets = open_listeners(specs, present, core_);
+        sockets = open_listeners(specs, known);
     } catch (const daemon::StartError& e) {
         if (present.empty())
             throw;
@@ -240,8 +246,9 @@ Belayd::Candidate Belayd::prepare(const config::Config& current) const
     candidate.hooks = std::make_shared<const hooks::HookTable>(candidate.config);
     const auto present = server_->listeners();
     candidate.old_rules = scheduler_rules(current).hooks;
-    candidate.listen = ingress_specs(candidate.config, present, core_);
-    candidate.opened = open_listeners(candidate.listen, present, core_);
+    const daemon::KnownSockets known{present, core_.passed_names()};
+    candidate.listen = ingress_specs(candidate.config, known);
+    candidate.opened = open_listeners(candidate.listen, known);
     for (const auto& name : present)
         if (std::ranges::find(candidate.listen, name) == candidate.listen.end())
             candidate.removed.push_back(name);
@@ -333,10 +340,14 @@ asio::awaitable<void> Belayd::forward_hurry(daemon::DrainContext& drain)
         scheduler_->hurry();
 }
 
-/** What cannot change while jobs and the lock live on. */
+/** What cannot change while jobs and the lock live on, and what need not be opened. */
 std::vector<std::string> Belayd::question() const
 {
-    return {"--running-state-dir=" + config_.state_dir, "--running-store=" + store_path(config_)};
+    std::vector<std::string> question{
+        "--running-state-dir=" + config_.state_dir, "--running-store=" + store_path(config_)};
+    for (const std::string& listener : server_->listeners())
+        question.push_back("--running-listener=" + listener);
+    return question;
 }
 
 asio::awaitable<std::optional<std::string>> Belayd::freeze(
@@ -368,8 +379,7 @@ asio::awaitable<void> Belayd::thaw(daemon::Handover& in)
     asio::awaitable<void> withdrawal = withdraw(); // from the API, which looks at the scheduler
     co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
     frozen_schedulers_.push_back(std::move(scheduler_)); // an API request may still be looking at it
-    scheduler_ =
-        std::make_unique<jobs::Scheduler>(runner_loop_->io(), *store_, core_.metrics(), scheduler_rules(config_));
+    scheduler_ = make_scheduler();
     scheduler_->start(std::move(attempts));
     publish();
     server_->resume(daemon::handed_server(in.document.at("ingress"), in));

@@ -53,6 +53,7 @@ private:
 
     void open_state(const std::vector<jobs::HandedAttempt>& resumed);
     void start_jobs();
+    [[nodiscard]] std::unique_ptr<jobs::Scheduler> make_scheduler();
     void start_ingress();
     void resume(http::HandedServer handed, const std::vector<std::string>& specs);
     void listen(std::vector<http::ListeningSocket> sockets);

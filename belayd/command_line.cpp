@@ -20,6 +20,8 @@ std::optional<CommandLine> parse_command_line(int argc, char** argv, int& exit_c
     app.add_option("--can-resume", options.can_resume)->group(""); // hidden: not for people
     app.add_option("--running-state-dir", options.running_state_dir)->group("");
     app.add_option("--running-store", options.running_store)->group("");
+    app.add_option("--running-listener", options.running.listeners)->group("");
+    app.add_option("--running-passed", options.running.passed)->group("");
     app.add_option("--resume", options.resume)->group("");
     for (int i = 1; i < argc; ++i)
         if (const std::string_view argument{argv[i]};

@@ -1,4 +1,6 @@
 #pragma once
+#include "daemon/known_sockets.hpp"
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +17,7 @@ struct CommandLine {
     std::optional<int> can_resume;      ///< say whether a hand-over of this version could be taken
     std::string running_state_dir;      ///< and this, where jobs live on
     std::string running_store;          ///< likewise
+    daemon::KnownSockets running;       ///< with these, for this configuration
     std::optional<int> resume;          ///< descriptor of the hand-over to start from
     std::vector<std::string> arguments; ///< all of them, but the name and the two above
 };

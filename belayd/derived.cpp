@@ -61,6 +61,8 @@ daemon::CoreOptions core_options(const config::Config& config, const CommandLine
         options.admin_listen = *config.admin_listen;
     else
         options.admin_listen = {config::default_admin_listen};
+    if (!config.admin_listen)
+        options.admin_passed = "admin"; // FileDescriptorName= of a socket unit
     options.control_socket = control_socket_path(config);
     options.control_group = "belay";
     options.drain_timeout = config.drain_timeout;

@@ -41,6 +41,8 @@ int can_resume(const CommandLine& question, const config::Config& config)
             fmt::format(
                 "{}: daemon.state_dir and store.url cannot change while belayd runs: restart instead", config.file)};
     jobs::check_store_database(store_path(config));
+    try_listeners(ingress_specs(config, question.running), question.running);
+    try_listeners(daemon::admin_specs(core_options(config, question), question.running), question.running);
     fmt::print("{}\n", daemon::can_take_over);
     return static_cast<int>(daemon::ExitCode::clean);
 }

@@ -94,6 +94,15 @@ int error_number(const std::exception& error)
 
 } // namespace
 
+std::vector<std::string> admin_specs(const CoreOptions& options, const KnownSockets& known)
+{
+    const std::string& name = options.admin_passed;
+    const std::string spec = "fd:" + name;
+    const bool has = std::ranges::find(known.passed, name) != known.passed.end() ||
+                     std::ranges::find(known.listeners, spec) != known.listeners.end();
+    return has && !name.empty() ? std::vector{spec} : options.admin_listen;
+}
+
 struct Core::Impl {
     Impl(CoreOptions o, std::optional<Handover> p);
     ~Impl() { threads.release_current(); }
@@ -108,7 +117,8 @@ struct Core::Impl {
     /** Tells why it cannot start. @return the exit code */
     ExitCode failed_to_start(ExitCode code, const std::exception& error);
     std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
-    asio::awaitable<void> reconcile_listeners(std::vector<std::string> wanted);
+    [[nodiscard]] std::vector<std::string> passed_names() const;
+    asio::awaitable<void> reconcile_listeners(const CoreOptions& wanted_options);
     http::Response readyz() const;
     void set_timeouts(const Lifecycle::Timeouts& timeouts);
 
@@ -148,12 +158,16 @@ Core::Impl::Impl(CoreOptions o, std::optional<Handover> p)
             [this] { return readyz(); },
             [this] { return debug_threads(threads.running(), Heartbeat::Clock::now()); },
         });
-    upgrade.emplace(
-        Upgrade::Parts{*admin, lifecycle, notify, metrics, passed}, Executable::of_this_process(), options.arguments);
+    upgrade.emplace(Upgrade::Parts{*admin, lifecycle, notify, metrics, leaks, passed, admin_listeners},
+        Executable::of_this_process(), options.arguments);
     lifecycle.set_upgrade([this](bool insist) { return upgrade->perform(*service.load(), insist); });
     if (predecessor) {
         notify.ping(); // exec is not to be mistaken for a hang
-        metrics.resume(predecessor->document.at("metrics"));
+        try {
+            metrics.resume(predecessor->document.at("metrics"));
+        } catch (const std::exception& e) { // no reason to end with what else lives on
+            log::error("counters begin anew", {{"error", e.what()}});
+        }
     }
     metrics.add(core_metrics(options.version, lifecycle, threads));
     metrics.add(process_metrics());
@@ -189,7 +203,13 @@ asio::awaitable<void> Core::Impl::open_endpoints()
         has_control = !handed.control.listeners.empty();
         co_await admin->resume(std::move(handed));
     }
-    co_await reconcile_listeners(options.admin_listen);
+    try {
+        co_await reconcile_listeners(options);
+    } catch (const std::system_error& e) {
+        if (!predecessor)
+            throw;
+        log::error("cannot listen, going on with what there is", {{"error", e.what()}}); // jobs live on: do not exit
+    }
     if (options.control_socket.empty() || has_control)
         co_return;
     auto socket = http::open_listening_socket("unix:" + options.control_socket);
@@ -202,6 +222,8 @@ asio::awaitable<void> Core::Impl::live(Service& running)
     std::exception_ptr failure;
     try {
         co_await open_endpoints();
+        for (const signals::PassedSocket& socket : passed)
+            log::warning("nobody accepts on a passed socket", {{"name", socket.name}});
         if (predecessor)
             lifecycle.resume(predecessor->document.at("lifecycle"), "upgraded");
         predecessor.reset(); // what nobody took is closed
@@ -239,8 +261,17 @@ std::optional<signals::PassedSocket> Core::Impl::take_passed_socket(std::string_
     return socket;
 }
 
-asio::awaitable<void> Core::Impl::reconcile_listeners(std::vector<std::string> wanted)
+std::vector<std::string> Core::Impl::passed_names() const
 {
+    std::vector<std::string> names;
+    for (const signals::PassedSocket& socket : passed)
+        names.push_back(socket.name);
+    return names;
+}
+
+asio::awaitable<void> Core::Impl::reconcile_listeners(const CoreOptions& wanted_options)
+{
+    std::vector<std::string> wanted = admin_specs(wanted_options, {admin_listeners, passed_names()});
     std::vector<std::string> added;
     std::vector<http::ListeningSocket> sockets; // all of them open before anything changes
     for (const auto& spec : wanted)
@@ -253,7 +284,8 @@ asio::awaitable<void> Core::Impl::reconcile_listeners(std::vector<std::string> w
             throw std::system_error{ENOENT, std::system_category(), "no socket was passed for " + spec};
     for (const auto& spec : added)
         if (const auto name = passed_name(spec))
-            sockets.push_back({spec, std::move(take_passed_socket(*name).value().fd), /*passed=*/true, {}});
+            while (std::optional<signals::PassedSocket> socket = take_passed_socket(*name))
+                sockets.push_back({spec, std::move(socket->fd), /*passed=*/true, {}});
     std::vector<std::string> removed;
     for (const auto& spec : admin_listeners)
         if (std::ranges::find(wanted, spec) == wanted.end())
@@ -344,19 +376,24 @@ Handover* Core::predecessor() noexcept
     return impl_->predecessor ? &*impl_->predecessor : nullptr;
 }
 
+std::set<pid_t> Core::strangers() const
+{
+    return impl_->leaks.strangers();
+}
+
 std::optional<signals::PassedSocket> Core::take_passed_socket(std::string_view name)
 {
     return impl_->take_passed_socket(name);
 }
 
-bool Core::has_passed_socket(std::string_view name) const noexcept
+std::vector<std::string> Core::passed_names() const
 {
-    return std::ranges::find(impl_->passed, name, &signals::PassedSocket::name) != impl_->passed.end();
+    return impl_->passed_names();
 }
 
 asio::awaitable<void> Core::apply(CoreOptions options)
 {
-    co_await impl_->reconcile_listeners(options.admin_listen);
+    co_await impl_->reconcile_listeners(options);
     impl_->log.set_level(options.log.level);
     impl_->set_timeouts({options.drain_timeout, options.kill_grace});
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/asio.hpp"
 #include "daemon/handover.hpp"
+#include "daemon/known_sockets.hpp"
 #include "daemon/log_thread.hpp"
 #include "daemon/metrics.hpp"
 #include "daemon/service.hpp"
@@ -9,9 +10,12 @@
 #include "http/router.hpp"
 #include "signals/passed_sockets.hpp"
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +28,7 @@ struct CoreOptions {
     std::string version{};
     LogOptions log{};                        ///< level: reloadable
     std::vector<std::string> admin_listen{}; ///< reloadable; specs as in http::open_listening_socket, or "fd:NAME"
+    std::string admin_passed{};              ///< reloadable; passed sockets of that name replace admin_listen
     std::string control_socket{};            ///< path of the control socket; "" for none
     std::string control_group{};             ///< group that owns it, if it exists; "" leaves it
     std::chrono::milliseconds drain_timeout{30'000}; ///< reloadable
@@ -31,6 +36,9 @@ struct CoreOptions {
     bool strict_leaks = false;                       ///< exit 70 when the leak check finds anything
     std::vector<std::string> arguments{};            ///< of the process, but its name and --resume: for its successor
 };
+
+/** What the admin port shall listen on. */
+[[nodiscard]] std::vector<std::string> admin_specs(const CoreOptions& options, const KnownSockets& known);
 
 /**
  * The service core: lifecycle, signals, sd_notify, watchdog, named threads, leak check, logging, metrics, admin port
@@ -71,9 +79,13 @@ public:
      *  start. */
     [[nodiscard]] Handover* predecessor() noexcept;
 
+    /** Children that this process had before it became a daemon, and theirs: not to be taken for one's own. */
+    [[nodiscard]] std::set<pid_t> strangers() const;
+
     /** The passed socket of that FileDescriptorName, if there is one and nobody took it yet. */
     [[nodiscard]] std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
-    [[nodiscard]] bool has_passed_socket(std::string_view name) const noexcept;
+    /** Names of those that nobody took yet. */
+    [[nodiscard]] std::vector<std::string> passed_names() const;
 
     /** Changes what a reload may change; all or nothing. @throws std::system_error if an admin listener cannot be had
      */

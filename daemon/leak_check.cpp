@@ -114,12 +114,21 @@ std::string describe_child(pid_t pid, pid_t parent)
     return command.empty() ? text : text + ": " + command;
 }
 
-/** What is in `now` and was not there before. */
+/** Whether that child was there before, or descends from one that was. */
+bool descends_from(const std::map<pid_t, pid_t>& before, const std::map<pid_t, pid_t>& now, pid_t child)
+{
+    const auto parent = now.find(child);
+    return before.contains(child) || (parent != now.end() && descends_from(before, now, parent->second));
+}
+
+/** What is in `now` and was not there before; what children that were there have for children is theirs. */
 Census added(Census now, const Census& before)
 {
     std::erase_if(now.threads, [&before](pid_t tid) { return before.threads.contains(tid); });
     std::erase_if(now.descriptors, [&before](const auto& entry) { return before.descriptors.contains(entry.first); });
-    std::erase_if(now.children, [&before](const auto& entry) { return before.children.contains(entry.first); });
+    const std::map<pid_t, pid_t> children = now.children;
+    std::erase_if(
+        now.children, [&](const auto& entry) { return descends_from(before.children, children, entry.first); });
     return now;
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/leak_report.hpp"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -7,6 +8,8 @@
 
 namespace belay::daemon {
 namespace {
+
+namespace json = boost::json;
 
 /** The tid of the thread "log". */
 std::vector<pid_t> log_thread_of(const Threads& threads)
@@ -47,7 +50,23 @@ LeakReport::LeakReport(const Threads& threads, LogThread& log, const std::vector
         return;
     for (const int descriptor : predecessor->descriptors())
         before_.descriptors.erase(descriptor);
-    before_.children.clear();
+    const auto strangers = json::try_value_to<std::set<pid_t>>(predecessor->document.at("strangers"));
+    if (!strangers)
+        throw HandoverError{"hand-over: the list of strangers is garbled: " + strangers.error().message()};
+    std::erase_if(before_.children, [&](const auto& child) { return !strangers->contains(child.first); });
+}
+
+std::set<pid_t> LeakReport::strangers() const
+{
+    std::set<pid_t> pids;
+    for (const auto& [pid, parent] : before_.children)
+        pids.insert(pid);
+    return pids;
+}
+
+json::value LeakReport::handed() const
+{
+    return json::value_from(strangers());
 }
 
 bool LeakReport::check()

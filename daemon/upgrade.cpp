@@ -67,6 +67,10 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
     parts_.lifecycle.show_upgrading();
     std::vector<std::string> question = arguments_;
     question.push_back(fmt::format("--can-resume={}", handover_version));
+    for (const std::string& listener : parts_.admin_listeners)
+        question.push_back("--running-listener=" + listener);
+    for (const signals::PassedSocket& socket : parts_.passed)
+        question.push_back("--running-passed=" + socket.name);
     std::ranges::move(upgradable->question(), std::back_inserter(question));
     // On another loop than main, whose adopted children are nobody's but the jobs'.
     asio::awaitable<std::optional<std::string>> ask =
@@ -144,6 +148,7 @@ asio::awaitable<bool> Upgrade::freeze_core(Handover& out, Clock::time_point dead
     out.document["admin"] = to_json(std::move(admin->admin), out);
     out.document["control"] = to_json(std::move(admin->control), out);
     out.document["metrics"] = parts_.metrics.handed();
+    out.document["strangers"] = parts_.leaks.handed();
     out.document["lifecycle"] = parts_.lifecycle.handed();
     co_return true;
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include "daemon/admin.hpp"
 #include "daemon/executable.hpp"
+#include "daemon/leak_report.hpp"
 #include "daemon/lifecycle.hpp"
 #include "daemon/notify_thread.hpp"
 #include "daemon/service.hpp"
@@ -28,7 +29,9 @@ public:
         Lifecycle& lifecycle;
         NotifyThread& notify;
         const Metrics& metrics;
+        const LeakReport& leaks;
         std::vector<signals::PassedSocket>& passed; // those nobody took yet
+        const std::vector<std::string>& admin_listeners;
     };
 
     /** @param arguments of this process, without its name and without --resume */

@@ -26,12 +26,6 @@ bool reap_if_ended(pid_t child)
     return ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG) != 0 || info.si_pid != 0;
 }
 
-/** Process 1 of a container adopts everybody's orphans: only their environment tells whose they are. */
-bool adopts_strangers()
-{
-    return ::getpid() == 1;
-}
-
 /** A process and everything that descends from it. */
 std::vector<pid_t> with_descendants(pid_t root)
 {
@@ -44,7 +38,9 @@ std::vector<pid_t> with_descendants(pid_t root)
 
 } // namespace
 
-AdoptedChildren::AdoptedChildren()
+AdoptedChildren::AdoptedChildren(std::set<pid_t> strangers)
+    : strangers_(std::move(strangers)),
+      adopts_others_orphans_(::getpid() == 1 || !strangers_.empty()) // process 1 of a container adopts everybody's
 {
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
         throw std::system_error{errno, std::system_category(), "prctl PR_SET_CHILD_SUBREAPER"};
@@ -52,7 +48,7 @@ AdoptedChildren::AdoptedChildren()
 
 AdoptedChildren::Left AdoptedChildren::left_by(const Uuid& job, pid_t leader)
 {
-    const bool alone = leaders_.size() <= 1 && !adopts_strangers();
+    const bool alone = leaders_.size() <= 1 && !adopts_others_orphans_;
     for (;;) {
         const std::vector<pid_t> roots = living();
         Left left;
@@ -82,12 +78,20 @@ std::size_t AdoptedChildren::reap()
 
 std::vector<pid_t> AdoptedChildren::living()
 {
+    const auto has_ended = [this](pid_t child) {
+        const bool ended = reap_if_ended(child);
+        if (ended)
+            strangers_.erase(child); // its number may come again
+        return ended;
+    };
     for (;;) {
         std::vector<pid_t> children = children_of_thread(::getpid(), ::getpid()).value_or(std::vector<pid_t>{});
         std::erase_if(children, [this](pid_t child) { return leaders_.contains(child); });
         // One that ended after the list was read may have left us its own children: read it again.
-        if (std::erase_if(children, reap_if_ended) == 0)
-            return children;
+        if (std::erase_if(children, has_ended) != 0)
+            continue;
+        std::erase_if(children, [this](pid_t child) { return strangers_.contains(child); });
+        return children;
     }
 }
 

@@ -16,14 +16,15 @@ namespace belay::jobs {
  * The process is made a child subreaper (PR_SET_CHILD_SUBREAPER): whatever a job starts becomes our child when its
  * parent ends, however often it forks or calls setsid().  Without SIGCHLD and without waiting for any child, so that
  * nobody's status is taken: the kernel adopts on behalf of the first living thread, main, whose list of children is
- * read; those that are known as leaders of attempts are left alone.
+ * read; those that are known as leaders of attempts are left alone, and so are strangers: children that this process
+ * had before it became belayd, such as a helper that a container's entry point started.
  *
  * Threads: confined to the runner's executor.
  */
 class AdoptedChildren {
 public:
-    /** @throws std::system_error */
-    AdoptedChildren();
+    /** @param strangers what descends from this process without its doing. @throws std::system_error */
+    explicit AdoptedChildren(std::set<pid_t> strangers = {});
 
     /** Makes a child known that somebody waits for: it is neither reaped nor killed here until forgotten. */
     void add_leader(pid_t pid) { leaders_.insert(pid); }
@@ -41,7 +42,8 @@ public:
     };
     [[nodiscard]] Left left_by(const Uuid& job, pid_t leader);
 
-    /** Every adopted process and its descendants once no attempt runs: nobody else's but ours, except as process 1. */
+    /** Every adopted process and its descendants once no attempt runs: nobody else's but ours, except as process 1 and
+     *  beside strangers, whose orphans we adopt, too. */
     [[nodiscard]] std::vector<pid_t> strays();
 
     /** Reaps adopted children that have ended. @return how many live */
@@ -51,6 +53,8 @@ private:
     [[nodiscard]] std::vector<pid_t> living();
 
     std::set<pid_t> leaders_;
+    std::set<pid_t> strangers_;        // that live
+    const bool adopts_others_orphans_; // only their environment and group tell whose they are
 };
 
 /** Kills what a dead predecessor's attempts of these jobs left running.  Reads all of /proc.

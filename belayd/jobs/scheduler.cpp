@@ -17,8 +17,9 @@ asio::awaitable<T> run_on(asio::io_context& io, asio::awaitable<T> task)
 
 } // namespace
 
-Scheduler::Scheduler(asio::io_context& runner, Store& store, daemon::Metrics& metrics, SchedulerRules rules)
-    : state_(std::make_shared<State>(runner, store, metrics, std::move(rules)))
+Scheduler::Scheduler(
+    asio::io_context& runner, Store& store, daemon::Metrics& metrics, SchedulerRules rules, std::set<pid_t> strangers)
+    : state_(std::make_shared<State>(runner, store, metrics, std::move(rules), std::move(strangers)))
 {
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,7 +58,9 @@ struct RunningAttempt {
  */
 class Scheduler {
 public:
-    Scheduler(asio::io_context& runner, Store& store, daemon::Metrics& metrics, SchedulerRules rules);
+    /** @param strangers processes that descend from this one and are not of its jobs */
+    Scheduler(asio::io_context& runner, Store& store, daemon::Metrics& metrics, SchedulerRules rules,
+        std::set<pid_t> strangers = {});
     ~Scheduler();
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;

@@ -36,7 +36,9 @@ asio::awaitable<std::vector<HandedAttempt>> Scheduler::State::freeze(Clock::time
     while (!quiet() && Clock::now() < deadline)
         co_await changes.wait_until(deadline);
     if (!quiet()) {
-        const std::string trouble = fmt::format("the store has not taken {} results in time", entries.size());
+        const std::string trouble = entries.empty()
+                                        ? "the store has not answered in time"
+                                        : fmt::format("the store has not taken {} results in time", entries.size());
         freezing = false;
         for (HandedAttempt& attempt : handed)
             resume(std::move(attempt));

@@ -69,8 +69,10 @@ void Changes::announce()
         timer->cancel();
 }
 
-Scheduler::State::State(asio::io_context& runner, Store& s, daemon::Metrics& m, SchedulerRules r)
-    : io(runner), store(s), rules(std::move(r)), metrics(m), tasks(runner.get_executor(), log_task_error)
+Scheduler::State::State(
+    asio::io_context& runner, Store& s, daemon::Metrics& m, SchedulerRules r, std::set<pid_t> strangers)
+    : io(runner), store(s), rules(std::move(r)), metrics(m), adopted(std::move(strangers)),
+      tasks(runner.get_executor(), log_task_error)
 {
     show_hooks();
 }
@@ -138,12 +140,15 @@ asio::awaitable<void> Scheduler::State::dispatch()
             next = not_before;
         } else if (!held) {
             std::string trouble;
+            asking = true;
             try {
                 next = co_await claim_due();
             } catch (const std::exception& e) { // StoreUnavailable, and whatever else: jobs must go on
                 trouble = e.what();
                 next = Clock::now() + store_retry;
             }
+            asking = false;
+            changes.announce(); // freeze() may wait for it
             if (available && !trouble.empty())
                 log::warning("jobs cannot be claimed, retrying", {{"error", trouble}});
             else if (!available && trouble.empty())

@@ -49,7 +49,7 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
         bool ended = false; // its slot is free; the result is being stored
     };
 
-    State(asio::io_context& runner, Store& s, daemon::Metrics& m, SchedulerRules r);
+    State(asio::io_context& runner, Store& s, daemon::Metrics& m, SchedulerRules r, std::set<pid_t> strangers);
 
     void start(std::vector<HandedAttempt> resumed);
     asio::awaitable<std::vector<HandedAttempt>> freeze(Clock::time_point deadline);
@@ -85,7 +85,7 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     [[nodiscard]] std::size_t free_slots() const;
     [[nodiscard]] std::map<std::string, unsigned> room() const;
     [[nodiscard]] bool idle() const { return entries.empty() && !claiming && handing_back == 0; }
-    [[nodiscard]] bool quiet() const { return idle() && !ending_leftovers && cancelling == 0; }
+    [[nodiscard]] bool quiet() const { return idle() && !asking && !ending_leftovers && cancelling == 0; }
 
     asio::io_context& io;
     Store& store;
@@ -98,7 +98,8 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     Changes changes;
     bool woken = false;          // look for jobs again
     bool orphans_pending = true; // jobs of hooks that are gone are to be cancelled
-    bool claiming = false;       // a claim is on its way to the store
+    bool asking = false;         // dispatch() waits for the store
+    bool claiming = false;       // namely for a claim
     bool ending_leftovers = false;
     bool freezing = false;        // no claims, until it is frozen or goes on
     bool frozen = false;          // what ran is in other hands

@@ -1,5 +1,6 @@
 #include "daemon/core.hpp"
 #include "daemon/leak_check.hpp"
+#include "daemon/log.hpp"
 #include "http/server.hpp"
 #include "signals/handled_signals.hpp"
 #include "tests/signals/fake_manager.hpp"
@@ -7,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/json.hpp>
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -281,6 +283,22 @@ TEST(CoreDeathTest, ACoreThatNeverRanLeavesNothing)
         ::_exit(find_leaks(before, none).empty() ? 0 : 1);
     };
     EXPECT_EXIT(make_and_drop(), ::testing::ExitedWithCode(0), "starting");
+}
+
+[[noreturn]] void run_with_garbled_counters()
+{
+    signals::block_handled_signals();
+    Handover predecessor;
+    predecessor.document = {
+        {"passed_sockets", boost::json::array{}}, {"strangers", boost::json::array{}}, {"metrics", {{{"name", 1}}}}};
+    const Core core{options(/*strict_leaks=*/true), std::move(predecessor)};
+    log::flush();
+    ::_exit(0);
+}
+
+TEST(CoreDeathTest, CountersThatCannotBeReadBeginAnew)
+{
+    EXPECT_EXIT(run_with_garbled_counters(), ::testing::ExitedWithCode(0), "counters begin anew.*starting");
 }
 
 } // namespace

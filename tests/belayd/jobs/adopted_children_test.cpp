@@ -1,7 +1,7 @@
 #include "attempt_fixture.hpp"
+#include "base/spawn.hpp"
 #include "belayd/jobs/adopted_children.hpp"
 #include "belayd/jobs/processes.hpp"
-#include "base/spawn.hpp"
 
 #include <fcntl.h>
 #include <sys/wait.h>

@@ -327,6 +327,21 @@ TEST_F(SchedulerFreezeTest, WithoutItsClaimAnsweredInTimeItGoesOn)
     EXPECT_TRUE(until_count(JobState::succeeded, 2)) << "it claims again";
 }
 
+TEST_F(SchedulerFreezeTest, WhileTheStoreIsStillCancellingItGoesOn)
+{
+    const Uuid job = queue("true", "gone");
+    {
+        const Locked lock{options.path};
+        start(); // which begins by cancelling what has no hook
+        ASSERT_TRUE(await(scheduler->running()).empty());
+        EXPECT_THROW(await(scheduler->freeze(Clock::now() + 50ms)), std::runtime_error);
+    }
+    ASSERT_TRUE(until_count(JobState::cancelled, 1));
+    EXPECT_EQ(detail(job).attempts.size(), 0u);
+    queue("true");
+    EXPECT_TRUE(until_count(JobState::succeeded, 1)) << "it claims again";
+}
+
 TEST_F(SchedulerFreezeTest, WhatAClaimBringsIsHandedOverToo)
 {
     rules.max_jobs = 1;
