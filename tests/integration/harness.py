@@ -43,6 +43,11 @@ def sign(body, secret=SECRET):
     return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return [int(child) for child in children.read().split()]
+
+
 class UnixHTTPConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout):
         super().__init__("localhost", timeout=timeout)
@@ -283,6 +288,13 @@ class Belayd(Daemon):
 
 
 class TestCase(unittest.TestCase):
+    def prefix_of_process_1(self):
+        """What a command is preceded by to be PID 1 of a namespace, as in a container."""
+        unshare = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"]
+        if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("no PID namespace can be made here")
+        return unshare
+
     def start(self, daemon):
         """Starts nothing itself: makes sure that `daemon` is gone after the test, and waits for READY=1."""
         self.addCleanup(daemon.close)

@@ -1,14 +1,16 @@
 """A client that never retries: whatever goes wrong between a daemon and its peers shows here.
 
-64 keep-alive connections each send the next signed POST when the last is answered, and 200 fresh connections per second
-bring one each.  It keeps a ledger of what was acknowledged, the longest time without an answer, and of each failure in
+64 keep-alive connections each send the next signed POST when the last is answered, or after a pause, and 200 fresh
+connections per second bring one each.  It keeps a ledger of what was acknowledged, the longest time without an answer, and of each failure in
 which phase it came and as what.  It runs as a process of its own, so that the test beside it does not slow it down.
 """
 import collections
 import dataclasses
 import errno
+import heapq
 import json
 import multiprocessing
+import random
 import selectors
 import socket
 import sqlite3
@@ -27,10 +29,11 @@ class Report:
     answers: int = 0
     longest_gap: float = 0.0  # seconds between two answers
     seconds: float = 0.0
+    closed_idle: int = 0  # kept connections that ended in a pause, which no request met
 
 
 class _Peer:
-    """One connection, and where it is: connecting, sending, waiting (for a status), reading."""
+    """One connection, and where it is: connecting, sending, waiting (for a status), reading, idle."""
 
     def __init__(self, load, keep):
         self.load = load
@@ -77,6 +80,10 @@ class _Peer:
         except OSError as e:
             self.fail(errno.errorcode[e.errno])
             return
+        if not data and self.phase == "idle":
+            self.load.report.closed_idle += 1
+            self.reopen()
+            return
         if not data:
             self.fail("end")
             return
@@ -99,15 +106,21 @@ class _Peer:
         if not self.keep:
             self.close()
         elif b"\r\nconnection: close" in head.lower():
-            self.close()
-            self.load.peers.append(_Peer(self.load, keep=True))  # as it was told
+            self.reopen()  # as it was told
         elif self.load.ending:
             self.close()
+        elif self.load.longest_pause:
+            self.phase = "idle"
+            self.load.begin_later(self)
         else:
             self.begin()
 
     def fail(self, what):
         self.load.report.failures[(self.kind, self.phase, what)] += 1
+        self.reopen()
+
+    def reopen(self):
+        """Another in its place, where it was one to keep."""
         self.close()
         if self.keep and not self.load.ending:
             self.load.peers.append(_Peer(self.load, keep=True))
@@ -123,12 +136,14 @@ class _Peer:
 
 
 class _Load:
-    def __init__(self, address, hook, kept, fresh_per_second):
+    def __init__(self, address, hook, kept, fresh_per_second, longest_pause):
         host, port = address.rsplit(":", 1)
         self.address = (host, int(port))
         self.hook = hook
         self.kept = kept
         self.fresh_interval = 1 / fresh_per_second
+        self.longest_pause = longest_pause
+        self.idle = []  # heap of (when to go on, a number that decides between equals, peer)
         self.selector = selectors.DefaultSelector()
         self.peers = []
         self.report = Report()
@@ -146,6 +161,19 @@ class _Load:
                 f"X-Hub-Signature-256: {self.signature}\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: {delivery}\r\n"
                 f"Content-Length: {len(BODY)}\r\n{'' if keep else 'Connection: close' + chr(13) + chr(10)}\r\n"
                 ).encode() + BODY
+
+    def begin_later(self, peer):
+        heapq.heappush(self.idle, (time.monotonic() + random.uniform(0, self.longest_pause), self.deliveries, peer))
+
+    def end_pauses(self, now):
+        while self.idle and (self.ending or self.idle[0][0] <= now):
+            peer = heapq.heappop(self.idle)[2]
+            if peer not in self.peers:
+                continue
+            if self.ending:
+                peer.close()
+            else:
+                peer.begin()
 
     def count_answer(self):
         now = time.monotonic()
@@ -166,22 +194,24 @@ class _Load:
             while not self.ending and next_fresh <= now:
                 self.peers.append(_Peer(self, keep=False))
                 next_fresh = max(next_fresh + self.fresh_interval, now - 0.1)  # does not make up for a pause of its own
-            for key, _ in self.selector.select(0.005):
+            for key, _ in self.selector.select(0.001 if self.idle else 0.005):
                 key.data.ready()
+            self.end_pauses(time.monotonic())
         self.report.seconds = time.monotonic() - begin
         pipe.send(self.report)
 
 
-def _run(address, hook, kept, fresh_per_second, pipe):
-    _Load(address, hook, kept, fresh_per_second).run(pipe)
+def _run(pipe, *options):
+    _Load(*options).run(pipe)
 
 
 class Load:
-    """`with Load(address, "hook") as load:` … then load.report."""
+    """`with Load(address, "hook") as load:` … then load.report.  A pause between requests is from 0 to longest_pause s."""
 
-    def __init__(self, address, hook, kept=64, fresh_per_second=200):
+    def __init__(self, address, hook, kept=64, fresh_per_second=200, longest_pause=0.0):
         self.pipe, other = multiprocessing.Pipe()
-        self.process = multiprocessing.Process(target=_run, args=(address, hook, kept, fresh_per_second, other))
+        self.process = multiprocessing.Process(
+            target=_run, args=(other, address, hook, kept, fresh_per_second, longest_pause))
 
     def __enter__(self):
         self.process.start()

@@ -1,10 +1,11 @@
 """Nothing that an operator does to a daemon under full load fails a request, loses an event or runs a job twice."""
 import os
+import signal
 import tempfile
 import unittest
 
 from tests.integration.builds import Builds
-from tests.integration.harness import Belayd, TestCase, hook, wait_until
+from tests.integration.harness import Belayd, TestCase, children_of, hook, wait_until
 from tests.integration.load import Load, stored
 
 INSTRUMENTED = os.environ.get("BELAY_SANITIZE", "none") != "none"
@@ -12,11 +13,21 @@ ROUNDS = int(os.environ.get("BELAY_ROUNDS", "3" if INSTRUMENTED else "10"))  # 1
 
 
 class UnderLoad(TestCase):
-    def start_build(self, config):
+    longest_pause = 0.0  # between the requests of a kept connection
+
+    def load(self, belayd):
+        return Load(belayd.address("ingress"), "load", longest_pause=self.longest_pause)
+
+    def start_build(self, config, **options):
         directory = tempfile.TemporaryDirectory(prefix="belay-builds-")
         self.addCleanup(directory.cleanup)
         self.builds = Builds(directory.name)
-        return self.start(Belayd(config, executable=self.builds.path, sections={"log": 'level = "info"\nformat = "json"\n'}))
+        belayd = Belayd(config, executable=self.builds.path, sections={"log": 'level = "info"\nformat = "json"\n'}, **options)
+        if belayd.manager is not None:
+            return self.start(belayd)
+        self.addCleanup(belayd.close)
+        belayd.wait_record("ready")
+        return belayd
 
     def check(self, belayd, report):
         """No request failed, and the ledger is the store."""
@@ -27,7 +38,11 @@ class UnderLoad(TestCase):
         self.assertEqual(set(rows), set(report.acknowledged))
         for delivery, job in report.acknowledged.items():
             self.assertEqual(rows[delivery], (job, "succeeded", 1), delivery)
-        print(f"\n    {report.answers} answers in {report.seconds:.1f} s, longest gap {report.longest_gap * 1000:.0f} ms")
+        print(f"\n    {report.answers} answers in {report.seconds:.1f} s, longest gap {report.longest_gap * 1000:.0f} ms, "
+              f"{report.closed_idle} closed while idle")
+
+    def stop(self, belayd):
+        belayd.stop()
 
     def reload(self, belayd, expected=200):
         answer = belayd.api("POST", "/reload")
@@ -36,24 +51,41 @@ class UnderLoad(TestCase):
     def test_reloads_good_and_bad(self):
         good = hook("load", ["/bin/true"])
         belayd = self.start(Belayd(good))
-        with Load(belayd.address("ingress"), "load") as load:
+        with self.load(belayd) as load:
             for i in range(ROUNDS):
                 belayd.write_config(good + hook(f"other{i}", ["/bin/true"]))
                 self.reload(belayd)
                 belayd.write_config(good + "nonsense")
                 self.reload(belayd, expected=422)
         self.check(belayd, load.report)
-        belayd.stop()
+        self.stop(belayd)
 
     def test_upgrades(self):
         belayd = self.start_build(hook("load", ["/bin/true"]))
-        with Load(belayd.address("ingress"), "load") as load:
+        with self.load(belayd) as load:
             for i in range(ROUNDS):
                 self.builds.put_next()
                 self.reload(belayd)
         self.assertEqual(len(belayd.records("starting")), 1 + ROUNDS)
         self.check(belayd, load.report)
-        belayd.stop()
+        self.stop(belayd)
+
+
+class UnderLoadWithPauses(UnderLoad):
+    """Kept connections are idle now and then, as most of them are."""
+    longest_pause = 0.02
+
+
+class UnderLoadAsProcess1(UnderLoad):
+    test_reloads_good_and_bad = None
+
+    def start_build(self, config):
+        return super().start_build(config, prefix=self.prefix_of_process_1(), notify=False)
+
+    def stop(self, belayd):
+        [inner] = children_of(belayd.pid)
+        os.kill(inner, signal.SIGTERM)
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-3000:])
 
 
 if __name__ == "__main__":
