@@ -131,6 +131,41 @@ class SystemdTest(unittest.TestCase):
         self.stop()
         self.assertIn("leak check clean", self.log())
 
+    def test_notify_reload_reloads_and_upgrades(self):
+        """The drop-in among the examples does what its text says, the price included."""
+        version = int(self.machine.run("systemctl", "--version").stdout.split()[1])
+        if version < 253:
+            self.skipTest(f"systemd {version} does not know Type=notify-reload")
+        self.machine.run("install", "-D", "/usr/share/doc/belay/examples/systemd/notify-reload.conf", DROP_IN)
+        self.machine.run("systemctl", "daemon-reload")
+        self.start()
+        pid = self.machine.main_pid()
+        job = self.machine.post("slow")[1]["job"]
+        self.machine.wait_job(job, "running")
+
+        self.machine.configure(belay_machine.CONFIGURATION + '[hooks.other]\nauth = "none"\nrun = ["/bin/true"]\n')
+        self.machine.run("systemctl", "reload", "belayd")
+        self.assertEqual(self.machine.post("other")[0], 202)
+        for _ in range(2):
+            self.machine.put_other_build()
+            cursor = self.since()
+            self.machine.run("systemctl", "reload", "belayd")
+            told = [record["MESSAGE"] for record in self.machine.journal(cursor, "--unit=belayd")]
+            self.assertEqual(len([message for message in told if message.startswith("upgrading ")]), 1, told)
+            self.assertEqual(self.machine.post("other")[0], 202)
+
+        self.machine.configure("nonsense")
+        self.machine.run("systemctl", "reload", "belayd")
+        shown = self.machine.properties("belayd", "SubState", "MainPID", "NRestarts", "StatusText")
+        self.assertEqual((shown["SubState"], int(shown["MainPID"]), shown["NRestarts"]), ("running", pid, "0"))
+        self.assertIn("the last reload failed", shown["StatusText"])
+        self.assertIn("belay_config_last_reload_successful 0\n", self.machine.get("/metrics")[1])
+        self.assertEqual(self.machine.post("other")[0], 202)
+        shown = self.machine.job(job)
+        self.assertEqual((shown["state"], shown["attempts"]), ("running", 1), shown)
+        self.stop()
+        self.assertIn("leak check clean", self.log())
+
     def test_stop_is_clean_and_proves_it(self):
         self.start()
         self.machine.post("deploy")
