@@ -105,7 +105,8 @@ public:
     /** Cancels a queued or running job. @return its state now; nothing if there is no such job.  Any executor. */
     [[nodiscard]] asio::awaitable<std::optional<JobState>> cancel(Uuid job);
 
-    /** What an attempt that runs now has written; nothing if the job is not running.  Any executor. */
+    /** What an attempt that runs now has written; nothing if the job is not running: then the store has it.  Any
+     *  executor. @throws StoreUnavailable if the store does not take it in time */
     [[nodiscard]] asio::awaitable<std::optional<std::pair<unsigned, LiveOutput>>> live_output(Uuid job);
 
     [[nodiscard]] asio::awaitable<std::vector<RunningAttempt>> running(); ///< any executor

@@ -13,7 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto spawn_retry = 1s; // while the kernel refuses processes
+constexpr auto spawn_retry = 1s;     // while the kernel refuses processes
+constexpr auto output_patience = 1s; // for the store to take a result
 
 std::string trace_id_of(const std::string& traceparent)
 {
@@ -232,7 +233,7 @@ asio::awaitable<std::optional<JobState>> Scheduler::State::cancel(Uuid job)
 {
     if (freezing)
         throw StoreUnavailable{"belayd is being upgraded"};
-    const Counted counted{cancelling, changes};
+    const Counted counted{calls, changes};
     for (;;) {
         const auto found = entries.find(job);
         if (found == entries.end())
@@ -251,10 +252,18 @@ asio::awaitable<std::optional<JobState>> Scheduler::State::cancel(Uuid job)
 
 asio::awaitable<std::optional<std::pair<unsigned, LiveOutput>>> Scheduler::State::live_output(Uuid job)
 {
-    const auto found = entries.find(job);
-    if (found == entries.end() || found->second->ended)
-        co_return std::nullopt;
-    co_return std::pair{found->second->job.attempt, found->second->runner.output()};
+    const Counted counted{calls, changes};
+    const Clock::time_point limit = Clock::now() + output_patience;
+    for (;;) {
+        const auto found = entries.find(job);
+        if (found == entries.end())
+            co_return std::nullopt;
+        if (!found->second->ended)
+            co_return std::pair{found->second->job.attempt, found->second->runner.output()};
+        if (Clock::now() >= limit)
+            throw StoreUnavailable{"the output has not been stored yet; try again"};
+        co_await changes.wait_until(limit);
+    }
 }
 
 asio::awaitable<std::vector<RunningAttempt>> Scheduler::State::running_attempts()

@@ -85,7 +85,7 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     [[nodiscard]] std::size_t free_slots() const;
     [[nodiscard]] std::map<std::string, unsigned> room() const;
     [[nodiscard]] bool idle() const { return entries.empty() && !claiming && handing_back == 0; }
-    [[nodiscard]] bool quiet() const { return idle() && !asking && !ending_leftovers && cancelling == 0; }
+    [[nodiscard]] bool quiet() const { return idle() && !asking && !ending_leftovers && calls == 0; }
 
     asio::io_context& io;
     Store& store;
@@ -106,7 +106,7 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     bool hurried = false;         // no more patience
     bool stopping = false;        // all coroutines are to end
     std::size_t handing_back = 0; // claimed too late
-    std::size_t cancelling = 0;   // calls of cancel()
+    std::size_t calls = 0;        // of cancel() and live_output()
     std::size_t used_slots = 0;
     std::map<std::string, unsigned> used_by_hook;
     Clock::time_point not_before{};    // no claim until then: processes cannot be started

@@ -101,6 +101,19 @@ struct SchedulerTest : StoreFixture {
     JobDetail detail(const Uuid& job) { return await(reader->job(job)).value(); }
     AttemptOutput output(const Uuid& job) { return await(reader->output(job, 0)).value(); }
 
+    /** Whether the job has ended and its result is on its way to the store: while that is Locked. */
+    bool until_storing(const Uuid& job)
+    {
+        return until([&] {
+            try {
+                (void)await(scheduler->live_output(job));
+                return false;
+            } catch (const StoreUnavailable&) {
+                return true;
+            }
+        });
+    }
+
     /** Whether the job runs and has written `text`. */
     bool until_written(const Uuid& job, const std::string& text)
     {

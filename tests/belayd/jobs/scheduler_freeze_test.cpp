@@ -45,22 +45,6 @@ struct SchedulerFreezeTest : SchedulerTest {
         return "echo ready; while [ ! -e " + path(name) + " ]; do sleep 0.01; done; " + then;
     }
 
-    /** While it lasts, no result and no claim gets into the store. */
-    struct Locked {
-        explicit Locked(const std::string& path)
-        {
-            EXPECT_EQ(::sqlite3_open(path.c_str(), &database), SQLITE_OK);
-            EXPECT_EQ(::sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-        }
-        ~Locked() { ::sqlite3_close(database); }
-        Locked(const Locked&) = delete;
-        Locked& operator=(const Locked&) = delete;
-        Locked(Locked&&) = delete;
-        Locked& operator=(Locked&&) = delete;
-
-        sqlite3* database = nullptr;
-    };
-
     Uuid queue_and_wait(const std::string& script, const std::string& hook = "test")
     {
         const Uuid job = queue(script, hook);
@@ -298,7 +282,7 @@ TEST_F(SchedulerFreezeTest, WithoutItsResultsStoredInTimeItGoesOn)
     {
         const Locked lock{options.path};
         make("go");
-        ASSERT_TRUE(until([&] { return !await(scheduler->live_output(ending)); }));
+        ASSERT_TRUE(until_storing(ending));
         EXPECT_THROW(await(scheduler->freeze(Clock::now())), std::runtime_error);
         EXPECT_THROW(await(scheduler->freeze(Clock::now() + 50ms)), std::runtime_error);
         EXPECT_EQ(scheduler->running_count(), 2u);
@@ -319,7 +303,7 @@ TEST_F(SchedulerFreezeTest, WithoutItsClaimAnsweredInTimeItGoesOn)
     {
         const Locked lock{options.path};
         make("go");
-        ASSERT_TRUE(until([&] { return !await(scheduler->live_output(job)); })); // a free slot: jobs are looked for
+        ASSERT_TRUE(until_storing(job)); // a free slot: jobs are looked for
         EXPECT_THROW(await(scheduler->freeze(Clock::now() + 50ms)), std::runtime_error);
     }
     ASSERT_TRUE(until_count(JobState::succeeded, 1));
@@ -352,7 +336,7 @@ TEST_F(SchedulerFreezeTest, WhatAClaimBringsIsHandedOverToo)
     {
         const Locked lock{options.path};
         make("go");
-        ASSERT_TRUE(until([&] { return !await(scheduler->live_output(first)); })); // now the second is being claimed
+        ASSERT_TRUE(until_storing(first)); // now the second is being claimed
         handed = asio::co_spawn(caller_loop(), scheduler->freeze(), asio::use_future);
         caller_loop().poll();
     }

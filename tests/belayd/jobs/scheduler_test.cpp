@@ -192,6 +192,27 @@ TEST_F(SchedulerTest, CancelsARunningJob)
     EXPECT_EQ(detail(job).attempts[0].outcome, Outcome::signalled);
 }
 
+TEST_F(SchedulerTest, BetweenItsEndAndItsStoredResultAJobsOutputIsWaitedFor)
+{
+    start();
+    const std::string go = directory.path() / "go";
+    const Uuid job = queue("echo ready; while [ ! -e " + go + " ]; do sleep 0.01; done; echo done");
+    ASSERT_TRUE(until_written(job, "ready"));
+    {
+        const Locked lock{options.path};
+        std::ofstream{go};
+        EXPECT_TRUE(until_storing(job));
+    }
+    EXPECT_TRUE(until([&] {
+        try {
+            return !await(scheduler->live_output(job)); // so it is in the store
+        } catch (const StoreUnavailable&) {
+            return false;
+        }
+    }));
+    EXPECT_EQ(output(job).out.text, "ready\ndone\n");
+}
+
 TEST_F(SchedulerTest, CancelsAQueuedJob)
 {
     rules.max_jobs = 1;

@@ -74,6 +74,22 @@ Result await(asio::awaitable<Result> task)
     return future.get();
 }
 
+/** While it lasts, another process holds the database: nothing gets into the store. */
+struct Locked {
+    explicit Locked(const std::string& path)
+    {
+        EXPECT_EQ(::sqlite3_open(path.c_str(), &database), SQLITE_OK);
+        EXPECT_EQ(::sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    }
+    ~Locked() { ::sqlite3_close(database); }
+    Locked(const Locked&) = delete;
+    Locked& operator=(const Locked&) = delete;
+    Locked(Locked&&) = delete;
+    Locked& operator=(Locked&&) = delete;
+
+    sqlite3* database = nullptr;
+};
+
 /** A store in a directory of its own, that can be closed and opened again. */
 struct StoreFixture : testing::Test {
     TemporaryDirectory directory;
