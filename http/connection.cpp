@@ -27,9 +27,6 @@ constexpr std::size_t kept_capacity = 64_KiB;
 /** After a close that both sides know of, the peer gets this long to close its end: longer, and it is gone. */
 constexpr auto courtesy_linger = 1s;
 
-/** The same while draining: every millisecond of it is a millisecond without a server. */
-constexpr auto drain_linger = 500ms;
-
 std::size_t window_of(const Limits& limits)
 {
     return static_cast<std::size_t>(std::max<Bytes>(16_KiB, 2 * limits.header_bytes));
@@ -130,8 +127,8 @@ asio::awaitable<void> Connection::run()
     if (rejected_)
         co_await linger(limits().linger_timeout);
     else
-        co_await linger(std::min<Clock::duration>(
-            limits().linger_timeout, draining_ ? Clock::duration{drain_linger} : Clock::duration{courtesy_linger}));
+        co_await linger(
+            draining_ ? drain_linger() : std::min<Clock::duration>(limits().linger_timeout, courtesy_linger));
 }
 
 /** Waits until head_ is decided; false: there will be none, and ending_ says how to go. */
@@ -170,14 +167,13 @@ asio::awaitable<bool> Connection::next_head()
         if (awaiting_request_) {
             set_state(served_any_ ? ConnectionState::idle : ConnectionState::fresh);
             deadline_ = last_activity_ + (served_any_ ? limits().idle_timeout : limits().header_timeout);
-            if (draining_)
-                deadline_ = std::min(deadline_, hold_until_);
         } else {
             set_state(ConnectionState::partial);
             if (head_deadline == Clock::time_point::max())
                 head_deadline = now + limits().header_timeout;
             deadline_ = head_deadline;
         }
+        heed_drain();
 
         char* const space = input_.space();
         const Wake wake = co_await receive(space, input_.space_size());
@@ -186,7 +182,6 @@ asio::awaitable<bool> Connection::next_head()
         case Wake::data:
             input_.produced(received_);
             break;
-        case Wake::draining:
         case Wake::frozen:
             break;
         case Wake::expired:
@@ -306,7 +301,6 @@ void Connection::finish_request(const Request& request, const Response& response
                 .keep_alive_1_0 = http_1_0_,
                 .date = loop_.date()});
     served_any_ = true;
-    last_activity_ = Clock::now();
     body_.clear();
     if (body_.capacity() > kept_capacity)
         body_.shrink_to_fit();

@@ -43,7 +43,7 @@ public:
 
     // Called by the loop:
     void enforce_deadline(Clock::time_point now) noexcept;
-    void begin_drain() noexcept;
+    void begin_drain(Clock::time_point end) noexcept;
     void freeze() noexcept;
     void thaw() noexcept { freezing_ = false; }
     void abort() noexcept;
@@ -54,7 +54,7 @@ private:
     using Socket = asio::generic::stream_protocol::socket;
 
     /** How waiting for bytes ended. */
-    enum class Wake : std::uint8_t { data, eof, failed, expired, draining, frozen };
+    enum class Wake : std::uint8_t { data, eof, failed, expired, frozen };
 
     /** What is to be done with the socket once nothing more is served. */
     enum class Ending : std::uint8_t { close, linger, hand_over };
@@ -75,7 +75,9 @@ private:
     [[nodiscard]] asio::awaitable<bool> flush();
     [[nodiscard]] asio::awaitable<void> linger(Clock::duration timeout);
     [[nodiscard]] bool last_chance_read() noexcept;
+    void heed_drain() noexcept;
     [[nodiscard]] Clock::duration drain_hold() noexcept;
+    [[nodiscard]] Clock::duration drain_linger() const noexcept;
     [[nodiscard]] bool reserve(Bytes bytes, Request& request);
     void resume(const HandedConnection& handed);
     void hand_over();
@@ -111,8 +113,11 @@ private:
     bool awaiting_request_ = false;  // no byte of the next request is there
     Wake interruption_ = Wake::data; // why the wait was cancelled, if it was
     Clock::time_point deadline_ = Clock::time_point::max();
-    Clock::time_point hold_until_ = Clock::time_point::max(); // when draining: how long an idle connection is held
-    std::size_t received_ = 0;                                // by the last receive()
+    std::size_t received_ = 0; // by the last receive()
+
+    // Of a drain:
+    Clock::duration hold_{};                                 // of an idle connection
+    Clock::time_point last_call_ = Clock::time_point::max(); // for what is to be answered
 
     const std::shared_ptr<const Limits> limits_; // those of when it began; before what borrows them
     ReadBuffer input_;
@@ -125,9 +130,9 @@ private:
     Bytes reserved_ = 0;      // of the body budget
     Bytes body_received_ = 0; // on the wire
     Clock::time_point body_start_;
-    Clock::time_point last_activity_;
-    std::string output_;  // answers not yet written
-    std::string carried_; // input that a predecessor had read: comes before what the socket has
+    Clock::time_point last_activity_; // the end of the last answer, or the beginning
+    std::string output_;              // answers not yet written
+    std::string carried_;             // input that a predecessor had read: comes before what the socket has
     std::size_t carried_read_ = 0;
     std::string kept_request_; // what unanswered_ leaves to the successor
 };

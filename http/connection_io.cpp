@@ -26,6 +26,12 @@ Bytes room_for_more(Bytes received)
 /** A kept output buffer is not larger than this. */
 constexpr std::size_t kept_output = 128_KiB;
 
+/** Where a drain holds connections for longer than configured, because round trips take that long: not beyond this. */
+constexpr auto longest_hold = 1s;
+
+/** How long a drain waits at least for a peer to close its end too: milliseconds without a server. */
+constexpr auto shortest_drain_linger = 500ms;
+
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
 } // namespace
@@ -103,6 +109,7 @@ asio::awaitable<bool> Connection::receive_body(char* data, std::size_t size, Req
     }
     const auto earned = std::chrono::seconds{body_received_ / std::max<Bytes>(limits().body_rate, 1)};
     deadline_ = body_start_ + limits().body_timeout + earned;
+    heed_drain();
     const Wake wake = co_await receive(data, size);
     if (wake == Wake::expired) {
         request.rejection = Rejection{.status = 408, .detail = "The body did not arrive in time.", .fields = {}};
@@ -129,7 +136,7 @@ bool Connection::reserve(Bytes bytes, Request& request)
     return true;
 }
 
-/** Waits for bytes until deadline_, or until a drain or a freeze wants to know. */
+/** Waits for bytes until deadline_, or until a freeze wants to know. */
 asio::awaitable<Connection::Wake> Connection::receive(char* data, std::size_t size)
 {
     received_ = read_carried(data, size);
@@ -181,6 +188,7 @@ asio::awaitable<bool> Connection::flush()
         }
         co_return false;
     }
+    last_activity_ = Clock::now();
     output_.clear();
     if (output_.capacity() > kept_output)
         output_.shrink_to_fit();
@@ -234,28 +242,46 @@ void Connection::enforce_deadline(Clock::time_point now) noexcept
     socket_.cancel(ec);
 }
 
-/** How long an idle connection may still expect its next request: what crosses our close on its way is lost. */
+/**
+ * How long after an answer the next request may still come: what crosses a half-close on its way is lost, and most
+ * clients do not repeat a POST.  The answer has to get there, the client to react and its request to get here.  Where
+ * a proxy stands between, only the round trip to the proxy can be known, and the minimum has to cover the rest.
+ */
 Connection::Clock::duration Connection::drain_hold() noexcept
 {
+    const Clock::duration least = limits().drain_hold;
     Clock::duration round_trips = 0ms;
     tcp_info info{};
     socklen_t size = sizeof info;
     if (socket_.is_open() && ::getsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
         round_trips = 2 * std::chrono::microseconds{info.tcpi_rtt};
-    return std::clamp<Clock::duration>(round_trips, 100ms, 1s);
+    return std::clamp<Clock::duration>(round_trips, least, std::max<Clock::duration>(least, longest_hold));
 }
 
-void Connection::begin_drain() noexcept
+/** What was on its way when we half-closed arrives, and the peer's close, in the time in which a request would have. */
+Connection::Clock::duration Connection::drain_linger() const noexcept
 {
-    if (draining_)
-        return;
+    return std::min<Clock::duration>(limits().linger_timeout, std::max<Clock::duration>(shortest_drain_linger, hold_));
+}
+
+void Connection::begin_drain(Clock::time_point end) noexcept
+{
+    if (!draining_)
+        hold_ = drain_hold();
     draining_ = true;
-    hold_until_ = last_activity_ + drain_hold();
-    if (!waiting_ || !awaiting_request_)
+    last_call_ = std::min(last_call_, end - drain_linger());
+    if (waiting_ && (awaiting_request_ || state_ == ConnectionState::partial))
+        heed_drain();
+}
+
+/** The wait for a request ends earlier in a drain: the next one's with the hold, and any while it can be answered. */
+void Connection::heed_drain() noexcept
+{
+    if (!draining_)
         return;
-    interruption_ = Wake::draining;
-    error_code ec;
-    socket_.cancel(ec);
+    deadline_ = std::min(deadline_, last_call_);
+    if (awaiting_request_) // counted from the last answer: of a drain that began with its jobs no time is left to hold
+        deadline_ = std::min(deadline_, last_activity_ + hold_);
 }
 
 void Connection::abort() noexcept

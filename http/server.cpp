@@ -31,9 +31,9 @@ asio::awaitable<T> on(ServerLoop& loop, asio::awaitable<T> task)
 
 // Coroutines rather than closures: GCC 12 destroys captured state of coroutine lambdas too early.
 
-asio::awaitable<void> begin_drain(ServerLoop& loop, ListenerTag listener)
+asio::awaitable<void> begin_drain(ServerLoop& loop, ListenerTag listener, std::chrono::steady_clock::time_point end)
 {
-    loop.drain(listener);
+    loop.drain(listener, end);
     co_return;
 }
 
@@ -92,7 +92,7 @@ struct Server::State {
     asio::awaitable<void> drain(ListenerTag listener, std::chrono::steady_clock::time_point deadline)
     {
         for (const auto& loop : loops) // all begin before the first is waited for
-            co_await on(*loop, begin_drain(*loop, listener));
+            co_await on(*loop, begin_drain(*loop, listener, deadline));
         for (const auto& loop : loops)
             co_await on(*loop, loop->wait_until_gone(listener, deadline));
     }

@@ -32,6 +32,7 @@ struct Limits {
     Milliseconds write_timeout{30'000};  ///< a peer that takes no byte of an answer for this long is dropped
     Milliseconds idle_timeout{75'000};   ///< between requests of a kept-alive connection
     Milliseconds linger_timeout{5'000};  ///< reading and discarding after a rejection, RFC 9112 §9.6
+    Milliseconds drain_hold{250};        ///< in a drain, from an answer to half-closing; longer for far peers
     Bytes linger_bytes = 16_MiB;
     std::size_t connections = 4096;            ///< of this server; beyond: 503 and close
     std::size_t connections_per_address = 256; ///< loopback and unix sockets excepted, for reverse proxies
@@ -145,8 +146,10 @@ public:
     [[nodiscard]] asio::awaitable<void> stop_accepting();
 
     /**
-     * Ends every connection without resetting one: requests in flight are answered, idle ones get a last-chance read,
-     * are half-closed and lingered.  Returns when none is left; after `deadline` those left are closed hard.
+     * Ends every connection without resetting one.  Requests in flight are answered; one that is still coming in when
+     * there is just time left to say so gets a 408.  A connection without a request is held until its last answer, or
+     * its beginning, is as old as Limits::drain_hold: a request may be on its way.  Then it gets a last-chance read, is
+     * half-closed and lingered.  Returns when none is left; after `deadline` those left are closed hard.
      */
     [[nodiscard]] asio::awaitable<void> finish(std::chrono::steady_clock::time_point deadline);
 

@@ -75,8 +75,8 @@ void ServerLoop::enter(Connection& connection)
     connections_.push_back(&connection);
     auto& fresh = counts.by_state[static_cast<std::size_t>(ConnectionState::fresh)];
     fresh.store(fresh.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    if (draining_)
-        drain(nullptr);
+    if (drain_end_)
+        connection.begin_drain(*drain_end_);
     if (freezing_)
         connection.freeze();
 }
@@ -109,14 +109,14 @@ asio::awaitable<void> ServerLoop::sweep()
     sweeping_ = false;
 }
 
-void ServerLoop::drain(const ListenerTag& listener)
+void ServerLoop::drain(const ListenerTag& listener, Clock::time_point end)
 {
     if (!listener)
-        draining_ = true;
+        drain_end_ = end;
     for (Connection* const connection : connections_)
         if (!listener || connection->listener() == listener)
-            connection->begin_drain();
-    sweep_timer_.cancel(); // to turn faster from now on
+            connection->begin_drain(end);
+    sweep_timer_.cancel(); // deadlines have come nearer
 }
 
 bool ServerLoop::has_any_of(const ListenerTag& listener) const noexcept

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,8 +42,8 @@ public:
     /** Serves an accepted socket, or says 503 on it. */
     void adopt(Accepted accepted);
 
-    /** Ends the connections of that listener, or with null all, now and in future, without resetting one. */
-    void drain(const ListenerTag& listener);
+    /** Ends the connections of that listener, or with null all, now and in future: in order, if there is time. */
+    void drain(const ListenerTag& listener, Clock::time_point end);
 
     /** Returns when none of those connections is left, or at the deadline. */
     [[nodiscard]] asio::awaitable<void> wait_until_gone(ListenerTag listener, Clock::time_point deadline);
@@ -101,7 +102,7 @@ private:
     Clock::duration sweep_interval_;
     asio::steady_timer sweep_timer_;
     bool sweeping_ = false;
-    bool draining_ = false;
+    std::optional<Clock::time_point> drain_end_; // of all connections
     bool freezing_ = false;
     std::vector<Connection*> connections_;
     std::vector<HandedConnection> handed_;
