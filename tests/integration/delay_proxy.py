@@ -35,11 +35,9 @@ class _End(asyncio.Protocol):
 
     def connection_lost(self, error):
         # A reset that follows an end is no event: it is only found here.
-        if error or self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self.link.lost(self)
-            self.peer.send_later(_RESET)
-        else:
-            self.peer.send_later(_END)
+        reset = error or self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        self.peer.send_later(_RESET if reset else _END)
+        self.link.lost(self, reset)
 
     def send_later(self, what):
         self.to_send.put_nowait((time.monotonic() + random.uniform(0, self.link.proxy.delay), what))
@@ -61,10 +59,12 @@ class _End(asyncio.Protocol):
                 self.link.sent(self, begin)
                 continue
             self.has_ended = True
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:  # it has been reset after its end
+                self.transport.abort()
             if self.ended:
                 self.transport.close()
-                return
 
 
 class Link:
@@ -72,8 +72,10 @@ class Link:
 
     def __init__(self, proxy):
         self.proxy = proxy
+        self.server = None
         self.reset_by_server = False
         self.idle = None  # seconds: the server waited at most this long for the last request that it was sent
+        self.open_ends = 2
         self.closed = asyncio.Event()
         self.last_begin = None  # when the last request was about to be sent, or the connection to be made
 
@@ -82,10 +84,7 @@ class Link:
         client.peer, server.peer = server, client
         self.server = server
         client.transport.resume_reading()
-        try:
-            await asyncio.gather(client.send_all(), server.send_all())
-        finally:
-            self.closed.set()
+        await asyncio.gather(client.send_all(), server.send_all())
 
     async def _connect(self):
         while True:
@@ -103,10 +102,13 @@ class Link:
             self.idle = time.monotonic() - self.last_begin
             self.last_begin = begin
 
-    def lost(self, end):
-        if end is self.server:
+    def lost(self, end, reset):
+        if end is self.server and reset:
             self.reset_by_server = True
             self.proxy.resets += 1
+        self.open_ends -= 1
+        if self.open_ends == 0:
+            self.closed.set()
 
 
 class _ClientEnd(_End):
