@@ -98,6 +98,14 @@ TestClient::Answer TestClient::receive(bool head_only)
     return answer;
 }
 
+void TestClient::read_ahead_slowly(std::size_t size, std::chrono::milliseconds time)
+{
+    const auto start = std::chrono::steady_clock::now();
+    do // what is under test is time that passes
+        std::this_thread::sleep_until(start + time * received_.size() / size);
+    while (receive_some() && received_.size() < size);
+}
+
 TestClient::End TestClient::receive_end()
 {
     if (!received_.empty())

@@ -47,6 +47,9 @@ public:
     /** Status 0 if the connection ends or 10 s pass before a whole answer. */
     [[nodiscard]] Answer receive(bool head_only = false);
 
+    /** Reads `size` bytes of what receive() will return, or all there are, evenly over that time. */
+    void read_ahead_slowly(std::size_t size, std::chrono::milliseconds time);
+
     enum class End : std::uint8_t { eof, reset, timeout, data };
     /** What comes next, if not data: the end of the stream, or a reset. */
     [[nodiscard]] End receive_end();
