@@ -33,7 +33,7 @@ using namespace std::chrono_literals;
 constexpr auto quiet_time = 500ms;
 constexpr auto quiet_check = 50ms;
 
-/** How long connections may take to end after accepting stopped: idle ones need less than a second. */
+/** How long connections may take to end after accepting stopped; idle ones hold and linger for 2 s at most. */
 constexpr auto finish_time = 5s;
 
 /** What is left of the drain's time for the control socket, the store and the leak check. */

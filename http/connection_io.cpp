@@ -274,13 +274,18 @@ void Connection::begin_drain(Clock::time_point end) noexcept
         heed_drain();
 }
 
-/** The wait for a request ends earlier in a drain: the next one's with the hold, and any while it can be answered. */
+/**
+ * The wait for a request ends earlier in a drain: the next one's with the hold, and any while it can still be answered.
+ * The hold counts from the last answer.  While a drain still accepts, for the sake of its jobs or of a balancer, idle
+ * connections stay, and what is asked on one is answered with `Connection: close`.  So those that are left when the
+ * doors are shut have mostly been idle for longer than the hold: they take no time from the restart.
+ */
 void Connection::heed_drain() noexcept
 {
     if (!draining_)
         return;
     deadline_ = std::min(deadline_, last_call_);
-    if (awaiting_request_) // counted from the last answer: of a drain that began with its jobs no time is left to hold
+    if (awaiting_request_)
         deadline_ = std::min(deadline_, last_activity_ + hold_);
 }
 

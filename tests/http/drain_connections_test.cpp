@@ -150,7 +150,7 @@ TEST_F(DrainConnections, OneThatIsRespondingIsHeldFromTheEndOfTheAnswer)
 {
     fixture.router.add({.method = "GET",
         .pattern = "/large",
-        .handler = answer_with(200, std::string(16 * 1024 * 1024, 'x')),
+        .handler = answer_with(200, std::string(16_MiB, 'x')),
         .admit = {}});
     start();
     constexpr Milliseconds hold{1000}; // no round trip makes that longer
@@ -163,7 +163,7 @@ TEST_F(DrainConnections, OneThatIsRespondingIsHeldFromTheEndOfTheAnswer)
     EXPECT_TRUE(only_one_is(ConnectionState::responding));
     std::this_thread::sleep_until(asked + hold); // what is under test is time that passes
     const auto read_on = Clock::now();
-    EXPECT_EQ(client.receive().body.size(), 16U * 1024 * 1024);
+    EXPECT_EQ(client.receive().body.size(), 16_MiB);
     EXPECT_EQ(client.receive_end(), TestClient::End::eof);
     EXPECT_GE(Clock::now() - read_on, hold);
     client.close();

@@ -101,7 +101,7 @@ TEST(ServerTimeouts, DropsAReaderThatStalls)
         .handler =
             [&asked](Request& request) {
                 asked = true;
-                return answer_with(200, std::string(16 * 1024 * 1024, 'x'))(request);
+                return answer_with(200, std::string(16_MiB, 'x'))(request);
             },
         .admit = {}});
     fixture.start();
@@ -114,7 +114,7 @@ TEST(ServerTimeouts, DropsAReaderThatStalls)
 
 TEST(ServerTimeouts, ASlowReaderThatReadsGetsEverything)
 {
-    constexpr std::size_t size = 16 * 1024 * 1024;
+    constexpr std::size_t size = 16_MiB;
     constexpr Milliseconds timeout{500};
     bool complete = false;
     for (int round = 0; round < 10 && !complete; ++round) { // a machine may stall for that long, but not each time
