@@ -24,9 +24,6 @@ constexpr std::size_t output_high_water = 64_KiB;
 /** Buffers that grew beyond this are given back after the request. */
 constexpr std::size_t kept_capacity = 64_KiB;
 
-/** After a close that both sides know of, the peer gets this long to close its end: longer, and it is gone. */
-constexpr auto courtesy_linger = 1s;
-
 std::size_t window_of(const Limits& limits)
 {
     return static_cast<std::size_t>(std::max<Bytes>(16_KiB, 2 * limits.header_bytes));
@@ -101,7 +98,7 @@ asio::awaitable<void> Connection::refuse()
     close_ = true;
     append_response(output_, response, {.close = true, .date = loop_.date()});
     if (co_await flush())
-        co_await linger(courtesy_linger);
+        co_await linger(courtesy_linger());
 }
 
 asio::awaitable<void> Connection::run()
@@ -127,8 +124,7 @@ asio::awaitable<void> Connection::run()
     if (rejected_)
         co_await linger(limits().linger_timeout);
     else
-        co_await linger(
-            draining_ ? drain_linger() : std::min<Clock::duration>(limits().linger_timeout, courtesy_linger));
+        co_await linger(courtesy_linger());
 }
 
 /** Waits until head_ is decided; false: there will be none, and ending_ says how to go. */

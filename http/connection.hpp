@@ -77,7 +77,7 @@ private:
     [[nodiscard]] bool last_chance_read() noexcept;
     void heed_drain() noexcept;
     [[nodiscard]] Clock::duration drain_hold() noexcept;
-    [[nodiscard]] Clock::duration drain_linger() const noexcept;
+    [[nodiscard]] Clock::duration courtesy_linger() const noexcept;
     [[nodiscard]] bool reserve(Bytes bytes, Request& request);
     void resume(const HandedConnection& handed);
     void hand_over();

@@ -29,8 +29,8 @@ constexpr std::size_t kept_output = 128_KiB;
 /** Where a drain holds connections for longer than configured, because round trips take that long: not beyond this. */
 constexpr auto longest_hold = 1s;
 
-/** How long a drain waits at least for a peer to close its end too: milliseconds without a server. */
-constexpr auto shortest_drain_linger = 500ms;
+/** Lingering costs only with a peer that does not close. */
+constexpr auto courtesy = 1s;
 
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -258,10 +258,13 @@ Connection::Clock::duration Connection::drain_hold() noexcept
     return std::clamp<Clock::duration>(round_trips, least, std::max<Clock::duration>(least, longest_hold));
 }
 
-/** What was on its way when we half-closed arrives, and the peer's close, in the time in which a request would have. */
-Connection::Clock::duration Connection::drain_linger() const noexcept
+/**
+ * After a close that both sides know of, the peer gets this long to close its end: longer, and it is gone.  A request
+ * that crosses our half-close arrives in the time of a hold.
+ */
+Connection::Clock::duration Connection::courtesy_linger() const noexcept
 {
-    return std::min<Clock::duration>(limits().linger_timeout, std::max<Clock::duration>(shortest_drain_linger, hold_));
+    return std::min<Clock::duration>(limits().linger_timeout, std::max<Clock::duration>(courtesy, hold_));
 }
 
 void Connection::begin_drain(Clock::time_point end) noexcept
@@ -269,7 +272,7 @@ void Connection::begin_drain(Clock::time_point end) noexcept
     if (!draining_)
         hold_ = drain_hold();
     draining_ = true;
-    last_call_ = std::min(last_call_, end - drain_linger());
+    last_call_ = std::min(last_call_, end - courtesy_linger());
     if (waiting_ && (awaiting_request_ || state_ == ConnectionState::partial))
         heed_drain();
 }
