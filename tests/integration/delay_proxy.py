@@ -6,8 +6,16 @@ import struct
 import time
 
 RETRY = 0.05  # seconds between attempts to connect to who does not listen: no byte has been sent yet
+CLOSE_WAIT = 8  # tcpi_state
 _RESET = object()
 _END = b""
+
+
+def seconds_since_end(transport):
+    """How long ago the peer's end came, as the kernel knows it, however late this process is; 0 if it has not come."""
+    info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    last_ack_received = struct.unpack_from("I", info, 8 + 12 * 4)[0]  # milliseconds
+    return last_ack_received / 1000 if info[0] == CLOSE_WAIT else 0.0
 
 
 class _End(asyncio.Protocol):
@@ -19,6 +27,7 @@ class _End(asyncio.Protocol):
         self.to_send = asyncio.Queue()  # (when, what)
         self.peer = None
         self.ended = self.has_ended = False  # the other side sends no more; we have told it the same
+        self.late = 0.0  # how long after its end the other side was last sent something
 
     def connection_made(self, transport):
         self.transport = transport
@@ -55,6 +64,7 @@ class _End(asyncio.Protocol):
                 return
             if what is not _END:
                 begin = time.monotonic()
+                self.late = seconds_since_end(self.transport)
                 self.transport.write(what)  # at once, for the buffer is empty
                 self.link.sent(self, begin)
                 continue
@@ -105,7 +115,7 @@ class Link:
     def lost(self, end, reset):
         if end is self.server and reset:
             self.reset_by_server = True
-            self.proxy.resets += 1
+            self.proxy.resets.append(end.late)
         self.open_ends -= 1
         if self.open_ends == 0:
             self.closed.set()
@@ -127,7 +137,7 @@ class DelayProxy:
         self.delay = delay
         self.links = {}  # by the client's address
         self.refused = 0  # attempts to connect
-        self.resets = 0  # by the server, of whatever
+        self.resets = []  # by the server: how long after its end it was sent something
 
     async def __aenter__(self):
         self.listener = await asyncio.get_running_loop().create_server(lambda: _ClientEnd(Link(self)), "127.0.0.1", 0)

@@ -24,8 +24,11 @@ DRAINS = int(os.environ.get("BELAY_ROUNDS", "3" if INSTRUMENTED else "10"))  # 1
 POSTS = int(os.environ.get("BELAY_POSTS", DRAINS * 250))  # 100000 by hand
 CLIENTS = 96
 HOLD = 0.25  # http::Limits::drain_hold
+LINGER = 0.98  # a second, less what the kernel's clock is coarse
 DELAY = 0.05
 BODY = b"{}"
+# What no server can help; the second only happens where this machine holds the proxy up for that long.
+BEYOND = "end after more than the hold", "reset after the linger"
 
 
 def free_port():
@@ -76,7 +79,7 @@ class Race:
 
     def judge(self, link, failed):
         if link.reset_by_server:
-            return "reset"
+            return "reset" if link.server.late < LINGER else "reset after the linger"
         if failed != "end":
             return failed
         self.shortest_idle = min(self.shortest_idle, link.idle)
@@ -147,13 +150,13 @@ class KeepAliveRace(TestCase):
         race, belayd = asyncio.run(self.race())
         drains = [r["duration_seconds"] for r in belayd.records("drain phase over") if r["phase"] == "connections"]
         print(f"\n    {len(race.acknowledged)} answers through {DRAINS} drains: {dict(race.outcomes)}, "
-              f"{race.proxy.resets} resets, {race.proxy.refused} times refused; "
+              f"{len(race.proxy.resets)} resets, {race.proxy.refused} times refused; "
               f"nothing was lost before {race.shortest_idle * 1000:.0f} ms without a request; "
               f"connections ended within {max(drains) * 1000:.0f} ms")
         unexpected = {what: n for what, n in race.outcomes.items()
-                      if not what.startswith("closed") and what != "end after more than the hold"}
+                      if not what.startswith("closed") and what not in BEYOND}
         self.assertEqual(unexpected, {})
-        self.assertEqual(race.proxy.resets, 0)
+        self.assertEqual([late for late in race.proxy.resets if late < LINGER], [])
         for what in "closed when nothing was asked", "closed with an answer":  # else no drain met anybody
             self.assertGreater(race.outcomes[what], 0)
         rows = stored(belayd.base / "state" / "belay.db")
