@@ -19,22 +19,16 @@ constexpr std::chrono::microseconds wait_slice = 50ms;
 
 struct Closer {
     void operator()(sd_bus* bus) const noexcept { ::sd_bus_close_unref(bus); }
+    void operator()(sd_bus_slot* slot) const noexcept { ::sd_bus_slot_unref(slot); }
+    void operator()(sd_bus_message* message) const noexcept { ::sd_bus_message_unref(message); }
 };
 using Bus = std::unique_ptr<sd_bus, Closer>;
-
-struct Answer {
-    bool came = false;
-    std::optional<std::chrono::microseconds> timeout;
-};
+using Slot = std::unique_ptr<sd_bus_slot, Closer>; // of a call: without it, its answer comes to nobody
+using Message = std::unique_ptr<sd_bus_message, Closer>;
 
 int take_answer(sd_bus_message* reply, void* userdata, sd_bus_error* /*error*/)
 {
-    auto& answer = *static_cast<Answer*>(userdata);
-    answer.came = true;
-    std::uint64_t usec = 0;
-    if (::sd_bus_message_is_method_error(reply, nullptr) == 0 && ::sd_bus_message_read(reply, "v", "t", &usec) > 0)
-        answer.timeout = std::chrono::microseconds{
-            std::min(usec, static_cast<std::uint64_t>(std::chrono::microseconds::max().count()))};
+    static_cast<Message*>(userdata)->reset(::sd_bus_message_ref(reply));
     return 1;
 }
 
@@ -50,6 +44,41 @@ Bus open_bus(const Environment& environment)
     (void)(is_set(environment("MANAGERPID")) ? ::sd_bus_open_user(&bus) : ::sd_bus_open_system(&bus));
     return Bus{bus}; // null where there is none
 }
+
+/** Properties of what systemd manages, asked for one after the other within a time. */
+class Questions {
+public:
+    Questions(const Environment& environment, std::chrono::milliseconds limit, std::function<bool()> cancelled)
+        : bus_(open_bus(environment)), deadline_(Clock::now() + limit), cancelled_(std::move(cancelled))
+    {
+    }
+
+    /** @return the answer, a variant; null where there is none */
+    [[nodiscard]] Message ask(const char* path, const char* interface, const char* property) const
+    {
+        // Not sd_bus_get_property(): its wait for the bus to let us in has a limit of its own, 25 s.
+        Message answer;
+        sd_bus_slot* call = nullptr;
+        if (!bus_ || ::sd_bus_call_method_async(bus_.get(), &call, "org.freedesktop.systemd1", path,
+                         "org.freedesktop.DBus.Properties", "Get", take_answer, &answer, "ss", interface, property) < 0)
+            return nullptr;
+        const Slot slot{call};
+        while (!answer && Clock::now() < deadline_ && !cancelled_()) {
+            const int progress = ::sd_bus_process(bus_.get(), nullptr);
+            if (progress < 0 || (progress == 0 && ::sd_bus_wait(bus_.get(), wait_slice.count()) < 0))
+                return nullptr;
+        }
+        return answer && ::sd_bus_message_is_method_error(answer.get(), nullptr) == 0 ? std::move(answer) : nullptr;
+    }
+
+private:
+    Bus bus_;
+    Clock::time_point deadline_;
+    std::function<bool()> cancelled_;
+};
+
+// "self": systemd looks for the unit of who asks.  sd_pid_get_unit(3) needs /proc/1, which ProtectProc= hides.
+constexpr const char* own_unit = "/org/freedesktop/systemd1/unit/self";
 
 } // namespace
 
@@ -88,23 +117,34 @@ bool is_a_units_process(const Environment& environment)
 std::optional<std::chrono::microseconds> unit_stop_timeout(
     const Environment& environment, std::chrono::milliseconds limit, const std::function<bool()>& cancelled)
 {
-    const auto deadline = Clock::now() + limit;
-    Answer answer;
-    const Bus bus = open_bus(environment);
-    if (!bus)
+    const Questions systemd{environment, limit, cancelled};
+    const Message answer = systemd.ask(own_unit, "org.freedesktop.systemd1.Service", "TimeoutStopUSec");
+    std::uint64_t usec = 0;
+    if (!answer || ::sd_bus_message_read(answer.get(), "v", "t", &usec) <= 0)
         return std::nullopt;
-    // "self": systemd looks for the unit of who asks.  sd_pid_get_unit(3) needs /proc/1, which ProtectProc= hides.
-    // Not sd_bus_get_property(): its wait for the bus to let us in has a limit of its own, 25 s.
-    if (::sd_bus_call_method_async(bus.get(), nullptr, "org.freedesktop.systemd1",
-            "/org/freedesktop/systemd1/unit/self", "org.freedesktop.DBus.Properties", "Get", take_answer, &answer, "ss",
-            "org.freedesktop.systemd1.Service", "TimeoutStopUSec") < 0)
+    return std::chrono::microseconds{
+        std::min(usec, static_cast<std::uint64_t>(std::chrono::microseconds::max().count()))};
+}
+
+std::optional<UnitStop> unit_stop(const Environment& environment, std::chrono::milliseconds limit)
+{
+    const Questions systemd{environment, limit, [] { return false; }};
+    std::uint32_t descriptors = 0;
+    const Message store = systemd.ask(own_unit, "org.freedesktop.systemd1.Service", "FileDescriptorStoreMax");
+    if (!store || ::sd_bus_message_read(store.get(), "v", "u", &descriptors) <= 0)
         return std::nullopt;
-    while (!answer.came && Clock::now() < deadline && !cancelled()) {
-        const int progress = ::sd_bus_process(bus.get(), nullptr);
-        if (progress < 0 || (progress == 0 && ::sd_bus_wait(bus.get(), wait_slice.count()) < 0))
-            return std::nullopt;
-    }
-    return answer.timeout;
+    std::uint32_t id = 0; // 0: nobody asked the manager to do anything
+    const char* job = nullptr;
+    const Message unit = systemd.ask(own_unit, "org.freedesktop.systemd1.Unit", "Job");
+    if (!unit || ::sd_bus_message_read(unit.get(), "v", "(uo)", &id, &job) <= 0)
+        return std::nullopt;
+    if (id == 0)
+        return UnitStop{.restart = false, .descriptors = descriptors};
+    const char* type = nullptr; // "restart" until the unit has stopped, then "start"
+    const Message asked = systemd.ask(job, "org.freedesktop.systemd1.Job", "JobType");
+    if (!asked || ::sd_bus_message_read(asked.get(), "v", "s", &type) <= 0)
+        return std::nullopt;
+    return UnitStop{.restart = std::string_view{type} == "restart", .descriptors = descriptors};
 }
 
 } // namespace belay::signals

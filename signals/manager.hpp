@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -29,5 +30,14 @@ using Environment = std::function<const char*(const char* name)>;
  */
 [[nodiscard]] std::optional<std::chrono::microseconds> unit_stop_timeout(
     const Environment& environment, std::chrono::milliseconds limit, const std::function<bool()>& cancelled);
+
+/** What its manager is doing to the unit, and keeps for it. */
+struct UnitStop {
+    bool restart = false;        ///< it is going to be started again
+    std::size_t descriptors = 0; ///< FileDescriptorStoreMax=
+};
+
+/** Asked as above, while the unit is being stopped. */
+[[nodiscard]] std::optional<UnitStop> unit_stop(const Environment& environment, std::chrono::milliseconds limit);
 
 } // namespace belay::signals

@@ -5,7 +5,10 @@
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <iterator>
 
 namespace belay::signals {
 namespace {
@@ -21,9 +24,31 @@ bool has_service_manager() noexcept
     return path != nullptr && *path != '\0';
 }
 
-int send_notification(const std::string& message) noexcept
+int send_notification(const std::string& message, std::span<const UniqueFd> descriptors) noexcept
 {
-    return std::max(0, -::sd_notify(/*unset_environment=*/0, message.c_str()));
+    std::array<int, descriptors_per_datagram> numbers{};
+    if (descriptors.size() > numbers.size())
+        return E2BIG;
+    std::ranges::transform(descriptors, numbers.begin(), &UniqueFd::get);
+    return std::max(0, -::sd_pid_notify_with_fds(/*pid=*/0, /*unset_environment=*/0, message.c_str(), numbers.data(),
+                           static_cast<unsigned>(descriptors.size())));
+}
+
+std::vector<Notification> store_notifications(std::string_view name, std::vector<UniqueFd> descriptors)
+{
+    std::vector<Notification> messages;
+    for (auto next = descriptors.begin(); next != descriptors.end();) {
+        const auto count = std::min<std::ptrdiff_t>(descriptors_per_datagram, descriptors.end() - next);
+        Notification& message = messages.emplace_back("FDSTORE=1\nFDNAME=" + std::string{name});
+        std::move(next, next + count, std::back_inserter(message.descriptors));
+        next += count;
+    }
+    return messages;
+}
+
+std::string removal_message(std::string_view name)
+{
+    return "FDSTOREREMOVE=1\nFDNAME=" + std::string{name};
 }
 
 int await_barrier(std::chrono::milliseconds timeout) noexcept

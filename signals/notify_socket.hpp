@@ -3,20 +3,37 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace belay::signals {
 
 /** Whether a service manager listens: $NOTIFY_SOCKET is set. */
 [[nodiscard]] bool has_service_manager() noexcept;
 
+/** One datagram of newline-separated assignments, and what goes with it. */
+struct Notification {
+    std::string text;
+    std::vector<UniqueFd> descriptors{};
+};
+
+/** As many descriptors as one datagram takes: SCM_MAX_FD, unix(7). */
+inline constexpr std::size_t descriptors_per_datagram = 253;
+
 /**
- * Sends one datagram of newline-separated assignments, sd_notify(3).  BLOCKS while the manager does not read: only the
- * notify thread may call it.
+ * Sends one datagram of newline-separated assignments, sd_notify(3), with copies of up to `descriptors_per_datagram`
+ * descriptors.  BLOCKS while the manager does not read: only the notify thread may call it.
  * @return an error number, 0 if sent or if there is no manager
  */
-[[nodiscard]] int send_notification(const std::string& message) noexcept;
+[[nodiscard]] int send_notification(const std::string& message, std::span<const UniqueFd> descriptors = {}) noexcept;
+
+/** "FDSTORE=1": puts them into the manager's descriptor store under that name, in as many datagrams as it takes. */
+[[nodiscard]] std::vector<Notification> store_notifications(std::string_view name, std::vector<UniqueFd> descriptors);
+
+/** "FDSTOREREMOVE=1": takes everything of that name out of the store. */
+[[nodiscard]] std::string removal_message(std::string_view name);
 
 /**
  * Waits until the manager has processed what was sent before: BARRIER=1, sd_notify_barrier(3).  BLOCKS.

@@ -4,7 +4,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <system_error>
 
 namespace belay::signals {
@@ -23,12 +25,17 @@ std::vector<PassedSocket> take_passed_sockets()
     }
     std::free(static_cast<void*>(names)); // NOLINT(cppcoreguidelines-no-malloc)
 
-    for (const auto& socket : sockets)
-        if (const int r = ::sd_is_socket(socket.fd.get(), AF_UNSPEC, SOCK_STREAM, /*listening=*/1); r <= 0)
-            throw std::system_error{r < 0 ? -r : ENOTSOCK, std::system_category(),
-                "passed socket \"" + socket.name + "\" (descriptor " + std::to_string(socket.fd.get()) +
-                    ") is not a listening stream socket"};
     return sockets;
+}
+
+std::vector<PassedSocket> take_stored(std::vector<PassedSocket>& passed)
+{
+    const auto stored = std::ranges::stable_partition(passed, [](const PassedSocket& socket) {
+        return ::sd_is_socket(socket.fd.get(), AF_UNSPEC, SOCK_STREAM, /*listening=*/1) > 0;
+    });
+    std::vector<PassedSocket> taken{std::make_move_iterator(stored.begin()), std::make_move_iterator(stored.end())};
+    passed.erase(stored.begin(), stored.end());
+    return taken;
 }
 
 } // namespace belay::signals

@@ -8,10 +8,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace belay::testing {
 
@@ -44,14 +47,14 @@ public:
     FakeManager(FakeManager&&) = delete;
     FakeManager& operator=(FakeManager&&) = delete;
 
-    /** The next datagram; nothing if none comes within `timeout_ms`.  `passed`: the descriptor it carries, if any. */
-    std::optional<std::string> receive(int timeout_ms = 10'000, UniqueFd* passed = nullptr) const
+    /** The next datagram; nothing if none comes within `timeout_ms`.  `passed`: the descriptors it carries. */
+    std::optional<std::string> receive(int timeout_ms = 10'000, std::vector<UniqueFd>* passed = nullptr) const
     {
         pollfd ready{fd_.get(), POLLIN, 0};
         if (::poll(&ready, 1, timeout_ms) <= 0)
             return std::nullopt;
         std::string text(4096, '\0');
-        alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+        alignas(cmsghdr) std::array<char, CMSG_SPACE(253 * sizeof(int))> control{};
         iovec part{text.data(), text.size()};
         msghdr message{};
         message.msg_iov = &part;
@@ -62,9 +65,11 @@ public:
         if (size < 0)
             return std::nullopt;
         if (const cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-            int fd = -1;
-            std::copy_n(CMSG_DATA(header), sizeof fd, reinterpret_cast<unsigned char*>(&fd));
-            UniqueFd received{fd};
+            std::vector<int> fds((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            std::copy_n(CMSG_DATA(header), fds.size() * sizeof(int), reinterpret_cast<unsigned char*>(fds.data()));
+            std::vector<UniqueFd> received;
+            for (const int fd : fds)
+                received.emplace_back(fd);
             if (passed != nullptr)
                 *passed = std::move(received);
         }

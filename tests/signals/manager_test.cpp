@@ -56,6 +56,15 @@ TEST(UnitStopTimeout, IsUnknownWhereNoBusIs)
     ::unsetenv("DBUS_SESSION_BUS_ADDRESS");
 }
 
+TEST(UnitStop, IsUnknownWhereNobodyAnswers)
+{
+    const testing::SilentBus bus;
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_FALSE(unit_stop(with({}), 100ms));
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, 100ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+}
+
 TEST(UnitStopTimeout, GivesUpOnABusThatSaysNothing)
 {
     const testing::SilentBus bus;

@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/eventfd.h>
+
 #include <cerrno>
 #include <thread>
+#include <vector>
 
 namespace belay::signals {
 namespace {
@@ -36,13 +39,37 @@ TEST(NotifySocket, NamesTheErrorOfAMissingSocket)
     ::unsetenv("NOTIFY_SOCKET");
 }
 
+std::vector<UniqueFd> descriptors(std::size_t count)
+{
+    std::vector<UniqueFd> fds;
+    while (fds.size() < count)
+        fds.emplace_back(::eventfd(0, EFD_CLOEXEC));
+    return fds;
+}
+
+TEST(NotifySocket, StoresDescriptorsInAsManyDatagramsAsItTakes)
+{
+    const testing::FakeManager manager;
+    for (const auto& message : store_notifications("name", descriptors(600)))
+        EXPECT_EQ(send_notification(message.text, message.descriptors), 0);
+    for (const std::size_t count : {253, 253, 94}) {
+        std::vector<UniqueFd> stored;
+        EXPECT_EQ(manager.receive(0, &stored), "FDSTORE=1\nFDNAME=name");
+        EXPECT_EQ(stored.size(), count);
+    }
+    EXPECT_EQ(manager.receive(0), std::nullopt);
+    EXPECT_TRUE(store_notifications("name", {}).empty());
+    EXPECT_EQ(send_notification("FDSTORE=1", descriptors(254)), E2BIG);
+    EXPECT_EQ(removal_message("name"), "FDSTOREREMOVE=1\nFDNAME=name");
+}
+
 TEST(NotifySocket, BarrierIsOverWhenTheManagerClosesItsDescriptor)
 {
     const testing::FakeManager manager;
     std::thread answering{[&manager] {
-        UniqueFd barrier;
+        std::vector<UniqueFd> barrier;
         EXPECT_EQ(manager.receive(10'000, &barrier), "BARRIER=1");
-        EXPECT_TRUE(barrier);
+        EXPECT_EQ(barrier.size(), 1U);
     }};
     EXPECT_EQ(await_barrier(10s), 0);
     answering.join();
