@@ -36,6 +36,9 @@ constexpr auto quiet_check = 50ms;
 /** How long connections may take to end after accepting stopped; idle ones hold and linger for 2 s at most. */
 constexpr auto finish_time = 5s;
 
+/** How long requests may still be handled when connections are to be left to the next process. */
+constexpr auto freeze_time = 1s;
+
 /** What is left of the drain's time for the control socket, the store and the leak check. */
 constexpr auto stop_time = 2s;
 
@@ -297,8 +300,11 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
 {
     TaskGroup helpers{core_.main_loop().get_executor(), report_task_error};
     helpers.spawn("hurry", forward_hurry(drain));
-    server_->announce_close();
     scheduler_->pause();
+    asio::awaitable<std::size_t> question = core_.descriptor_store().room();
+    const std::size_t room = co_await std::move(question);
+    if (room == 0) // else the next process goes on with the connections
+        server_->announce_close();
 
     // Jobs first, while ingress keeps storing: what is stored is safe for the next start.
     const std::function<void(std::size_t)> report = [this, &drain](std::size_t running) {
@@ -311,10 +317,49 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     drain.report("doors", "the listeners to close");
     co_await server_->stop_accepting();
     drain.report("connections", fmt::format("{} requests", server_->requests_in_flight()));
-    co_await server_->finish(std::min(drain.deadline() - stop_time, daemon::DrainContext::Clock::now() + finish_time));
+    const auto deadline = std::min(drain.deadline() - stop_time, daemon::DrainContext::Clock::now() + finish_time);
+    if (room > 0)
+        co_await store_connections(room, deadline);
+    co_await server_->finish(deadline);
 
     helpers.request_stop();
     co_await helpers.wait_until_empty();
+}
+
+/** Leaves connections to the process that a restart starts, in the manager's store; what does not fit goes on here. */
+asio::awaitable<void> Belayd::store_connections(std::size_t room, std::chrono::steady_clock::time_point deadline)
+{
+    std::optional<http::HandedServer> frozen =
+        co_await server_->freeze(std::min(deadline, daemon::DrainContext::Clock::now() + freeze_time));
+    if (!frozen || frozen->connections.empty())
+        co_return;
+    std::vector<http::HandedConnection>& connections = frozen->connections;
+    std::ranges::partition(connections, [](const auto& connection) { return !connection.lingering; });
+    http::HandedServer rest;
+    if (connections.size() > room) {
+        const auto first = connections.begin() + static_cast<std::ptrdiff_t>(room);
+        std::move(first, connections.end(), std::back_inserter(rest.connections));
+        connections.erase(first, connections.end());
+    }
+    const std::size_t count = connections.size();
+    daemon::Handover out;
+    out.document["ingress"] = daemon::to_json(std::move(*frozen), out);
+    const bool stored = co_await core_.descriptor_store().put(out);
+    if (stored)
+        log::info(
+            "connections left to the next process", {{"connections", count}, {"others", rest.connections.size()}});
+    else
+        server_->resume(daemon::handed_server(out.document.at("ingress"), out));
+    server_->resume(std::move(rest));
+}
+
+void Belayd::take_back(daemon::Handover& stored)
+{
+    boost::json::value& ingress = stored.document.at("ingress");
+    const std::size_t gone = daemon::strike_missing(ingress, stored);
+    http::HandedServer handed = daemon::handed_server(ingress, stored);
+    log::info("connections taken over", {{"connections", handed.connections.size()}, {"gone", gone}});
+    server_->resume(std::move(handed));
 }
 
 asio::awaitable<void> Belayd::wait_for_drain_delay(daemon::DrainContext& drain)

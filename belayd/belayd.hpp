@@ -26,7 +26,7 @@ namespace belay {
  *
  * Lifetime: constructed before and destroyed after Core::run().  Threads: as daemon::Service says.
  */
-class Belayd final : public daemon::Service, public daemon::Upgradable {
+class Belayd final : public daemon::Service, public daemon::Upgradable, public daemon::Restartable {
 public:
     /** Builds everything that cannot fail, starts nothing. */
     Belayd(daemon::Core& core, CommandLine command_line, config::Config config,
@@ -45,6 +45,7 @@ public:
     asio::awaitable<std::optional<std::string>> freeze(
         daemon::Handover& out, std::chrono::steady_clock::time_point deadline) override;
     asio::awaitable<void> thaw(daemon::Handover& in) override;
+    void take_back(daemon::Handover& stored) override;
     [[nodiscard]] daemon::Readiness readiness() const override;
     [[nodiscard]] std::string status() const override;
 
@@ -65,6 +66,8 @@ private:
 
     [[nodiscard]] asio::awaitable<void> wait_for_drain_delay(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> forward_hurry(daemon::DrainContext& drain);
+    [[nodiscard]] asio::awaitable<void> store_connections(
+        std::size_t room, std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] asio::awaitable<void> shut_down();
 
     // In dependency order: what stands lower borrows what stands higher.

@@ -112,6 +112,7 @@ struct Core::Impl {
     Impl& operator=(Impl&&) = delete;
 
     asio::awaitable<void> open_endpoints();
+    asio::awaitable<void> take_stored(Service& service);
     /** From a started service to one that can be stopped. */
     asio::awaitable<void> live(Service& service);
     /** Tells why it cannot start. @return the exit code */
@@ -124,7 +125,7 @@ struct Core::Impl {
 
     CoreOptions options;
     std::optional<Handover> predecessor;       // until the service has started
-    std::vector<signals::PassedSocket> passed; // those nobody took yet
+    std::vector<signals::PassedSocket> passed; // those nobody took yet; what was stored goes to `store`
     asio::io_context main{1};
     signals::SignalQueue signals{main};
     Threads threads;
@@ -137,6 +138,7 @@ struct Core::Impl {
     NotifyThread notify{threads};
     signals::Manager manager = signals::detect_manager(::getenv);
     StopTimeoutCheck stop_timeout{threads, manager, ::getenv};
+    DescriptorStore store{threads, notify, manager, ::getenv, signals::take_stored(passed)};
     Lifecycle lifecycle;
     std::string start_failure;              // for the manager's status; "" if there is none
     std::atomic<Service*> service{nullptr}; // from its start on
@@ -217,6 +219,20 @@ asio::awaitable<void> Core::Impl::open_endpoints()
     co_await admin->open_control(std::move(socket));
 }
 
+/** Gives the service what the process before this one left in the manager's store. */
+asio::awaitable<void> Core::Impl::take_stored(Service& running)
+{
+    std::optional<Handover> stored = co_await store.take();
+    auto* const restartable = dynamic_cast<Restartable*>(&running);
+    if (!stored || restartable == nullptr)
+        co_return;
+    try {
+        restartable->take_back(*stored);
+    } catch (const std::exception& e) { // its document is another's
+        log::error("cannot take over what was stored, ignoring", {{"error", e.what()}});
+    }
+}
+
 asio::awaitable<void> Core::Impl::live(Service& running)
 {
     std::exception_ptr failure;
@@ -227,7 +243,8 @@ asio::awaitable<void> Core::Impl::live(Service& running)
         if (predecessor)
             lifecycle.resume(predecessor->document.at("lifecycle"), "upgraded");
         predecessor.reset(); // what nobody took is closed
-    } catch (...) {          // the service has started: it is drained as ever, and at once
+        co_await take_stored(running);
+    } catch (...) { // the service has started: it is drained as ever, and at once
         failure = std::current_exception();
         lifecycle.request_stop("cannot start");
         lifecycle.hurry();
@@ -335,6 +352,7 @@ int Core::run(Service& service)
         core.notify.status(core.start_failure); // stays in the manager's status, not what the stop waited for
     core.notify.stop(notify_patience);
     core.passed.clear();
+    core.store.close();
     core.predecessor.reset();
     core.lifecycle.finish();
 
@@ -389,6 +407,11 @@ std::optional<signals::PassedSocket> Core::take_passed_socket(std::string_view n
 std::vector<std::string> Core::passed_names() const
 {
     return impl_->passed_names();
+}
+
+DescriptorStore& Core::descriptor_store() noexcept
+{
+    return impl_->store;
 }
 
 asio::awaitable<void> Core::apply(CoreOptions options)

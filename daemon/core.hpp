@@ -1,5 +1,6 @@
 #pragma once
 #include "base/asio.hpp"
+#include "daemon/descriptor_store.hpp"
 #include "daemon/handover.hpp"
 #include "daemon/known_sockets.hpp"
 #include "daemon/log_thread.hpp"
@@ -86,6 +87,9 @@ public:
     [[nodiscard]] std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
     /** Names of those that nobody took yet. */
     [[nodiscard]] std::vector<std::string> passed_names() const;
+
+    /** For what is to outlive a restart: used at the end of Service::drain(). */
+    [[nodiscard]] DescriptorStore& descriptor_store() noexcept;
 
     /** Changes what a reload may change; all or nothing. @throws std::system_error if an admin listener cannot be had
      */

@@ -8,15 +8,18 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace belay::daemon {
 namespace {
@@ -26,7 +29,7 @@ namespace json = boost::json;
 constexpr unsigned int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 // Three lines: "belay hand-over 1", the descriptors as a JSON array, the document.  The version comes first, so that it
-// can be told whatever follows.
+// can be told whatever follows.  A descriptor is its number, or [number in the document, SO_COOKIE].
 constexpr std::string_view magic = "belay hand-over ";
 
 /** With errno's text. */
@@ -132,12 +135,24 @@ json::value parse(std::string_view text)
     return value;
 }
 
-std::set<int> parse_descriptors(std::string_view text)
+/** What the second line holds. */
+template <class T>
+T parse_descriptors(std::string_view text)
 {
-    const auto numbers = json::try_value_to<std::set<int>>(parse(text));
-    if (!numbers)
-        reject("its descriptors are garbled: " + numbers.error().message());
-    return *numbers;
+    auto descriptors = json::try_value_to<T>(parse(text));
+    if (!descriptors)
+        reject("its descriptors are garbled: " + descriptors.error().message());
+    return std::move(*descriptors);
+}
+
+/** Of a socket; nothing for anything else. */
+std::optional<std::uint64_t> cookie_of(int fd)
+{
+    std::uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    if (::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0)
+        return std::nullopt;
+    return cookie;
 }
 
 json::object parse_document(std::string_view text)
@@ -146,6 +161,19 @@ json::object parse_document(std::string_view text)
     if (!value.is_object())
         reject("its document is garbled");
     return std::move(value.get_object());
+}
+
+UniqueFd write_sealed(const json::array& descriptors, const json::object& document)
+{
+    const int created = ::memfd_create("belay-hand-over", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (created < 0)
+        fail("memfd_create");
+    UniqueFd memfd{created};
+    write_all(created, fmt::format("{}{}\n{}\n", magic, handover_version, json::serialize(descriptors)));
+    write_json(created, document);
+    if (::fcntl(created, F_ADD_SEALS, seals) != 0)
+        fail("cannot seal memfd");
+    return memfd;
 }
 
 } // namespace
@@ -168,6 +196,12 @@ UniqueFd Handover::take(const json::value& descriptor)
     return fd;
 }
 
+bool Handover::has(const json::value& descriptor) const noexcept
+{
+    const std::int64_t* const number = descriptor.if_int64();
+    return number != nullptr && descriptors_.contains(*number);
+}
+
 std::vector<int> Handover::descriptors() const
 {
     std::vector<int> numbers;
@@ -178,24 +212,29 @@ std::vector<int> Handover::descriptors() const
 
 int Handover::seal()
 try {
-    const int created = ::memfd_create("belay-hand-over", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (created < 0)
-        fail("memfd_create");
-    memfd_ = UniqueFd{created};
     json::array numbers;
     for (const auto& [number, fd] : descriptors_)
         numbers.push_back(number);
-    write_all(created, fmt::format("{}{}\n{}\n", magic, handover_version, json::serialize(numbers)));
-    write_json(created, document);
-    if (::fcntl(created, F_ADD_SEALS, seals) != 0)
-        fail("cannot seal memfd");
+    memfd_ = write_sealed(numbers, document);
     for (const auto& [number, fd] : descriptors_)
         set_close_on_exec(fd.get(), false);
-    set_close_on_exec(created, false);
-    return created;
+    set_close_on_exec(memfd_.get(), false);
+    return memfd_.get();
 } catch (...) {
     unseal();
     throw;
+}
+
+UniqueFd Handover::seal_by_cookie() const
+{
+    json::array descriptors;
+    for (const auto& [number, fd] : descriptors_) {
+        const auto cookie = cookie_of(fd.get());
+        if (!cookie)
+            fail(fmt::format("descriptor {}", number));
+        descriptors.push_back({number, *cookie});
+    }
+    return write_sealed(descriptors, document);
 }
 
 void Handover::unseal() noexcept
@@ -214,13 +253,33 @@ Handover Handover::read(int memfd)
     std::string_view text = mapping.text();
     check_version(take_line(text));
     Handover handover;
-    for (const int fd : parse_descriptors(take_line(text))) {
+    for (const int fd : parse_descriptors<std::set<int>>(take_line(text))) {
         if (fd == memfd)
             reject(fmt::format("descriptor {} is the hand-over itself", fd));
         set_close_on_exec(fd, true); // throws where it is not open
         handover.descriptors_.emplace(fd, UniqueFd{fd});
     }
     handover.document = parse_document(text);
+    return handover;
+}
+
+Handover Handover::collect(int memfd, std::vector<UniqueFd>& sockets)
+{
+    const Mapping mapping{memfd};
+    std::string_view text = mapping.text();
+    check_version(take_line(text));
+    using Pairs = std::vector<std::pair<std::int64_t, std::uint64_t>>;
+    std::map<std::uint64_t, std::int64_t> numbers;
+    for (const auto& [number, cookie] : parse_descriptors<Pairs>(take_line(text)))
+        numbers.emplace(cookie, number);
+    Handover handover;
+    handover.document = parse_document(text);
+    for (UniqueFd& socket : sockets) {
+        const auto found = numbers.find(cookie_of(socket.get()).value_or(0)); // 0 is no socket's
+        if (found != numbers.end())
+            handover.descriptors_.emplace(found->second, std::move(socket));
+    }
+    std::erase_if(sockets, [](const UniqueFd& socket) { return !socket; });
     return handover;
 }
 

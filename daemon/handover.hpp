@@ -20,7 +20,8 @@ public:
 };
 
 /**
- * What one image leaves to the next across execve: a JSON document and the descriptors that it names.
+ * What one image leaves to the next across execve, or one process to the next through its manager's descriptor store: a
+ * JSON document and the descriptors that it names.
  *
  * What nobody took is closed with it.
  * Threads: as a value.  Between seal() and exec no other thread may start a process: it would inherit everything.
@@ -39,6 +40,9 @@ public:
     /** What `descriptor` of the document stands for; each can be had once. @throws HandoverError */
     [[nodiscard]] UniqueFd take(const boost::json::value& descriptor);
 
+    /** Whether take() would find it. */
+    [[nodiscard]] bool has(const boost::json::value& descriptor) const noexcept;
+
     /** What is kept and was not taken. */
     [[nodiscard]] std::vector<int> descriptors() const;
 
@@ -48,6 +52,12 @@ public:
      */
     [[nodiscard]] int seal();
 
+    /**
+     * Writes it to a sealed memfd for a process that gets the descriptors, all of them sockets, under other numbers:
+     * they go by their SO_COOKIE, socket(7), which nothing changes.  @throws HandoverError
+     */
+    [[nodiscard]] UniqueFd seal_by_cookie() const;
+
     /** Exec failed: everything is as it was before seal(). */
     void unseal() noexcept;
 
@@ -56,6 +66,12 @@ public:
      * @throws HandoverError; `memfd` is closed all the same
      */
     [[nodiscard]] static Handover read(int memfd);
+
+    /**
+     * The counterpart of seal_by_cookie(): takes the descriptors that it names out of `sockets`, those that are there.
+     * @throws HandoverError
+     */
+    [[nodiscard]] static Handover collect(int memfd, std::vector<UniqueFd>& sockets);
 
 private:
     std::map<std::int64_t, UniqueFd> descriptors_; // by number, which execve keeps

@@ -1,7 +1,6 @@
 #include "daemon/notify_thread.hpp"
 
 #include "daemon/log.hpp"
-#include "signals/notify_socket.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
@@ -18,6 +17,9 @@ namespace belay::daemon {
 namespace {
 
 using namespace std::chrono_literals;
+
+/** For pings not to be late: who waits for a delivery has a limit of its own. */
+constexpr auto barrier_patience = 1s;
 
 /** Ends a blocked send: its handler does nothing, and without SA_RESTART sendmsg(2) then fails with EINTR. */
 int interrupt_signal() noexcept
@@ -38,7 +40,7 @@ void allow_interruption() noexcept
 
 } // namespace
 
-/** One awaited flush; but for `states`, touched on its executor only. */
+/** One awaited flush or delivery; `timer` and `done` are touched on its executor only. */
 struct NotifyThread::Flush {
     Flush(std::uint64_t wanted, asio::any_io_executor executor, std::chrono::milliseconds timeout)
         : states(wanted), timer(std::move(executor), timeout)
@@ -48,6 +50,10 @@ struct NotifyThread::Flush {
     const std::uint64_t states; // how many state messages must have been sent
     asio::steady_timer timer;
     bool done = false;
+
+    // Of a delivery; guarded by the thread's mutex:
+    bool failed = false;   // a message of it could not be sent
+    bool given_up = false; // what waits of it is not to be sent
 };
 
 NotifyThread::NotifyThread(Threads& threads)
@@ -70,6 +76,11 @@ void NotifyThread::state(std::string message)
         return;
     if (message.find("STATUS=") != std::string::npos)
         status_.reset();
+    enqueue({.notification = {std::move(message)}, .delivery = nullptr});
+}
+
+void NotifyThread::enqueue(Message message)
+{
     states_.push_back(std::move(message));
     ++asked_;
     changed_.notify_all();
@@ -100,11 +111,35 @@ asio::awaitable<bool> NotifyThread::flush(std::chrono::milliseconds timeout)
         flush = std::make_shared<Flush>(asked_, executor, timeout);
         flushes_.push_back(flush);
     }
+    co_return co_await wait_for(flush);
+}
+
+asio::awaitable<bool> NotifyThread::deliver(
+    std::vector<signals::Notification> messages, std::chrono::milliseconds timeout)
+{
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    std::shared_ptr<Flush> delivery;
+    {
+        const std::scoped_lock lock{mutex_};
+        if (stopping_ || finished_)
+            co_return false;
+        delivery = std::make_shared<Flush>(asked_ + messages.size() + 1, executor, timeout);
+        for (signals::Notification& message : messages)
+            enqueue({.notification = std::move(message), .delivery = delivery});
+        enqueue({.notification = {}, .delivery = delivery, .barrier = true});
+        flushes_.push_back(delivery);
+    }
+    co_return co_await wait_for(delivery);
+}
+
+asio::awaitable<bool> NotifyThread::wait_for(std::shared_ptr<Flush> flush)
+{
     error_code ec;
     co_await flush->timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
     const std::scoped_lock lock{mutex_};
     flushes_.remove(flush); // from here on the thread does not touch our executor
-    co_return flush->done;
+    flush->given_up = true;
+    co_return flush->done && !flush->failed;
 }
 
 void NotifyThread::stop(std::chrono::milliseconds patience)
@@ -145,33 +180,39 @@ void NotifyThread::send_waiting(std::unique_lock<std::mutex>& lock, Heartbeat& h
 {
     while (!abandoned_) {
         if (!states_.empty()) {
-            const std::string message = std::move(states_.front());
+            const Message message = std::move(states_.front());
             states_.pop_front();
-            send(lock, heartbeat, message);
+            const bool wanted = !message.delivery || !message.delivery->given_up;
+            if (wanted && send(lock, heartbeat, message) != 0 && message.delivery)
+                message.delivery->failed = true;
             ++sent_;
             complete_flushes();
         } else if (std::exchange(ping_, false)) {
-            send(lock, heartbeat, "WATCHDOG=1");
+            (void)send(lock, heartbeat, {.notification = {"WATCHDOG=1"}, .delivery = nullptr});
         } else if (status_) {
-            send(lock, heartbeat, *std::exchange(status_, std::nullopt));
+            (void)send(lock, heartbeat, {.notification = {*std::exchange(status_, std::nullopt)}, .delivery = nullptr});
         } else {
             return;
         }
     }
 }
 
-void NotifyThread::send(std::unique_lock<std::mutex>& lock, Heartbeat& heartbeat, const std::string& message)
+/** @return an error number */
+int NotifyThread::send(std::unique_lock<std::mutex>& lock, Heartbeat& heartbeat, const Message& message)
 {
     lock.unlock();
     int error = 0;
     {
         const Heartbeat::HarmlessWait wait{heartbeat};
-        error = signals::send_notification(message);
+        error = message.barrier
+                    ? signals::await_barrier(barrier_patience)
+                    : signals::send_notification(message.notification.text, message.notification.descriptors);
     }
     lock.lock();
     if (error != 0 && error != last_error_ && !abandoned_)
         log::warning("cannot tell the service manager, ignoring", {{"error", std::system_category().message(error)}});
     last_error_ = error;
+    return error;
 }
 
 void NotifyThread::complete_flushes()

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/asio.hpp"
 #include "daemon/threads.hpp"
+#include "signals/notify_socket.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -12,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace belay::daemon {
 
@@ -45,20 +47,35 @@ public:
     /** Returns when every state message asked for so far is on the wire: true; or when `timeout` has passed: false. */
     [[nodiscard]] asio::awaitable<bool> flush(std::chrono::milliseconds timeout);
 
+    /**
+     * Sends them in order among the state messages, then waits until the manager has processed them (BARRIER=1).
+     * @return true when it has; false without a manager, if one could not be sent, or when `timeout` has passed: those
+     *         not sent by then never are
+     */
+    [[nodiscard]] asio::awaitable<bool> deliver(
+        std::vector<signals::Notification> messages, std::chrono::milliseconds timeout);
+
     /** Sends what waits, for at most `patience`; then interrupts a blocked send, drops the rest and joins. */
     void stop(std::chrono::milliseconds patience);
 
 private:
     struct Flush;
+    struct Message {
+        signals::Notification notification;
+        std::shared_ptr<Flush> delivery; // of which it is a part, if any
+        bool barrier = false;            // instead of a notification
+    };
 
+    void enqueue(Message message);
+    [[nodiscard]] asio::awaitable<bool> wait_for(std::shared_ptr<Flush> flush);
     void run(Heartbeat& heartbeat);
     void send_waiting(std::unique_lock<std::mutex>& lock, Heartbeat& heartbeat);
-    void send(std::unique_lock<std::mutex>& lock, Heartbeat& heartbeat, const std::string& message);
+    [[nodiscard]] int send(std::unique_lock<std::mutex>& lock, Heartbeat& heartbeat, const Message& message);
     void complete_flushes();
 
     std::mutex mutex_; // guards everything up to thread_
     std::condition_variable changed_;
-    std::deque<std::string> states_;
+    std::deque<Message> states_;
     std::optional<std::string> status_;
     bool ping_ = false;
     std::uint64_t asked_ = 0;                   // state messages

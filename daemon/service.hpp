@@ -144,4 +144,18 @@ public:
     virtual asio::awaitable<void> thaw(Handover& in) = 0;
 };
 
+/** A third interface, of a Service whose connections outlive a restart in the service manager's descriptor store. */
+class Restartable {
+public:
+    Restartable() = default;
+    virtual ~Restartable() = default;
+    Restartable(const Restartable&) = delete;
+    Restartable& operator=(const Restartable&) = delete;
+    Restartable(Restartable&&) = delete;
+    Restartable& operator=(Restartable&&) = delete;
+
+    /** After start(): takes back what the process before this one put into Core::descriptor_store() when it drained. */
+    virtual void take_back(Handover& stored) = 0;
+};
+
 } // namespace belay::daemon

@@ -182,7 +182,6 @@ void Server::announce_close()
 
 asio::awaitable<void> Server::stop_accepting()
 {
-    announce_close();
     for (const auto& listener : state_->listeners)
         co_await on(state_->front(), listener->shut());
     state_->listeners.clear();

@@ -7,18 +7,37 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace belay::daemon {
 namespace {
 
 namespace json = boost::json;
 using ::testing::HasSubstr;
+
+/** Its number as the kernel knows it, whatever the process calls it. */
+std::uint64_t cookie_of(int fd)
+{
+    std::uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    EXPECT_EQ(::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size), 0);
+    return cookie;
+}
+
+UniqueFd make_socket()
+{
+    return UniqueFd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+}
 
 constexpr const char* memfd_variable = "BELAY_TEST_HANDOVER";
 
@@ -255,6 +274,53 @@ TEST(Handover, IsReadFromASealedMemfdOnly)
     EXPECT_FALSE(is_open(unsealed));
     Pipe pipe = make_pipe();
     EXPECT_THROW(read(pipe.read.release()), HandoverError);
+}
+
+/** As a manager's store gives them back: other numbers, another order, and others among them. */
+TEST(Handover, FindsSocketsByTheirCookies)
+{
+    Handover out;
+    std::vector<UniqueFd> stored;
+    std::map<std::string, std::uint64_t> cookies;
+    for (const char* name : {"first", "second", "dead"}) {
+        UniqueFd socket = make_socket();
+        cookies[name] = cookie_of(socket.get());
+        if (std::string_view{name} != "dead")
+            stored.insert(stored.begin(), UniqueFd{::fcntl(socket.get(), F_DUPFD_CLOEXEC, 200)});
+        out.document[name] = out.give(std::move(socket));
+    }
+    stored.insert(stored.begin() + 1, make_socket());
+    stored.push_back(make_pipe().read);
+    const UniqueFd memfd = out.seal_by_cookie();
+    out = {};
+
+    Handover in = Handover::collect(memfd.get(), stored);
+    EXPECT_EQ(stored.size(), 2U) << "what it does not name stays";
+    for (const char* name : {"first", "second"}) {
+        ASSERT_TRUE(in.has(in.document[name]));
+        EXPECT_EQ(cookie_of(in.take(in.document[name]).get()), cookies[name]);
+        EXPECT_FALSE(in.has(in.document[name]));
+    }
+    EXPECT_FALSE(in.has(in.document["dead"]));
+    EXPECT_THROW((void)in.take(in.document["dead"]), HandoverError);
+}
+
+TEST(Handover, OnlySocketsHaveCookies)
+{
+    Handover out;
+    (void)out.give(make_pipe().read);
+    EXPECT_THROW((void)out.seal_by_cookie(), HandoverError);
+}
+
+TEST(Handover, OneByNumbersIsNoneByCookies)
+{
+    Handover out;
+    const UniqueFd memfd{::fcntl(out.seal(), F_DUPFD_CLOEXEC, 0)};
+    std::vector<UniqueFd> none;
+    EXPECT_NO_THROW((void)Handover::collect(memfd.get(), none));
+    (void)out.give(make_socket());
+    const UniqueFd by_number{::fcntl(out.seal(), F_DUPFD_CLOEXEC, 0)};
+    EXPECT_THROW((void)Handover::collect(by_number.get(), none), HandoverError);
 }
 
 } // namespace

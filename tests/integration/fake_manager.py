@@ -1,4 +1,5 @@
-"""A service manager's end of sd_notify(3): receives, answers barriers, and checks what systemd would trip over.
+"""A service manager's end of sd_notify(3): receives, answers barriers, keeps descriptors, and checks what systemd would trip
+over.
 
 The rules are those of systemd's service.c (v252 to v262) and of sd_notify(3).
 """
@@ -17,7 +18,7 @@ TEXTS = {"STATUS", "FDNAME"}
 CONSTANTS = {**dict.fromkeys(STATES, {"1"}), "WATCHDOG": {"1", "trigger"}, "BARRIER": {"1"}, "FDSTORE": {"1"},
              "FDSTOREREMOVE": {"1"}, "FDPOLL": {"0"}}
 AFTER_STOPPING = {"STATUS", "EXTEND_TIMEOUT_USEC", "EXIT_STATUS", "ERRNO", "WATCHDOG", "BARRIER", "FDSTORE", "FDNAME",
-                  "FDPOLL"}
+                  "FDPOLL", "FDSTOREREMOVE"}
 LATENESS = 0.25  # of the watchdog's interval: what a busy machine may add to half of it
 
 Cycle = collections.namedtuple("Cycle", "stamp ready")  # a reload: its MONOTONIC_USEC, and whether READY=1 followed
@@ -28,10 +29,12 @@ def monotonic_usec():
 
 
 class FakeManager:
-    """`messages` holds every notification as a dict, in order."""
+    """`messages` holds every notification as a dict, in order; `stored` the descriptor store, as (name, descriptor)."""
 
-    def __init__(self, path):
+    def __init__(self, path, answers=True):
         self.messages = []
+        self.stored = []
+        self._barriers = None if answers else []  # of a manager that does not answer
         self._times = []  # of arrival, CLOCK_MONOTONIC in µs; one for each message, as are the senders
         self._senders = []
         self._malformed = []
@@ -51,6 +54,13 @@ class FakeManager:
             self._socket.shutdown(socket.SHUT_RDWR)  # what is queued can still be received
             self._thread.join()
             self._socket.close()
+            for fd in self._barriers or ():
+                os.close(fd)
+
+    def take_stored(self):
+        """For the next start, LISTEN_FDS: whoever calls owns them."""
+        stored, self.stored = self.stored, []
+        return stored
 
     def request_reload(self, ask):
         """Calls ask(), which asks for a reload, and holds the daemon to what systemd expects of a notify-reload service:
@@ -86,11 +96,24 @@ class FakeManager:
                     fds = list(memoryview(value).cast("i"))
             message = self._parse(data)
             self._check_descriptors(message, len(fds))
-            for fd in fds:
-                os.close(fd)  # this is how a barrier is answered
+            self._keep(message, fds)
             self._senders.append(sender)
             self._times.append(arrived)
             self.messages.append(message)
+
+    def _keep(self, message, fds):
+        name = message.get("FDNAME", "stored")
+        if "FDSTORE" in message:
+            self.stored += [(name, fd) for fd in fds]
+            return
+        if "FDSTOREREMOVE" in message:
+            fds = fds + [fd for stored, fd in self.stored if stored == name]
+            self.stored = [(stored, fd) for stored, fd in self.stored if stored != name]
+        if "BARRIER" in message and self._barriers is not None:
+            self._barriers += fds
+            return
+        for fd in fds:
+            os.close(fd)  # this is how a barrier is answered
 
     def _check_descriptors(self, message, count):
         if "BARRIER" in message and (len(message) != 1 or count != 1):

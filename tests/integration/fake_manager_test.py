@@ -1,5 +1,6 @@
 """The fake service manager itself: it finds fault with a client for every rule that the client breaks, and with no other."""
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -32,6 +33,8 @@ for step in json.loads(sys.argv[2]):
         os.waitpid(child, 0)
     for reading, writing in pipes:
         os.close(writing)
+        if text.startswith("FDSTORE=1"):
+            continue  # kept
         poll = select.poll()
         poll.register(reading, select.POLLIN)
         assert poll.poll(60000), "no answer"
@@ -96,7 +99,7 @@ class FakeManagerTest(unittest.TestCase):
                 self.assertRegex(violations[0], rule)
 
     def test_nothing_follows_stopping(self):
-        for text in ("READY=1", "RELOADING=1\nMONOTONIC_USEC=NOW", "STOPPING=1", "MAINPID=1", "FDSTOREREMOVE=1\nFDNAME=a"):
+        for text in ("READY=1", "RELOADING=1\nMONOTONIC_USEC=NOW", "STOPPING=1", "MAINPID=1"):
             with self.subTest(text):
                 self.setUp()
                 violations = self.violations(READY, STOPPING, says(text))
@@ -144,6 +147,15 @@ class FakeManagerTest(unittest.TestCase):
             with self.subTest(step=step):
                 self.setUp()
                 self.assert_violated("a barrier comes alone and with one descriptor", READY, step)
+
+    def test_the_descriptor_store(self):
+        store = lambda name, fds: {"text": f"FDSTORE=1\nFDNAME={name}", "fds": fds}
+        self.assertEqual(self.violations(READY, store("a", 253), store("b", 2), store("a", 1), STOPPING,
+                                         says("FDSTOREREMOVE=1\nFDNAME=a"), {"text": "BARRIER=1", "fds": 1}), [])
+        stored = self.manager.take_stored()
+        self.assertEqual([name for name, _ in stored], ["b", "b"])
+        for _, fd in stored:
+            os.close(fd)
 
     def test_stray_descriptors(self):
         self.assert_violated("descriptors that nothing is said of", READY, {"text": "STATUS=x", "fds": 1})

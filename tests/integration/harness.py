@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -90,13 +91,28 @@ def fetch(endpoint, method, target, body=None, headers=None, timeout=DEADLINE):
         connection.close()
 
 
+# Socket activation, sd_listen_fds(3): the descriptors come to stand from 3 on, and the process is the same.
+PASS = """
+import fcntl, os, sys
+names, numbers = sys.argv[1], [int(n) for n in sys.argv[2].split(",")]
+copies = [fcntl.fcntl(n, fcntl.F_DUPFD, 3 + len(numbers)) for n in numbers]
+for i, copy in enumerate(copies):
+    os.dup2(copy, 3 + i)
+os.closerange(3 + len(numbers), max(copies + numbers) + 1)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(numbers)), LISTEN_FDNAMES=names)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
 class Daemon:
     """A process that speaks sd_notify and logs JSON lines, in a directory of its own.
 
     `messages` holds every notification as a dict, in order; `records()` the log.
     """
 
-    def __init__(self, argv, directory=None, env=None, notify=True, preexec_fn=None):
+    def __init__(self, argv, directory=None, env=None, notify=True, preexec_fn=None, passed=(),
+                 manager_answers=True):
+        """passed: (name, descriptor) of what the service manager passes."""
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="belay-test-"))
         self.owns_directory = directory is None
         self.manager = None
@@ -108,11 +124,14 @@ class Daemon:
                 environment[name] = os.environ[name]
         environment.update(env or {})
         if notify:
-            self.manager = FakeManager(self.directory / "notify")
+            self.manager = FakeManager(self.directory / "notify", manager_answers)
             environment["NOTIFY_SOCKET"] = str(self.directory / "notify")
+        descriptors = [fd for _, fd in passed]
+        if passed:
+            argv = [sys.executable, "-c", PASS, ":".join(name for name, _ in passed), ",".join(map(str, descriptors)), *argv]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=environment, preexec_fn=preexec_fn)
+                                            env=environment, preexec_fn=preexec_fn, pass_fds=descriptors)
 
     @property
     def messages(self):
@@ -198,6 +217,8 @@ class Daemon:
             self.process.wait()
         if self.manager is not None:
             self.manager.close()
+            for _, fd in self.manager.take_stored():
+                os.close(fd)
         if self.owns_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
 

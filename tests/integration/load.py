@@ -201,17 +201,22 @@ class _Load:
         pipe.send(self.report)
 
 
-def _run(pipe, *options):
+def _run(prepare, pipe, *options):
+    if prepare is not None:
+        prepare()
     _Load(*options).run(pipe)
 
 
 class Load:
-    """`with Load(address, "hook") as load:` … then load.report.  A pause between requests is from 0 to longest_pause s."""
+    """`with Load(address, "hook") as load:` … then load.report.  A pause between requests is from 0 to longest_pause s.
 
-    def __init__(self, address, hook, kept=64, fresh_per_second=200, longest_pause=0.0):
+    prepare: called in the client's process before anything else.
+    """
+
+    def __init__(self, address, hook, kept=64, fresh_per_second=200, longest_pause=0.0, prepare=None):
         self.pipe, other = multiprocessing.Pipe()
         self.process = multiprocessing.Process(
-            target=_run, args=(other, address, hook, kept, fresh_per_second, longest_pause))
+            target=_run, args=(prepare, other, address, hook, kept, fresh_per_second, longest_pause))
 
     def __enter__(self):
         self.process.start()

@@ -1,0 +1,227 @@
+"""A restart by a manager with a descriptor store: connections that nobody announced the end of go on in the next process."""
+import fcntl
+import os
+import resource
+import socket
+import tempfile
+import unittest
+
+from tests.integration.harness import Belayd, TestCase, hook, sign, wait_until
+
+BODY = b'{"restart":true}'
+CONFIG = hook("a", ["/usr/bin/env"])
+
+
+def setUpModule():
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+
+
+def request():
+    return (f"POST /hooks/a HTTP/1.1\r\nHost: restart\r\nX-Hub-Signature-256: {sign(BODY)}\r\n"
+            f"Content-Length: {len(BODY)}\r\n\r\n").encode() + BODY
+
+
+class Restart(TestCase):
+    def setUp(self):
+        self.listener = self.enterContext(socket.create_server(("127.0.0.1", 0), backlog=4096))
+        self.listener.listen(4096)
+        self.directory = self.enterContext(tempfile.TemporaryDirectory(prefix="belay-test-"))
+
+    def belayd(self, stored=(), room=4096, **options):
+        """With the listener of its socket unit, what is in the store of its unit, and that much room in it."""
+        options = {"sections": {"ingress": ""}, "passed": [("ingress", self.listener.fileno())], **options}
+        options["passed"] = [*options["passed"], *stored]
+        belayd = self.start(Belayd(CONFIG, directory=self.directory, env={"FDSTORE": str(room)}, **options))
+        for _, fd in stored:
+            os.close(fd)
+        return belayd
+
+    def restart(self, belayd, **options):
+        belayd.stop()
+        return self.belayd(belayd.manager.take_stored(), **options)
+
+    def connect(self, count=1):
+        connections = []
+        for _ in range(count):
+            connections.append(self.enterContext(socket.create_connection(self.listener.getsockname(), timeout=60)))
+        return connections
+
+    def answer(self, connection):
+        """The status line of the one answer that comes, and its head."""
+        received = b""
+        while b"\r\n\r\n" not in received:
+            data = connection.recv(65536)
+            self.assertNotEqual(data, b"", "closed without an answer")
+            received += data
+        head, _, body = received.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        while len(body) < length:
+            body += connection.recv(65536)
+        return head
+
+    def post(self, connection, expected=b"HTTP/1.1 202 "):
+        connection.sendall(request())
+        self.assertEqual(self.answer(connection)[:len(expected)], expected)
+
+    def assert_closed_politely(self, connection):
+        self.assertEqual(connection.recv(65536), b"")  # a reset would be an exception
+
+    def has_ended(self, connection):
+        """As far as is known here by now; a reset would be an exception."""
+        timeout = connection.gettimeout()
+        connection.setblocking(False)
+        try:
+            return connection.recv(1) == b""
+        except BlockingIOError:
+            return False
+        finally:
+            connection.settimeout(timeout)
+
+    def test_connections_survive(self):
+        """Idle, without a request so far, in the middle of a head and of a body."""
+        belayd = self.belayd()
+        idle, fresh, in_head, in_body = self.connect(4)
+        self.post(idle)
+        in_head.sendall(request()[:30])
+        in_body.sendall(request()[:-3])
+        wait_until(lambda: sum(v for k, v in belayd.metrics().items() if k.startswith('belay_connections{server="ingress"')) == 4,
+                   "the connections")
+        pid = belayd.pid
+        belayd = self.restart(belayd)
+        self.assertNotEqual(belayd.pid, pid)
+        self.assertEqual(belayd.wait_record("connections taken over")["connections"], 4)
+        self.assertEqual(belayd.manager.stored, [])
+        in_head.sendall(request()[30:])
+        in_body.sendall(request()[-3:])
+        for connection in in_head, in_body:
+            self.assertTrue(self.answer(connection).startswith(b"HTTP/1.1 202 "))
+        self.post(idle)
+        self.post(fresh)
+        for connection in idle, fresh, in_head, in_body:  # nothing is kept beside the daemon: they can end
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: restart\r\nConnection: close\r\n\r\n")
+            self.answer(connection)
+            self.assert_closed_politely(connection)
+        belayd.stop()
+
+    def test_what_is_sent_while_nobody_runs_is_answered(self):
+        belayd = self.belayd()
+        kept, = self.connect()
+        self.post(kept)
+        belayd.stop()
+        kept.sendall(request())
+        late, = self.connect()
+        late.sendall(request())
+        belayd = self.belayd(belayd.manager.take_stored())
+        for connection in kept, late:
+            self.assertTrue(self.answer(connection).startswith(b"HTTP/1.1 202 "))
+        belayd.stop()
+
+    def test_more_than_a_datagram_holds(self):
+        belayd = self.belayd()
+        connections = self.connect(600)
+        for connection in connections[::50]:
+            self.post(connection)
+        wait_until(lambda: belayd.metrics()['belay_connections{server="ingress",state="new"}'] == 588, "the connections")
+        for _ in range(2):
+            belayd = self.restart(belayd)
+            self.assertEqual(belayd.records("connections taken over")[-1]["connections"], 600)
+        for connection in connections:
+            connection.sendall(request())
+        for connection in connections:
+            self.assertTrue(self.answer(connection).startswith(b"HTTP/1.1 202 "))
+        belayd.stop()
+        self.assertGreaterEqual(sum("FDSTORE" in message for message in belayd.messages), 4)
+
+    def test_what_is_unknown_is_removed_from_the_store(self):
+        reading, writing = os.pipe()
+        other, = self.connect()
+        belayd = self.belayd(stored=[("who-knows", writing), ("belay-connection", os.dup(other.fileno()))])
+        self.assertEqual(os.read(reading, 1), b"")  # nobody holds the other end
+        os.close(reading)
+        self.assertEqual(belayd.records("closing a descriptor that this daemon did not store")[0]["name"], "who-knows")
+        removed = {m["FDNAME"] for m in belayd.messages if "FDSTOREREMOVE" in m}
+        self.assertLessEqual({"who-knows", "belay-connection"}, removed)
+        self.post(self.connect()[0])
+        belayd.stop()
+
+    def test_what_cannot_be_read_costs_the_connections_only(self):
+        for text in (b"nonsense", b"belay hand-over 999\n[]\n{}", b"belay hand-over 1\n[]\n{}"):
+            with self.subTest(text):
+                belayd = self.belayd()
+                kept, = self.connect()
+                self.post(kept)
+                belayd.stop()
+                stored = dict(belayd.manager.take_stored())
+                os.close(stored["belay-hand-over"])
+                stored["belay-hand-over"] = os.memfd_create("garbled", os.MFD_ALLOW_SEALING)
+                os.write(stored["belay-hand-over"], text)
+                fcntl.fcntl(stored["belay-hand-over"], fcntl.F_ADD_SEALS, 15)
+                seen = len(belayd.records("cannot take over what was stored, ignoring"))
+                belayd = self.belayd(stored.items())
+                self.assertEqual(len(belayd.records("cannot take over what was stored, ignoring")), seen + 1)
+                self.assert_closed_politely(kept)
+                self.post(self.connect()[0])
+                belayd.stop()
+
+    def test_without_room_they_end_politely(self):
+        for room, stored in ((0, 0), (1, 0), (3, 2)):
+            with self.subTest(room=room):
+                belayd = self.belayd(room=room)
+                connections = self.connect(5)
+                for connection in connections:
+                    self.post(connection)
+                belayd.stop()
+                left = belayd.manager.take_stored()
+                self.assertEqual(len(left), stored + bool(stored))
+                belayd = self.belayd(left)
+                ended = [connection for connection in connections if self.has_ended(connection)]
+                self.assertEqual(len(ended), 5 - stored)
+                for connection in connections:
+                    if connection not in ended:
+                        self.post(connection)
+                belayd.stop()
+
+    def test_a_manager_that_does_not_say_that_it_stored_them(self):
+        belayd = self.belayd(manager_answers=False)
+        kept, = self.connect()
+        self.post(kept)
+        belayd.stop()
+        self.assert_closed_politely(kept)
+        self.assertEqual(belayd.manager.stored, [])
+
+    def test_several_listeners_by_name(self):
+        path = f"{self.directory}/passed.sock"
+        other = self.enterContext(socket.socket(socket.AF_UNIX))
+        other.bind(path)
+        other.listen()
+        sections = {"ingress": 'listen = ["fd:ingress", "fd:other"]\n'}
+        passed = [("other", other.fileno()), ("ingress", self.listener.fileno())]
+        belayd = self.belayd(sections=sections, passed=passed)
+        peer = self.enterContext(socket.socket(socket.AF_UNIX))
+        peer.settimeout(60)
+        peer.connect(path)
+        for _ in range(2):
+            self.post(peer)
+            self.post(self.connect()[0])
+            belayd = self.restart(belayd, sections=sections, passed=passed)
+        self.assertTrue(os.path.exists(path), "the path is the manager's")
+        self.post(peer)
+        belayd.stop()
+
+    def test_no_job_sees_the_manager(self):
+        belayd = self.belayd()
+        kept, = self.connect()
+        self.post(kept)
+        belayd = self.restart(belayd)
+        job = belayd.post("a").json()["job"]
+        self.assertEqual(belayd.wait_job(job, "succeeded", "failed")["state"], "succeeded")
+        output = belayd.output(job)["stdout"]
+        self.assertIn("BELAY_JOB_ID=", str(output))
+        for prefix in "LISTEN_", "NOTIFY_", "WATCHDOG_", "FDSTORE":
+            self.assertNotIn(prefix, str(output))
+        belayd.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
