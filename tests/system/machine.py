@@ -112,7 +112,7 @@ class Machine(contextlib.AbstractContextManager):
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="belay-machine-"))
         self._console = self._directory / "console"
         self._unshare: subprocess.Popen | None = None
-        self._init = 0  # its PID as the host sees it
+        self.init = 0  # its PID as the host sees it
 
     def __enter__(self) -> "Machine":
         try:
@@ -130,7 +130,7 @@ class Machine(contextlib.AbstractContextManager):
         """A command inside, as root.  Output is text."""
         data = stdin.encode() if isinstance(stdin, str) else stdin
         # --root: where the host is itself a chroot, the root of the mount namespace is not PID 1's.
-        done = subprocess.run(["nsenter", f"--target={self._init}", *NAMESPACES, "--root", "--wd", *command],
+        done = subprocess.run(["nsenter", f"--target={self.init}", *NAMESPACES, "--root", "--wd", *command],
                               capture_output=True, input=data if data is not None else b"", timeout=timeout,
                               env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
         done.stdout, done.stderr = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
@@ -140,7 +140,7 @@ class Machine(contextlib.AbstractContextManager):
 
     def on_its_network(self, *command: str, stdin: bytes | None = None) -> subprocess.CompletedProcess:
         """A command of the host, with its files, on the machine's loopback."""
-        return subprocess.run(["nsenter", f"--target={self._init}", "--net", *command], capture_output=True,
+        return subprocess.run(["nsenter", f"--target={self.init}", "--net", *command], capture_output=True,
                               input=stdin if stdin is not None else b"", timeout=DEADLINE)
 
     def write(self, path: str, text: str, mode: str = "0644", owner: str = "root:root") -> None:
@@ -191,9 +191,9 @@ class Machine(contextlib.AbstractContextManager):
         children = pathlib.Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children").read_text().split()
         if len(children) != 1:
             return False
-        self._init = int(children[0])
+        self.init = int(children[0])
         with contextlib.suppress(FileNotFoundError):
-            return pathlib.Path(f"/proc/{self._init}/comm").read_text().strip() == "systemd"
+            return pathlib.Path(f"/proc/{self.init}/comm").read_text().strip() == "systemd"
         return False
 
     def _is_up(self) -> bool:

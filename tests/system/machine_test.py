@@ -15,7 +15,7 @@ BOOT = """
 import sys
 import machine
 booted = machine.Machine().__enter__()
-print(booted._init, booted._directory, flush=True)
+print(booted.init, booted._directory, flush=True)
 sys.stdin.read()  # a test that hangs
 """
 
