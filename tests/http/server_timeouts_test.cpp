@@ -13,10 +13,11 @@ asio::awaitable<Response> size_of(Request& request)
     co_return text_response(200, std::to_string(request.body.size()));
 }
 
-/** One timeout is short, so that no other can come before it however slow the machine is. */
+/** Only that one can pass, however slow the machine is. */
 Limits with(Milliseconds Limits::* timeout, Milliseconds value)
 {
     Limits limits;
+    limits.header_timeout = limits.body_timeout = limits.write_timeout = limits.idle_timeout = 1h;
     limits.*timeout = value;
     return limits;
 }
