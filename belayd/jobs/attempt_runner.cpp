@@ -49,6 +49,10 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
     }
 
     ~Running() { abandon(); }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    Running(Running&&) = delete;
+    Running& operator=(Running&&) = delete;
 
     void begin(const asio::any_io_executor& executor, AttemptResult& result);
     void abandon();
@@ -317,12 +321,12 @@ asio::awaitable<std::optional<AttemptResult>> AttemptRunner::run()
 
 void AttemptRunner::stop(Stop why)
 {
-    running_->end(why == Stop::interrupt ? EndedBy::interrupt : EndedBy::cancel, /*kill_now=*/false);
+    running_->end(why == Stop::interrupt ? EndedBy::interrupt : EndedBy::cancel, /*at_once=*/false);
 }
 
 void AttemptRunner::kill(Stop why)
 {
-    running_->end(why == Stop::interrupt ? EndedBy::interrupt : EndedBy::cancel, /*kill_now=*/true);
+    running_->end(why == Stop::interrupt ? EndedBy::interrupt : EndedBy::cancel, /*at_once=*/true);
 }
 
 std::optional<HandedRun> AttemptRunner::hand_over()

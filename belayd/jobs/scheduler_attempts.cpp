@@ -269,6 +269,7 @@ asio::awaitable<std::optional<std::pair<unsigned, LiveOutput>>> Scheduler::State
 asio::awaitable<std::vector<RunningAttempt>> Scheduler::State::running_attempts()
 {
     std::vector<RunningAttempt> attempts;
+    attempts.reserve(entries.size());
     for (const auto& [job, entry] : entries)
         attempts.push_back({job, entry->job.hook, entry->job.attempt, entry->started});
     co_return attempts;

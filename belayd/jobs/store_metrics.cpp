@@ -31,6 +31,7 @@ void collect(const StoreGauges& gauges, bool available, std::vector<prometheus::
 {
     using daemon::gauge_family;
     std::vector<daemon::Sample> jobs;
+    jobs.reserve(job_states);
     for (std::size_t state = 0; state < job_states; ++state)
         jobs.push_back({{{"state", std::string{to_string(static_cast<JobState>(state))}}},
             static_cast<double>(gauges.jobs[state].load())});
