@@ -34,9 +34,9 @@ class Configuration:
 
 
 # Sanitizer builds are -O1 with line tables: readable stacks at half the compile time of full debug information.
-SANITIZED = ["--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
+SANITIZED = ["-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
 CONFIGURATIONS = {
-    "plain": Configuration("plain", ROOT / "build-test", ["--prefix=/usr"]),
+    "plain": Configuration("plain", ROOT / "build-test", ["-Dfailpoints=true", "--prefix=/usr"]),
     "address": Configuration("address", ROOT / "build-test-address", SANITIZED + ["-Dsanitize=address"], "address", 4),
     "thread": Configuration("thread", ROOT / "build-test-thread", SANITIZED + ["-Dsanitize=thread"], "thread", 8),
 }
@@ -98,12 +98,19 @@ def tail(log: pathlib.Path) -> None:
     say("---")
 
 
+def has_failpoints(directory: pathlib.Path) -> bool:
+    options = json.loads((directory / "meson-info" / "intro-buildoptions.json").read_text())
+    return all(option["value"] for option in options if option["name"] == "failpoints")
+
+
 def build(configuration: Configuration, processes: Processes) -> bool:
     """Sets the build directory up and builds all of it.  Compiles nothing that is up to date."""
     logs = configuration.directory / "logs"
     commands = []
     if not (configuration.directory / "build.ninja").exists():
         commands.append(["meson", "setup", str(configuration.directory), *configuration.options])
+    elif not has_failpoints(configuration.directory):  # set up before there were any
+        commands.append(["meson", "setup", "--reconfigure", str(configuration.directory), "-Dfailpoints=true"])
     commands.append(["ninja", "-C", str(configuration.directory), f"-j{CORES}"])
 
     say(f"build {configuration.name:<14} ", end="")
