@@ -67,6 +67,7 @@ daemon::CoreOptions core_options(const config::Config& config, const CommandLine
     options.control_group = "belay";
     options.drain_timeout = config.drain_timeout;
     options.kill_grace = config.kill_grace;
+    options.wedge_note = config.state_dir + "/wedged.json";
     options.arguments = command_line.arguments;
     options.strict_leaks = command_line.strict_leaks;
     return options;

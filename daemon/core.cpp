@@ -152,7 +152,8 @@ Core::Impl::Impl(CoreOptions o, std::optional<Handover> p)
     : options(std::move(o)), predecessor(std::move(p)),
       passed(predecessor ? passed_sockets(*predecessor) : signals::take_passed_sockets()), log(threads, options.log),
       leaks(threads, log, passed, predecessor ? &*predecessor : nullptr),
-      lifecycle(main, signals, threads, notify, {options.drain_timeout, options.kill_grace}, [this] { log.stop(); })
+      lifecycle(main, signals, threads, notify, {options.drain_timeout, options.kill_grace},
+          WedgeNote{options.wedge_note}, [this] { log.stop(); })
 {
     admin.emplace(threads, metrics, control_router,
         Admin::Probes{
@@ -164,7 +165,7 @@ Core::Impl::Impl(CoreOptions o, std::optional<Handover> p)
         Executable::of_this_process(), options.arguments);
     lifecycle.set_upgrade([this](bool insist) { return upgrade->perform(*service.load(), insist); });
     if (predecessor) {
-        notify.ping(); // exec is not to be mistaken for a hang
+        lifecycle.ping(); // exec is not to be mistaken for a hang
         try {
             metrics.resume(predecessor->document.at("metrics"));
         } catch (const std::exception& e) { // no reason to end with what else lives on
@@ -331,6 +332,8 @@ int Core::run(Service& service)
             const Heartbeat::DiskWait wait{*core.heartbeat}; // recovery reads the disk, on this thread
             service.start();
         }
+        if (const auto wedges = WedgeNote{core.options.wedge_note}.take(); !core.predecessor)
+            core.lifecycle.tell_of_wedges(wedges);
         turn(core.main, core.live(service));
     } catch (const StartError& e) {
         start_code = core.failed_to_start(e.code(), e);

@@ -34,8 +34,9 @@ struct CoreOptions {
     std::string control_group{};             ///< group that owns it, if it exists; "" leaves it
     std::chrono::milliseconds drain_timeout{30'000}; ///< reloadable
     std::chrono::milliseconds kill_grace{10'000};    ///< reloadable; part of the drain's deadline
-    bool strict_leaks = false;                       ///< exit 70 when the leak check finds anything
-    std::vector<std::string> arguments{};            ///< of the process, but its name and --resume: for its successor
+    std::string wedge_note{};  ///< path of a file, in which a run that hangs says so to the next one; "" for none
+    bool strict_leaks = false; ///< exit 70 when the leak check finds anything
+    std::vector<std::string> arguments{}; ///< of the process, but its name and --resume: for its successor
 };
 
 /** What the admin port shall listen on. */

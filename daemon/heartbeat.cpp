@@ -1,5 +1,7 @@
 #include "daemon/heartbeat.hpp"
 
+#include "base/failpoint.hpp"
+
 #include <utility>
 
 namespace belay::daemon {
@@ -16,6 +18,12 @@ Heartbeat::Heartbeat(std::string loop) : loop_(std::move(loop)), last_beat_(Cloc
 
 void Heartbeat::beat() noexcept
 {
+    mark_now();
+    failpoint(loop_, ".turn");
+}
+
+void Heartbeat::mark_now() noexcept
+{
     last_beat_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
@@ -26,12 +34,13 @@ Heartbeat::Wait::Wait(Heartbeat& heartbeat, Clock::rep since) noexcept : heartbe
 
 Heartbeat::Wait::~Wait()
 {
-    heartbeat_.beat(); // first: a reader must not see the end of the wait with the beat of before it
+    heartbeat_.mark_now(); // first: a reader must not see the end of the wait with the beat of before it
     heartbeat_.wait_since_.store(0, std::memory_order_release);
 }
 
 Heartbeat::DiskWait::DiskWait(Heartbeat& heartbeat) noexcept : Wait(heartbeat, Clock::now().time_since_epoch().count())
 {
+    failpoint(heartbeat.loop(), ".disk");
 }
 
 Heartbeat::HarmlessWait::HarmlessWait(Heartbeat& heartbeat) noexcept : Wait(heartbeat, harmless) {}

@@ -64,6 +64,8 @@ public:
     [[nodiscard]] bool wedged(Clock::time_point now) const noexcept;
 
 private:
+    void mark_now() noexcept;
+
     static constexpr Clock::rep harmless = -1;
 
     const std::string loop_;

@@ -1,5 +1,6 @@
 #include "daemon/lifecycle.hpp"
 
+#include "base/failpoint.hpp"
 #include "daemon/log.hpp"
 #include "daemon/stacks.hpp"
 #include "signals/notify_socket.hpp"
@@ -79,9 +80,9 @@ struct Lifecycle::Reload {
 };
 
 Lifecycle::Lifecycle(asio::io_context& main, signals::SignalQueue& signals, Threads& threads, NotifyThread& notify,
-    Timeouts timeouts, std::function<void()> flush_log)
+    Timeouts timeouts, WedgeNote wedge_note, std::function<void()> flush_log)
     : main_(main), signals_(signals), threads_(threads), notify_(notify), timeouts_(timeouts),
-      flush_log_(std::move(flush_log)), watchdog_(threads, notify, signals::watchdog_interval()),
+      flush_log_(std::move(flush_log)), watchdog_(threads, notify, signals::watchdog_interval(), std::move(wedge_note)),
       changed_(main, asio::steady_timer::time_point::max()),
       left_verdict_stands_(main, asio::steady_timer::time_point::max()),
       tasks_(main.get_executor(), [](std::string_view task, const std::exception_ptr& error) {
@@ -98,6 +99,7 @@ asio::awaitable<void> Lifecycle::run(Service& service)
     const bool stop_awaits_us = drain_ || signals::stop_is_pending();
     signals::unblock_handled_signals();
     if (!stop_awaits_us) {
+        failpoint("start.ready");
         become_ready();
         if (resumed_) {
             co_await notify_.flush(ready_patience);
@@ -106,7 +108,7 @@ asio::awaitable<void> Lifecycle::run(Service& service)
         }
         log::info("ready", {{"service", told_status_}, {"startup_seconds", seconds_since(started_)}});
     }
-    tasks_.spawn("watch", watch());
+    tasks_.spawn("status", keep_status());
 
     while (!drain_) {
         reload_ = std::exchange(next_reload_, nullptr);
@@ -173,21 +175,16 @@ void Lifecycle::become_ready()
     set_state(State::ready);
     told_status_ = status();
     notify_.state("READY=1\n" + signals::status_assignment(told_status_));
-    watchdog_.ping_soon();
-    watchdog_.tick(Clock::now());
+    watchdog_.ping();
 }
 
-asio::awaitable<void> Lifecycle::watch()
+asio::awaitable<void> Lifecycle::keep_status()
 {
     asio::steady_timer timer{main_};
-    for (auto next_status = Clock::now() + status_interval;;) {
-        timer.expires_after(watchdog_.period());
+    for (;;) {
+        timer.expires_after(status_interval);
         co_await timer.async_wait(asio::use_awaitable);
-        watchdog_.tick(Clock::now());
-        if (Clock::now() >= next_status) {
-            tell_status();
-            next_status = Clock::now() + status_interval;
-        }
+        tell_status();
     }
 }
 
@@ -196,7 +193,17 @@ std::string Lifecycle::status() const
     if (const auto wedged = watchdog_.wedged(); !wedged.empty())
         return fmt::format("wedged: {}", wedged);
     const auto state = view();
-    return state.last_reload_ok ? service_->status() : "the last reload failed, see the log; " + service_->status();
+    return previous_run_ + (state.last_reload_ok ? "" : "the last reload failed, see the log; ") + service_->status();
+}
+
+void Lifecycle::tell_of_wedges(const std::vector<Wedge>& wedges)
+{
+    for (const Wedge& wedge : wedges) {
+        log::error("the previous run ended while a loop was wedged",
+            {{"loop", wedge.loop}, {"since", wedge.since}, {"wait_channel", wedge.wait_channel},
+                {"stack", wedge.stack}});
+        previous_run_ += fmt::format("loop {} was wedged when the previous run ended; ", wedge.loop);
+    }
 }
 
 void Lifecycle::tell_status()
@@ -330,6 +337,7 @@ void Lifecycle::request_stop(std::string_view reason)
     set_state(State::draining);
     log::info("draining",
         {{"reason", reason}, {"deadline_seconds", std::chrono::duration<double>{deadline - Clock::now()}.count()}});
+    watchdog_.leave_manager_alone();
     notify_.state("STOPPING=1\nSTATUS=draining");
     changed_.cancel();
 }
@@ -347,6 +355,7 @@ void Lifecycle::arm(Clock::time_point deadline)
 void Lifecycle::begin_stop()
 {
     signals::block_handled_signals();
+    watchdog_.stop();    // main beats no more
     if (!last_resort_) { // a signal during the start asked for what happens now
         signals::forget_pending_stop();
         arm(Clock::now() + timeouts_.slack);

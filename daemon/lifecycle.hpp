@@ -6,7 +6,7 @@
 #include "daemon/service.hpp"
 #include "daemon/state.hpp"
 #include "daemon/threads.hpp"
-#include "daemon/watchdog.hpp"
+#include "daemon/watchdog_thread.hpp"
 #include "signals/handled_signals.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace belay::daemon {
 
@@ -66,9 +67,18 @@ public:
         std::chrono::system_clock::time_point last_reload_success;
     };
 
-    /** @param flush_log called before the process ends by force */
+    /**
+     * @param wedge_note where the watchdog leaves what it finds, see WedgeNote
+     * @param flush_log called before the process ends by force
+     */
     Lifecycle(asio::io_context& main, signals::SignalQueue& signals, Threads& threads, NotifyThread& notify,
-        Timeouts timeouts, std::function<void()> flush_log);
+        Timeouts timeouts, WedgeNote wedge_note, std::function<void()> flush_log);
+
+    /** The manager expects pings from now on, not only from READY=1: it watches a process that was ready already. */
+    void ping() { watchdog_.ping(); }
+
+    /** For the log and STATUS=: loops that were wedged when the run before this one ended. */
+    void tell_of_wedges(const std::vector<Wedge>& wedges);
 
     /** Ready, reloads, drain: from a started service to one that can be stopped. */
     [[nodiscard]] asio::awaitable<void> run(Service& service);
@@ -124,7 +134,7 @@ private:
     struct Reload;
 
     [[nodiscard]] asio::awaitable<void> handle_signals();
-    [[nodiscard]] asio::awaitable<void> watch();
+    [[nodiscard]] asio::awaitable<void> keep_status();
     [[nodiscard]] asio::awaitable<void> extend_timeout();
     [[nodiscard]] asio::awaitable<void> perform(Reload& reload);
     [[nodiscard]] asio::awaitable<void> drain();
@@ -145,7 +155,7 @@ private:
     NotifyThread& notify_;
     Timeouts timeouts_;
     std::function<void()> flush_log_;
-    Watchdog watchdog_;
+    WatchdogThread watchdog_;
     const Clock::time_point started_ = Clock::now();
 
     Service* service_ = nullptr; // set while it may be called
@@ -159,6 +169,7 @@ private:
     std::optional<ReloadVerdict> left_verdict_;
     asio::steady_timer left_verdict_stands_; // never expires
     std::string told_status_;
+    std::string previous_run_;          // what STATUS= says of it; "" if it ended well
     std::optional<DrainContext> drain_; // set: stop requested
     std::optional<LastResort> last_resort_;
     Clock::time_point phase_began_;

@@ -1,5 +1,7 @@
 #include "daemon/watchdog.hpp"
 
+#include "base/timestamp.hpp"
+#include "daemon/leak_check.hpp"
 #include "daemon/log.hpp"
 #include "daemon/notify_thread.hpp"
 #include "daemon/stacks.hpp"
@@ -8,6 +10,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace belay::daemon {
 namespace {
@@ -19,10 +23,18 @@ std::optional<Heartbeat::Clock::duration> half(std::optional<std::chrono::micros
     return *interval / 2; // as sd_watchdog_enabled(3) recommends
 }
 
+Wedge describe_wedge(const ThreadRecord& thread, Heartbeat::Clock::time_point now)
+{
+    const auto last_turn = std::chrono::system_clock::now() - thread.heartbeat->age(now);
+    return {thread.name, format_timestamp(std::chrono::time_point_cast<std::chrono::microseconds>(last_turn)),
+        wait_channel(thread.tid), fmt::format("{}", fmt::join(stack_of(thread.tid), " < "))};
+}
+
 } // namespace
 
-Watchdog::Watchdog(const Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval)
-    : threads_(threads), notify_(notify), ping_interval_(half(interval))
+Watchdog::Watchdog(
+    const Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval, WedgeNote note)
+    : threads_(threads), notify_(notify), ping_interval_(half(interval)), note_(std::move(note))
 {
 }
 
@@ -34,39 +46,90 @@ Watchdog::Clock::duration Watchdog::period() const noexcept
 
 void Watchdog::tick(Clock::time_point now)
 {
+    Wedges wedges = look(now);
+    report(wedges);
+    {
+        const std::scoped_lock lock{mutex_};
+        wedged_ = std::move(wedges);
+    }
+    if (!ping_interval_ || stopping_)
+        return;
+    if (wedged_.empty())
+        ping(now);
+    else if (last_ping_ && !triggered_)
+        trigger(now);
+}
+
+/** The loops that this look and the one before found wedged. */
+Watchdog::Wedges Watchdog::look(Clock::time_point now)
+{
     std::set<std::string> suspected;
-    std::set<std::string> wedged;
+    Wedges wedges;
     for (const auto& thread : threads_.running()) {
         if (!thread.heartbeat->wedged(now))
             continue;
         suspected.insert(thread.name);
-        if (!suspected_.contains(thread.name))
-            continue;
-        wedged.insert(thread.name);
-        if (!wedged_.contains(thread.name)) {
-            log::error("loop is wedged",
-                {{"loop", thread.name}, {"stack", fmt::format("{}", fmt::join(stack_of(thread.tid), " < "))}});
-            notify_.status(fmt::format("loop {} is wedged", thread.name));
-        }
+        if (const auto known = wedged_.find(thread.name); known != wedged_.end())
+            wedges.insert(*known);
+        else if (suspected_.contains(thread.name))
+            wedges.emplace(thread.name, describe_wedge(thread, now));
     }
-    for (const auto& loop : wedged_)
-        if (!wedged.contains(loop))
-            log::warning("loop turns again", {{"loop", loop}});
     suspected_ = std::move(suspected);
-    wedged_ = std::move(wedged);
+    return wedges;
+}
 
-    if (!ping_interval_ || !wedged_.empty())
-        return;
-    // Half a period early rather than half a period late: ticks do not fall on the interval.
-    if (!last_ping_ || now - *last_ping_ + period() / 2 >= *ping_interval_) {
-        notify_.ping();
-        last_ping_ = now;
+/** What changed.  The note first: the log or the notify thread may be what hangs. */
+void Watchdog::report(const Wedges& wedges)
+{
+    if (wedges.empty() && !wedged_.empty()) {
+        note_.remove();
+    } else if (!std::ranges::equal(wedges, wedged_, {}, &Wedges::value_type::first, &Wedges::value_type::first)) {
+        std::vector<Wedge> list;
+        for (const auto& [loop, wedge] : wedges)
+            list.push_back(wedge);
+        note_.write(list);
     }
+    for (const auto& [loop, wedge] : wedges)
+        if (!wedged_.contains(loop)) {
+            log::error("loop is wedged",
+                {{"loop", loop}, {"since", wedge.since}, {"wait_channel", wedge.wait_channel}, {"stack", wedge.stack}});
+            notify_.status(fmt::format("loop {} is wedged", loop));
+        }
+    for (const auto& [loop, wedge] : wedged_)
+        if (!wedges.contains(loop))
+            log::warning("loop turns again", {{"loop", loop}});
+}
+
+void Watchdog::ping(Clock::time_point now)
+{
+    // Half a period early rather than half a period late: ticks do not fall on the interval.
+    const bool due = last_ping_ && now - *last_ping_ + period() / 2 >= *ping_interval_;
+    if (!ping_at_once_.exchange(false) && !due)
+        return;
+    notify_.ping();
+    last_ping_ = now;
+    triggered_ = false;
+}
+
+void Watchdog::trigger(Clock::time_point now)
+{
+    const auto interval = 2 * *ping_interval_;
+    const auto too_long = [&](const ThreadRecord& thread) {
+        return wedged_.contains(thread.name) && thread.heartbeat->age(now) >= interval;
+    };
+    if (!std::ranges::any_of(threads_.running(), too_long))
+        return;
+    notify_.state("WATCHDOG=trigger");
+    triggered_ = true;
 }
 
 std::string Watchdog::wedged() const
 {
-    return fmt::format("{}", fmt::join(wedged_, ", "));
+    const std::scoped_lock lock{mutex_};
+    std::vector<std::string> loops;
+    for (const auto& [loop, wedge] : wedged_)
+        loops.push_back(loop);
+    return fmt::format("{}", fmt::join(loops, ", "));
 }
 
 } // namespace belay::daemon

@@ -1,8 +1,11 @@
 #pragma once
 #include "daemon/threads.hpp"
+#include "daemon/wedge_note.hpp"
 
+#include <atomic>
 #include <chrono>
-#include <functional>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,25 +16,31 @@ class NotifyThread;
 
 /**
  * Tells a daemon that turns from one that hangs: pings the service manager at half of its interval, for as long as no
- * loop is wedged, and says once of each wedged loop that it is one.
+ * loop is wedged, and says once of each wedged loop that it is one: to the log, the manager, and the next start.  The
+ * manager's interval counts from the loop's last turn, not from the last ping: when it is over, the manager is told to
+ * act.
  *
  * A loop counts as wedged when two looks in a row find it so: after SIGSTOP and SIGCONT every heartbeat is old at
  * first, and means nothing.
  *
- * Threads: confined to the main loop, which proves by calling tick() that it turns itself.
+ * Threads: tick() on one; the others are thread-safe.
  */
 class Watchdog {
 public:
     using Clock = Heartbeat::Clock;
 
     /** @param interval what signals::watchdog_interval() says; nothing: loops are watched, pings are not sent */
-    Watchdog(const Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval);
+    Watchdog(const Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval,
+        WedgeNote note);
 
     /** How often tick() wants to be called. */
     [[nodiscard]] Clock::duration period() const noexcept;
 
-    /** Sends a ping at the next tick(): right after READY=1, and after what may have taken long. */
-    void ping_soon() noexcept { last_ping_.reset(); }
+    /** Sends a ping at the next tick(), the first of them too: before READY=1 the manager expects none. */
+    void ping_soon() noexcept { ping_at_once_ = true; }
+
+    /** The manager watches no more, since it was told STOPPING=1: it gets neither pings nor a call to act. */
+    void leave_manager_alone() noexcept { stopping_ = true; }
 
     void tick(Clock::time_point now);
 
@@ -39,12 +48,24 @@ public:
     [[nodiscard]] std::string wedged() const;
 
 private:
+    using Wedges = std::map<std::string, Wedge>; // by loop
+
+    [[nodiscard]] Wedges look(Clock::time_point now);
+    void report(const Wedges& wedges);
+    void ping(Clock::time_point now);
+    void trigger(Clock::time_point now);
+
     const Threads& threads_;
     NotifyThread& notify_;
     const std::optional<Clock::duration> ping_interval_;
-    std::optional<Clock::time_point> last_ping_;
+    const WedgeNote note_;
+    std::atomic<bool> ping_at_once_{false};
+    std::atomic<bool> stopping_{false};
+    std::optional<Clock::time_point> last_ping_; // nothing before the first
+    bool triggered_ = false;
     std::set<std::string> suspected_; // wedged at the last look
-    std::set<std::string> wedged_;    // and at the one before
+    mutable std::mutex mutex_;        // guards wedged_, which tick() alone changes
+    Wedges wedged_;                   // and at the one before
 };
 
 } // namespace belay::daemon

@@ -1,5 +1,6 @@
 #include "belayd/jobs/store.hpp"
 
+#include "base/failpoint.hpp"
 #include "belayd/jobs/netstrings.hpp"
 #include "belayd/jobs/schema.hpp"
 #include "belayd/jobs/store_thread.hpp"
@@ -54,6 +55,7 @@ StoreTables open_tables(const StoreOptions& options, Recovered& recovered)
     auto database = open_store_database(options.path, options.page_size);
     try {
         StoreTables tables{std::move(database), options.boot_id};
+        failpoint("start.recovery");
         tables.begin();
         recovered.jobs = tables.recover(now(), options.resumed);
         (void)tables.commit();

@@ -135,8 +135,8 @@ struct LifecycleTest : ::testing::Test {
     Threads threads;
     NotifyThread notify{threads};
     FakeService service{io};
-    Lifecycle lifecycle{
-        io, signals, threads, notify, {.drain = 20s, .kill_grace = 5s, .slack = 5s, .extend = 50ms}, [] {}};
+    Lifecycle lifecycle{io, signals, threads, notify, {.drain = 20s, .kill_grace = 5s, .slack = 5s, .extend = 50ms},
+        WedgeNote{""}, [] {}};
     bool over = false;
 };
 
@@ -310,7 +310,8 @@ TEST(LifecycleDeadline, ADrainThatHangsEndsWithCode75)
         NotifyThread notify{threads};
         FakeService service{io};
         Lifecycle lifecycle{io, signals, threads, notify,
-            {.drain = 10ms, .kill_grace = 10ms, .slack = 10ms, .extend = 5s}, [] { std::cerr << "flushed\n"; }};
+            {.drain = 10ms, .kill_grace = 10ms, .slack = 10ms, .extend = 5s}, WedgeNote{""},
+            [] { std::cerr << "flushed\n"; }};
         lifecycle.request_stop("test");
         for (;;)
             std::this_thread::sleep_for(1s); // a Service::stop() that never returns

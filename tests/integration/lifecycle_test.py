@@ -91,7 +91,7 @@ class LifecycleTest(TestCase):
         report = daemon.wait_record("status report")
         self.assertEqual(report["state"], "ready")
         self.assertEqual(report["service"], "saying hello")
-        for thread in ("main", "log", "notify", "admin", "http-0"):
+        for thread in ("main", "log", "notify", "watchdog", "admin", "http-0"):
             self.assertIn(thread, report["threads"])
         daemon.stop()
 
@@ -143,7 +143,7 @@ class LifecycleTest(TestCase):
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o660)
         threads = {t["name"]: t for t in fetch(f"unix:{path}", "GET", "/debug/threads").json()}
         ours = {name for name, thread in threads.items() if "heartbeat_age_seconds" in thread}
-        self.assertEqual(ours, {"main", "log", "notify", "admin", "http-0"})
+        self.assertEqual(ours, {"main", "log", "notify", "watchdog", "admin", "http-0"})
         if os.environ.get("BELAY_SANITIZE") != "thread":  # whose runtime has a thread of its own
             self.assertEqual(set(threads), ours)
         self.assertRegex(threads["http-0"]["creator"], r"^tests/daemon/example_daemon\.cpp:\d+$")
@@ -197,7 +197,7 @@ class LifecycleTest(TestCase):
 
     @staticmethod
     def pings(daemon):
-        return sum("WATCHDOG" in message for message in daemon.messages)
+        return sum(message.get("WATCHDOG") == "1" for message in daemon.messages)
 
     def test_a_manager_that_never_reads_blocks_nothing(self):
         directory = self.enterContext(tempfile.TemporaryDirectory())

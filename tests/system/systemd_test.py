@@ -3,13 +3,16 @@
 import json
 import re
 import threading
+import time
 import unittest
 
 import belay_machine
 import machine
+from tests.integration.failpoints import compiled_in
 
 UNIT_SUCCESS = "7ad2d189f7e94e70a38c781354912448"  # SD_MESSAGE_UNIT_SUCCESS_STR, sd-messages.h
 DROP_IN = "/run/systemd/system/belayd.service.d/test.conf"
+FAILPOINTS = "/var/lib/belay/failpoints"
 
 
 def setUpModule() -> None:
@@ -348,6 +351,28 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual(self.machine.post("deploy")[0], 202)
         self.assertTrue(re.search("[Ww]atchdog timeout", "\n".join(
             str(r["MESSAGE"]) for r in self.machine.journal("--unit=belayd"))))
+
+    @unittest.skipUnless(compiled_in(), "needs a build with -Dfailpoints=true")
+    def test_a_wedged_loop_is_a_restart_that_names_it(self):
+        watchdog, restart, margin = 8, 1, 5  # seconds: WatchdogSec=, RestartSec=, and what stopping and starting take
+        self.machine.write(DROP_IN, f"[Service]\nWatchdogSec={watchdog}\nEnvironment=BELAY_FAILPOINTS={FAILPOINTS}\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.start()
+        self.machine.run("install", "-d", "-o", "belay", FAILPOINTS)
+        for restarts, loop in enumerate(("http-0", "main"), 1):
+            with self.subTest(loop):
+                cursor, pid, begin = self.since(), self.machine.main_pid(), time.monotonic()
+                self.machine.run("sh", "-c", f"echo wedge >{FAILPOINTS}/new && mv {FAILPOINTS}/new {FAILPOINTS}/{loop}.turn")
+                self.machine.wait("the restart", lambda: self.machine.main_pid() not in (0, pid))
+                self.assertLess(time.monotonic() - begin, watchdog + restart + margin)
+                self.machine.wait("READY", lambda: self.machine.properties("belayd", "SubState")["SubState"] == "running")
+                shown = self.machine.properties("belayd", "NRestarts", "StatusText")
+                self.assertEqual(shown["NRestarts"], str(restarts), self.log())
+                self.assertIn(f"loop {loop} was wedged when the previous run ended", shown["StatusText"])
+                told = [r for r in self.machine.journal(cursor) if r["MESSAGE"].startswith("the previous run ended while")]
+                self.assertEqual([r["BELAY_LOOP"] for r in told], [loop])
+                self.assertEqual(self.machine.get("/readyz")[0], 200)
+        self.stop()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+"""The watchdog proves progress: a loop that hangs is named, now and by the next start; what only waits is left alone."""
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from tests.integration.builds import Builds
+from tests.integration.failpoints import Failpoints
+from tests.integration.harness import Belayd, TestCase, fetch, hook, wait_until
+
+LOOPS = ("http-0", "store", "runner", "main", "admin", "reader")
+CONFIG = hook("a", ["/bin/true"])
+WATCHED = {"WATCHDOG_USEC": "4000000"}
+TOLD = "the previous run ended while a loop was wedged"
+
+
+def pings(belayd):
+    return sum(message.get("WATCHDOG") == "1" for message in belayd.messages)
+
+
+class Wedges(TestCase):
+    def start_wedged(self, loop):
+        failpoints = Failpoints(self)
+        directory = self.enterContext(tempfile.TemporaryDirectory(prefix="belay-test-"))
+        belayd = self.start(Belayd(CONFIG, directory=directory, env={**WATCHED, **failpoints.environment}))
+        failpoints.arm(f"{loop}.turn", "wedge")
+        failpoints.wait_reached(f"{loop}.turn")
+        return belayd, failpoints
+
+    def test_a_loop_is_named_and_the_next_start_names_it_again(self):
+        wedged = {loop: self.start_wedged(loop)[0] for loop in LOOPS}  # side by side: each takes seconds to show
+        passing = self.start_wedged("main")
+        for loop, belayd in wedged.items():
+            with self.subTest(loop):
+                self.check_named(loop, belayd)
+        for loop, belayd in wedged.items():
+            with self.subTest(loop):
+                belayd.send_signal(signal.SIGABRT)  # as systemd does
+                belayd.wait()
+                self.check_next_start(loop, belayd)
+        self.check_forgotten("main", *passing)
+        after = self.start(Belayd(CONFIG, directory=wedged["main"].base))
+        self.assertNotIn("wedged", after.messages[after.wait_message("READY")]["STATUS"])
+        after.stop()
+        self.assertEqual(len(after.records(TOLD)), 1)
+
+    def check_named(self, loop, belayd):
+        belayd.wait_message("STATUS", f"loop {loop} is wedged")
+        triggered = belayd.wait_message("WATCHDOG", "trigger")
+        belayd.wait_record("loop is wedged", loop=loop)
+        if loop != "admin":  # which answers this
+            health = fetch(belayd.address("admin"), "GET", "/healthz")
+            self.assertEqual((health.status, [wedge["loop"] for wedge in health.json()["loops"]]), (503, [loop]))
+        self.assertEqual([m for m in belayd.messages[triggered:] if m.get("WATCHDOG") == "1"], [])
+
+    def check_next_start(self, loop, belayd):
+        successor = self.start(Belayd(CONFIG, directory=belayd.base))
+        told = successor.wait_record(TOLD)
+        self.assertEqual(told["loop"], loop)
+        self.assertLessEqual({"since", "wait_channel", "stack"}, told.keys())
+        ready = successor.messages[successor.wait_message("READY")]
+        self.assertEqual(ready["STATUS"], f"loop {loop} was wedged when the previous run ended; 1 hooks, 0 jobs running, 0 queued")
+        successor.stop()
+
+    def check_forgotten(self, loop, belayd, failpoints):
+        """It turns again after all."""
+        belayd.wait_record("loop is wedged", loop=loop)
+        failpoints.release(f"{loop}.turn")
+        belayd.wait_record("loop turns again", loop=loop)
+        before = pings(belayd)
+        wait_until(lambda: pings(belayd) > before, "pings to go on")
+        self.assertEqual(belayd.post("a").status, 202)
+        belayd.stop()
+        self.assertNotIn("wedged.json", os.listdir(belayd.base / "state"))
+
+
+class Waits(TestCase):
+    def test_a_disk_wait_turns_readyz_and_nothing_else_on_a_starved_machine_too(self):
+        failpoints = Failpoints(self)
+        belayd = self.start(Belayd(CONFIG, env={**WATCHED, **failpoints.environment}))
+        failpoints.arm("store.disk", "wedge")
+        failpoints.wait_reached("store.disk")
+        answers = []
+        poster = threading.Thread(target=lambda: answers.append(belayd.post("a").status))
+        poster.start()
+        for _ in range(2 * os.cpu_count()):
+            busy = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+            self.addCleanup(busy.wait)
+            self.addCleanup(busy.kill)
+        probe = lambda path: fetch(belayd.address("admin"), "GET", path)
+        waited = lambda: re.search(r"loop store has waited (\d+)\.\d s for the disk", probe("/readyz").body.decode())
+        wait_until(waited, "/readyz to name the loop")
+        wait_until(lambda: int(waited()[1]) >= 6, "longer than a loop may take to turn")
+        self.assertEqual((probe("/readyz").status, probe("/healthz").status, answers), (503, 200, []))
+        failpoints.release("store.disk")
+        wait_until(lambda: probe("/readyz").status == 200, "/readyz to recover")
+        poster.join()
+        self.assertEqual(answers, [202])
+        belayd.stop()
+        belayd.check_messages(watchdog=5)  # of which it tolerates three quarters: before systemd would act
+        self.assertEqual(belayd.records("loop is wedged"), [])
+
+    def test_a_long_recovery_after_an_upgrade_is_no_hang(self):
+        """exec leaves the manager's clock running: it must hear of the new image before that is ready."""
+        failpoints = Failpoints(self)
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-builds-")))
+        belayd = self.start(Belayd(CONFIG, executable=builds.path, env={**WATCHED, **failpoints.environment}))
+        builds.put_next()
+        failpoints.arm("start.recovery", "wedge")
+        before = len(belayd.messages)
+        belayd.send_signal(signal.SIGUSR2)
+        failpoints.wait_reached("start.recovery")
+        told = lambda: [message for message in belayd.messages[before:] if message.get("WATCHDOG")]
+        wait_until(lambda: len(told()) > 3, "pings while it recovers")
+        self.assertEqual([m for m in belayd.messages[before:] if "READY" in m], [])
+        failpoints.release("start.recovery")
+        belayd.wait_reloads()
+        belayd.stop()
+        self.assertEqual(belayd.records("loop is wedged"), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
