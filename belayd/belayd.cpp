@@ -1,5 +1,6 @@
 #include "belayd/belayd.hpp"
 
+#include "base/failpoint.hpp"
 #include "belayd/config/load.hpp"
 #include "belayd/derived.hpp"
 #include "daemon/handed_server.hpp"
@@ -114,8 +115,10 @@ void Belayd::start()
     if (daemon::Handover* const predecessor = core_.predecessor())
         attempts = jobs::take_attempts(predecessor->document.at("attempts"), *predecessor);
     open_state(attempts);
+    failpoint("start.store_open");
     start_jobs();
     start_ingress();
+    failpoint("start.listening");
     publish();
     scheduler_->start(std::move(attempts));
 }
@@ -401,10 +404,12 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
     std::optional<http::HandedServer> ingress = co_await server_->freeze(deadline);
     if (!ingress)
         co_return "a request was still being handled when it was time";
+    failpoint("upgrade.ingress_frozen");
     std::optional<std::string> trouble;
     try {
         std::vector<jobs::HandedAttempt> attempts = co_await scheduler_->freeze(deadline);
         out.document["attempts"] = jobs::give_attempts(std::move(attempts), out);
+        failpoint("upgrade.jobs_frozen");
     } catch (const std::runtime_error& e) {
         server_->resume(std::move(*ingress));
         trouble = e.what();

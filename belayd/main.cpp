@@ -1,3 +1,4 @@
+#include "base/failpoint.hpp"
 #include "belayd/belayd.hpp"
 #include "belayd/command_line.hpp"
 #include "belayd/config/load.hpp"
@@ -31,6 +32,7 @@ int report_config_error(const config::ConfigError& error)
 /** Asked by the image that runs, see daemon::Upgrade. */
 int can_resume(const CommandLine& question, const config::Config& config)
 {
+    failpoint("upgrade.question");
     const int version = *question.can_resume;
     if (version != daemon::handover_version)
         throw daemon::StartError{daemon::ExitCode::unavailable,
@@ -50,8 +52,11 @@ int can_resume(const CommandLine& question, const config::Config& config)
 int run(const CommandLine& command_line)
 {
     std::optional<daemon::Handover> predecessor;
-    if (command_line.resume)
+    if (command_line.resume) {
+        failpoint("start.executed");
         predecessor = daemon::Handover::read(*command_line.resume);
+        failpoint("start.handed_over");
+    }
     const config::Config config = config::load_config(command_line.config);
     const auto hooks = std::make_shared<const hooks::HookTable>(config);
     if (command_line.check) {

@@ -1,5 +1,6 @@
 #include "daemon/upgrade.hpp"
 
+#include "base/failpoint.hpp"
 #include "daemon/handed_server.hpp"
 #include "daemon/log.hpp"
 #include "daemon/successor.hpp"
@@ -82,6 +83,7 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
     if (parts_.lifecycle.stopping())
         co_return "not upgraded: the daemon is stopping";
     (void)co_await parts_.notify.flush(flush_patience);
+    failpoint("upgrade.asked");
     std::string trouble;
     try {
         trouble = co_await replace(*upgradable);
@@ -114,6 +116,7 @@ asio::awaitable<std::string> Upgrade::replace(Upgradable& service)
         co_return *busy;
     parts_.lifecycle.leave_waiters();
     const bool frozen = co_await freeze_core(out, deadline);
+    failpoint("upgrade.frozen");
     signals::block_handled_signals(); // they wait for the handlers of the next image, execve(2) keeps them pending
     const asio::any_io_executor main = co_await asio::this_coro::executor;
     for (int turn = 0; turn < turns_for_signals; ++turn) // what was delivered before is seen now
@@ -168,6 +171,7 @@ std::string Upgrade::exec(Handover& out)
         arguments.insert(arguments.begin(), executable_.path());
         arguments.push_back(fmt::format("--resume={}", out.seal()));
         log::flush();
+        failpoint("upgrade.sealed");
         ::execve(executable_.path().c_str(), pointers(arguments).data(), ::environ);
         trouble = fmt::format("{} cannot be executed: {}", executable_.path(), std::generic_category().message(errno));
         out.unseal();

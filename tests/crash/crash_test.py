@@ -1,7 +1,7 @@
 """kill -9 of the real belayd under load, again and again, with a ledger of what it acknowledged.
 
-BELAY_KILLS sets how often (20).  After each: the database is whole.  After all: every acknowledged event is there and
-ran, and none ran twice without a crash that overlaps its first run.
+BELAY_KILLS sets how often (20), beside once at each step of an upgrade.  After each: the database is whole.  After all:
+every acknowledged event is there and ran, and none ran twice without a crash that overlaps its first run.
 """
 import collections
 import http.client
@@ -10,6 +10,7 @@ import os
 import pathlib
 import queue
 import random
+import signal
 import sqlite3
 import tempfile
 import threading
@@ -17,10 +18,16 @@ import time
 import unittest
 import uuid
 
-from tests.integration.harness import Belayd, TestCase, connect, hook, sign, wait_until
+from tests.integration.builds import Builds
+from tests.integration.failpoints import Failpoints
+from tests.integration.harness import BUILD, DEADLINE, Belayd, TestCase, connect, hook, sign, wait_until
 
 KILLS = int(os.environ.get("BELAY_KILLS", "20"))
 CLIENTS = 8
+OLD_IMAGE = ("upgrade.asked", "upgrade.ingress_frozen", "upgrade.jobs_frozen", "upgrade.frozen", "upgrade.sealed")
+NEW_IMAGE = ("start.executed", "start.handed_over", "start.recovery", "start.store_open", "start.listening", "start.ready")
+STEPS = [(step, "kill") for step in OLD_IMAGE + NEW_IMAGE]  # of an upgrade, in order
+STEPS += [("start.executed", "exit"), ("start.executed", "segfault"), ("start.executed", "wedge"), ("start.ready", "wedge")]
 ACKNOWLEDGED_PER_LIFE = 40  # at least, before the kill
 MARK = """#!/bin/sh
 echo "start $BELAY_EVENT_ID $BELAY_ATTEMPT" >> "$1"
@@ -88,10 +95,13 @@ class CrashTest(TestCase):
             file.write(MARK)
         os.chmod(script, 0o755)
         self.config = hook("mark", [script, self.marks])
+        self.executable = BUILD / "belayd" / "belayd"
+        self.environment = {}
 
     def start_belayd(self):
         pathlib.Path(self.directory, "notify").unlink(missing_ok=True)  # of the life before
-        return self.start(Belayd(self.config, directory=self.directory, sections={"runner": "max_jobs = 4\n"}))
+        return self.start(Belayd(self.config, directory=self.directory, executable=self.executable,
+                                 env=self.environment, sections={"runner": "max_jobs = 4\n"}))
 
     def query(self, sql, *arguments):
         path = os.path.join(self.directory, "state", "belay.db")
@@ -101,7 +111,7 @@ class CrashTest(TestCase):
         finally:
             database.close()
 
-    def live_and_die(self, load):
+    def live_and_die(self, load, end=lambda belayd: belayd.process.kill()):
         """One life under load. @return when it was killed, in microseconds since the epoch: before and after"""
         belayd = self.start_belayd()
         before = load.acknowledged()
@@ -109,8 +119,8 @@ class CrashTest(TestCase):
         wait_until(lambda: load.acknowledged() >= before + ACKNOWLEDGED_PER_LIFE or load.wrong, "acknowledgements")
         time.sleep(random.uniform(0, 0.1))  # not a wait: the moment of the kill is the test's input
         kill = time.time_ns() // 1000
-        belayd.process.kill()
-        belayd.process.wait()
+        end(belayd)
+        belayd.process.wait(DEADLINE)
         for client in clients:
             client.join()
         self.assertEqual(self.query("PRAGMA integrity_check"), [("ok",)])
@@ -132,10 +142,32 @@ class CrashTest(TestCase):
 
     def test_no_acknowledged_event_is_lost_and_none_runs_twice_for_nothing(self):
         load = Load()
-        kills = [self.live_and_die(load) for _ in range(KILLS)]
+        self.check(load, [self.live_and_die(load) for _ in range(KILLS)])
+
+    def test_an_upgrade_that_dies_at_any_step_loses_nothing(self):
+        """The old image at each step until exec, the new one at each until it is ready."""
+        failpoints = Failpoints(self)
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-builds-")))
+        self.executable, self.environment = builds.path, failpoints.environment
+        load = Load()
+        kills = []
+        for point, action in STEPS:
+            def die(belayd):
+                builds.put_next()
+                failpoints.arm(point, action)
+                belayd.process.send_signal(signal.SIGUSR2)
+                failpoints.wait_reached(point)
+                if action == "wedge":  # as the manager does when its watchdog has had enough
+                    belayd.process.kill()
+            with self.subTest(point=point, action=action):
+                kills.append(self.live_and_die(load, die))
+        self.check(load, kills)
+
+    def check(self, load, kills):
+        """That nothing was lost: all lives are over."""
         self.finish_everything()
         self.assertEqual(load.wrong, [])
-        self.assertGreaterEqual(load.acknowledged(), KILLS * ACKNOWLEDGED_PER_LIFE)
+        self.assertGreaterEqual(load.acknowledged(), len(kills) * ACKNOWLEDGED_PER_LIFE)
 
         stored = {str(uuid.UUID(bytes=event)): (delivery, state) for event, delivery, state in self.query(
             "SELECT e.id, e.delivery_id, j.state FROM events e JOIN jobs j ON j.id = e.job")}
@@ -152,7 +184,7 @@ class CrashTest(TestCase):
         lost = 0
         for event, (_, state) in stored.items():
             lost += self.check_runs(event, state, attempts[event], marks, kills)
-        print(f"{KILLS} kills, {load.acknowledged()} events acknowledged, {len(stored)} stored, "
+        print(f"{len(kills)} kills, {load.acknowledged()} events acknowledged, {len(stored)} stored, "
               f"{lost} attempts lost to a kill", flush=True)
 
     def check_runs(self, event, state, attempts, marks, kills):

@@ -1,11 +1,13 @@
 """Nothing that an operator does to a daemon under full load fails a request, loses an event or runs a job twice."""
 import os
 import signal
+import subprocess
 import tempfile
 import unittest
 
 from tests.integration.builds import Builds
-from tests.integration.harness import Belayd, TestCase, children_of, hook, wait_until
+from tests.integration.failpoints import Failpoints
+from tests.integration.harness import BUILD, Belayd, TestCase, children_of, hook, wait_until
 from tests.integration.load import Load, stored
 
 INSTRUMENTED = os.environ.get("BELAY_SANITIZE", "none") != "none"
@@ -86,6 +88,42 @@ class UnderLoadAsProcess1(UnderLoad):
         [inner] = children_of(belayd.pid)
         os.kill(inner, signal.SIGTERM)
         self.assertEqual(belayd.wait(), 0, belayd.log()[-3000:])
+
+
+class RefusedUnderLoad(TestCase):
+    def test_images_that_cannot_take_over(self):
+        """They are asked before anything freezes."""
+        failpoints = Failpoints(self)
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-builds-")))
+        belayd = self.start(Belayd(hook("load", ["/bin/true"]), executable=builds.path, env=failpoints.environment,
+                                   sections={"log": 'level = "info"\nformat = "json"\n'}))
+
+        def reload():
+            return subprocess.run([BUILD / "cli" / "belay", "reload"], capture_output=True, text=True,
+                                  env={**os.environ, "BELAY_SOCKET": belayd.control[len("unix:"):]})
+
+        def refuse(reason):
+            done = reload()
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("cannot take over: " + reason, done.stdout + done.stderr)
+
+        with Load(belayd.address("ingress"), "load") as load:
+            for action, reason in (("exit", "exit status 1"), ("segfault", "killed by signal 11 (Segmentation fault)"),
+                                   ("wedge", "did not answer within 10s")):
+                builds.put_next()
+                failpoints.arm("upgrade.question", action)
+                refuse(reason)
+                self.assertTrue(failpoints.reached("upgrade.question"))
+            builds.put_of_another_version()
+            refuse("belayd: the hand-over has version 999")
+        self.assertEqual(len(belayd.records("starting")), 1)
+        self.assertEqual(dict(load.report.failures), {}, belayd.log()[-3000:])
+        rows = stored(belayd.base / "state" / "belay.db")  # its jobs have no part in this: more than run in a minute
+        self.assertEqual({delivery: row[0] for delivery, row in rows.items()}, load.report.acknowledged)
+        builds.put_next()
+        done = reload()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        belayd.stop()
 
 
 if __name__ == "__main__":
