@@ -118,6 +118,8 @@ class Daemon:
         self.manager = None
         self.process = None
         self.log_path = self.directory / "log"
+        self.log_path.touch()
+        self.earlier_records = len(self.records())  # of lives before this one
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory)}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:
@@ -265,8 +267,11 @@ class Belayd(Daemon):
         temporary.rename(self.base / "belay.toml")
 
     def address(self, server):
-        """Where "ingress" or "admin" listens, from the newest record that says so."""
-        return self.wait_record("listening", server=server)["address"]
+        """Where "ingress" or "admin" listens, from the newest record that says so: it may come after READY=1."""
+        def find():
+            return [record["address"] for record in self.records()[self.earlier_records:]
+                    if (record.get("msg"), record.get("server")) == ("listening", server)]
+        return wait_until(find, f"{server} to listen")[-1]
 
     @property
     def control(self):
