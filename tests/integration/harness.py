@@ -110,9 +110,9 @@ class Daemon:
     `messages` holds every notification as a dict, in order; `records()` the log.
     """
 
-    def __init__(self, argv, directory=None, env=None, notify=True, preexec_fn=None, passed=(),
+    def __init__(self, argv, directory=None, env=None, notify=True, preexec_fn=None, passed=(), stored=(),
                  manager_answers=True):
-        """passed: (name, descriptor) of what the service manager passes."""
+        """passed, stored: (name, descriptor) of what the service manager passes; the latter from its store, and owned by it."""
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="belay-test-"))
         self.owns_directory = directory is None
         self.manager = None
@@ -127,7 +127,9 @@ class Daemon:
         environment.update(env or {})
         if notify:
             self.manager = FakeManager(self.directory / "notify", manager_answers)
+            self.manager.stored = list(stored)
             environment["NOTIFY_SOCKET"] = str(self.directory / "notify")
+        passed = [*passed, *stored]
         descriptors = [fd for _, fd in passed]
         if passed:
             argv = [sys.executable, "-c", PASS, ":".join(name for name, _ in passed), ",".join(map(str, descriptors)), *argv]

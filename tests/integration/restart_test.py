@@ -31,11 +31,7 @@ class Restart(TestCase):
     def belayd(self, stored=(), room=4096, **options):
         """With the listener of its socket unit, what is in the store of its unit, and that much room in it."""
         options = {"sections": {"ingress": ""}, "passed": [("ingress", self.listener.fileno())], **options}
-        options["passed"] = [*options["passed"], *stored]
-        belayd = self.start(Belayd(CONFIG, directory=self.directory, env={"FDSTORE": str(room)}, **options))
-        for _, fd in stored:
-            os.close(fd)
-        return belayd
+        return self.start(Belayd(CONFIG, directory=self.directory, env={"FDSTORE": str(room)}, stored=stored, **options))
 
     def restart(self, belayd, **options):
         belayd.stop()
@@ -134,11 +130,11 @@ class Restart(TestCase):
         self.assertGreaterEqual(sum("FDSTORE" in message for message in belayd.messages), 4)
 
     def test_what_is_unknown_is_removed_from_the_store(self):
-        reading, writing = os.pipe()
+        ours, theirs = socket.socketpair()
+        self.enterContext(ours).settimeout(60)
         other, = self.connect()
-        belayd = self.belayd(stored=[("who-knows", writing), ("belay-connection", os.dup(other.fileno()))])
-        self.assertEqual(os.read(reading, 1), b"")  # nobody holds the other end
-        os.close(reading)
+        belayd = self.belayd(stored=[("who-knows", theirs.detach()), ("belay-connection", os.dup(other.fileno()))])
+        self.assertEqual(ours.recv(1), b"")  # nobody holds the other end
         self.assertEqual(belayd.records("closing a descriptor that this daemon did not store")[0]["name"], "who-knows")
         removed = {m["FDNAME"] for m in belayd.messages if "FDSTOREREMOVE" in m}
         self.assertLessEqual({"who-knows", "belay-connection"}, removed)
