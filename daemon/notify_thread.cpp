@@ -40,7 +40,14 @@ void allow_interruption() noexcept
 
 } // namespace
 
-/** One awaited flush or delivery; `timer` and `done` are touched on its executor only. */
+/** Messages that are wanted all or not at all; guarded by the thread's mutex. */
+struct NotifyThread::Delivery {
+    bool failed = false;   // one of them could not be sent
+    bool given_up = false; // what waits of them is not to be sent
+};
+
+/** One awaited flush; `timer` and `done` are touched, and it ends, on its executor only: whose loop may end right then.
+ */
 struct NotifyThread::Flush {
     Flush(std::uint64_t wanted, asio::any_io_executor executor, std::chrono::milliseconds timeout)
         : states(wanted), timer(std::move(executor), timeout)
@@ -50,10 +57,6 @@ struct NotifyThread::Flush {
     const std::uint64_t states; // how many state messages must have been sent
     asio::steady_timer timer;
     bool done = false;
-
-    // Of a delivery; guarded by the thread's mutex:
-    bool failed = false;   // a message of it could not be sent
-    bool given_up = false; // what waits of it is not to be sent
 };
 
 NotifyThread::NotifyThread(Threads& threads)
@@ -111,25 +114,29 @@ asio::awaitable<bool> NotifyThread::flush(std::chrono::milliseconds timeout)
         flush = std::make_shared<Flush>(asked_, executor, timeout);
         flushes_.push_back(flush);
     }
-    co_return co_await wait_for(flush);
+    co_return co_await wait_for(std::move(flush));
 }
 
 asio::awaitable<bool> NotifyThread::deliver(
     std::vector<signals::Notification> messages, std::chrono::milliseconds timeout)
 {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    std::shared_ptr<Flush> delivery;
+    const auto delivery = std::make_shared<Delivery>();
+    std::shared_ptr<Flush> flush;
     {
         const std::scoped_lock lock{mutex_};
         if (stopping_ || finished_)
             co_return false;
-        delivery = std::make_shared<Flush>(asked_ + messages.size() + 1, executor, timeout);
+        flush = std::make_shared<Flush>(asked_ + messages.size() + 1, executor, timeout);
         for (signals::Notification& message : messages)
             enqueue({.notification = std::move(message), .delivery = delivery});
         enqueue({.notification = {}, .delivery = delivery, .barrier = true});
-        flushes_.push_back(delivery);
+        flushes_.push_back(flush);
     }
-    co_return co_await wait_for(delivery);
+    const bool sent = co_await wait_for(std::move(flush));
+    const std::scoped_lock lock{mutex_};
+    delivery->given_up = true;
+    co_return sent && !delivery->failed;
 }
 
 asio::awaitable<bool> NotifyThread::wait_for(std::shared_ptr<Flush> flush)
@@ -138,8 +145,7 @@ asio::awaitable<bool> NotifyThread::wait_for(std::shared_ptr<Flush> flush)
     co_await flush->timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
     const std::scoped_lock lock{mutex_};
     flushes_.remove(flush); // from here on the thread does not touch our executor
-    flush->given_up = true;
-    co_return flush->done && !flush->failed;
+    co_return flush->done;
 }
 
 void NotifyThread::stop(std::chrono::milliseconds patience)
@@ -218,9 +224,10 @@ int NotifyThread::send(std::unique_lock<std::mutex>& lock, Heartbeat& heartbeat,
 void NotifyThread::complete_flushes()
 {
     while (!flushes_.empty() && flushes_.front()->states <= sent_) {
-        const auto flush = std::move(flushes_.front());
+        std::shared_ptr<Flush> flush = std::move(flushes_.front());
         flushes_.pop_front();
-        asio::post(flush->timer.get_executor(), [flush] {
+        const asio::any_io_executor executor = flush->timer.get_executor();
+        asio::post(executor, [flush = std::move(flush)] {
             flush->done = true;
             flush->timer.cancel();
         });

@@ -60,10 +60,11 @@ public:
 
 private:
     struct Flush;
+    struct Delivery;
     struct Message {
         signals::Notification notification;
-        std::shared_ptr<Flush> delivery; // of which it is a part, if any
-        bool barrier = false;            // instead of a notification
+        std::shared_ptr<Delivery> delivery; // of which it is a part, if any
+        bool barrier = false;               // instead of a notification
     };
 
     void enqueue(Message message);
