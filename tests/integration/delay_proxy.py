@@ -82,7 +82,7 @@ class Link:
 
     def __init__(self, proxy):
         self.proxy = proxy
-        self.server = None
+        self.server = _End(self)
         self.reset_by_server = False
         self.idle = None  # seconds: the server waited at most this long for the last request that it was sent
         self.open_ends = 2
@@ -90,18 +90,15 @@ class Link:
         self.last_begin = None  # when the last request was about to be sent, or the connection to be made
 
     async def run(self, client):
-        server = await self._connect()
-        client.peer, server.peer = server, client
-        self.server = server
-        client.transport.resume_reading()
-        await asyncio.gather(client.send_all(), server.send_all())
+        await self._connect()
+        await asyncio.gather(client.send_all(), self.server.send_all())
 
     async def _connect(self):
         while True:
             self.last_begin = time.monotonic()
             try:
-                _, end = await asyncio.get_running_loop().create_connection(lambda: _End(self), *self.proxy.upstream)
-                return end
+                await asyncio.get_running_loop().create_connection(lambda: self.server, *self.proxy.upstream)
+                return
             except ConnectionRefusedError:
                 self.proxy.refused += 1
                 await asyncio.sleep(RETRY)
@@ -124,7 +121,7 @@ class Link:
 class _ClientEnd(_End):
     def connection_made(self, transport):
         super().connection_made(transport)
-        transport.pause_reading()  # until there is where to send it
+        self.peer, self.link.server.peer = self.link.server, self  # what comes before that is connected waits there
         self.link.proxy.links[transport.get_extra_info("peername")] = self.link
         self.link.task = asyncio.create_task(self.link.run(self))
 
