@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <string>
+#include <thread>
 
 namespace belay {
 namespace {
@@ -60,8 +62,11 @@ TEST_F(FailpointTest, WedgesUntilItIsLetGo)
 {
     arm("wedge");
     auto wedged = std::async(std::launch::async, [] { failpoint("store.turn"); });
-    while (!fs::exists(directory / "store.turn.reached"))
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    while (!fs::exists(directory / "store.turn.reached")) {
+        ASSERT_LT(std::chrono::steady_clock::now(), deadline);
         std::this_thread::sleep_for(1ms);
+    }
     EXPECT_EQ(wedged.wait_for(50ms), std::future_status::timeout);
     fs::remove(directory / "store.turn.reached");
     EXPECT_EQ(wedged.wait_for(60s), std::future_status::ready);

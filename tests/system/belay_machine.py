@@ -1,12 +1,19 @@
-"""A machine with belayd configured as an operator would, and the ways to talk to it."""
+"""A machine with belayd configured as an operator would, the ways to talk to it, and tests that have one."""
 
+import base64
+import ctypes
 import hashlib
 import hmac
 import json
+import os
+import tempfile
+import unittest
 
 import machine
+from tests.integration import harness, load
+from tests.integration.builds import Builds
 
-SECRET = "a secret for tests only"
+SECRET = harness.SECRET.decode()
 CONFIGURATION = """
 [daemon]
 drain_timeout = "5s"
@@ -22,24 +29,27 @@ run = ["/bin/sh", "-c", "echo deployed $0 && wc -c", { payload = "/after" }]
 auth = { scheme = "github", secret_file = "github.secret" }
 run = ["/bin/sleep", "600"]
 """
-ENDED = ("succeeded", "failed", "cancelled")
+RUNS = "/var/lib/belay/runs"
+LOAD = f"""
+[daemon]
+drain_timeout = "20s"
 
-
-# Another build of the same code: a new build-id (the note of elf(5)), put in place by rename as a package manager does.
-OTHER_BUILD = r"""
-import os, sys
-path = sys.argv[1]
-image = bytearray(open(path, "rb").read())
-at = image.index(b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0") + 16
-image[at:at + 20] = os.urandom(20)
-with open(path + ".new", "wb") as new:
-    new.write(image)
-os.chmod(path + ".new", 0o755)
-os.rename(path + ".new", path)
+[hooks.load]
+auth = {{ scheme = "github", secret_file = "github.secret" }}
+run = ["/bin/sh", "-c", "echo $BELAY_JOB_ID >>{RUNS}"]
 """
+ENDED = ("succeeded", "failed", "cancelled")
+DATABASE = "/var/lib/belay/belay.db"
+UNIT_SUCCESS = "7ad2d189f7e94e70a38c781354912448"  # SD_MESSAGE_UNIT_SUCCESS_STR, sd-messages.h
+DROP_IN = "/run/systemd/system/belayd.service.d/test.conf"
+CLONE_NEWNET = 0x40000000  # sched.h
 
 
 class BelayMachine(machine.Machine):
+    def __init__(self) -> None:
+        super().__init__()
+        self._builds: Builds | None = None
+
     def __enter__(self) -> "BelayMachine":
         super().__enter__()
         self.configure(CONFIGURATION)
@@ -62,12 +72,24 @@ class BelayMachine(machine.Machine):
         answer, _, status = done.stdout.decode().rpartition("\n")
         return int(status), json.loads(answer) if answer else {"error": done.stderr.decode()}
 
+    def load(self, hook: str) -> load.Load:
+        return load.Load("127.0.0.1:9080", hook, prepare=self._join_its_network)
+
+    def _join_its_network(self) -> None:
+        with open(f"/proc/{self.init}/ns/net") as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+
     def get(self, target: str) -> tuple[int, str]:
         """From the admin port."""
         done = self.on_its_network("curl", "--silent", "--max-time", "30", "--write-out", "\n%{http_code}",
                                    f"http://127.0.0.1:9081{target}")
         text, _, status = done.stdout.decode().rpartition("\n")
         return int(status), text
+
+    def metric(self, name: str) -> float:
+        [value] = [line.rsplit(" ", 1)[1] for line in self.get("/metrics")[1].splitlines() if line.startswith(name + " ")]
+        return float(value)
 
     def belay(self, *arguments: str) -> dict:
         return json.loads(self.run("belay", "--json", *arguments).stdout)
@@ -81,8 +103,90 @@ class BelayMachine(machine.Machine):
             return job if job["state"] in states else None
         return self.wait(f"job {identifier} to be {' or '.join(states)}", find)
 
+    def stored(self) -> dict[str, tuple[str, str, int]]:
+        """What the store of a belayd that has stopped has of each delivery: its job, the state and attempts of that."""
+        with tempfile.NamedTemporaryFile() as database:
+            database.write(base64.b64decode(self.run("base64", DATABASE).stdout))
+            database.flush()
+            return load.stored(database.name)
+
     def put_other_build(self) -> None:
-        self.run("python3", "-c", OTHER_BUILD, self.run("sh", "-c", "command -v belayd").stdout.strip())
+        """In the place of the one that was installed."""
+        if self._builds is None:
+            self._builds = Builds(f"/proc/{self.init}/root/usr/bin")
+        else:
+            self._builds.put_next()
+
+    def version_of_systemd(self) -> int:
+        return int(self.run("systemctl", "--version").stdout.split()[1])
 
     def main_pid(self) -> int:
         return int(self.properties("belayd", "MainPID")["MainPID"])
+
+    def since(self) -> str:
+        """An argument for journal(): what comes from now on.  Not with matches, for which journalctl skips one too many."""
+        return "--after-cursor=" + self.journal("--lines=1")[-1]["__CURSOR"]
+
+
+class MachineTest(unittest.TestCase):
+    """Its tests share a machine; where none can be had, they are skipped."""
+
+    @classmethod
+    def setUpClass(cls):
+        if reason := machine.unavailable():
+            raise unittest.SkipTest(reason)
+        cls.machine = cls.enterClassContext(BelayMachine())
+
+    def check_load(self, report: load.Report) -> None:
+        """No request to hook `load` failed, the ledger is the store, and each job has run once.  Stops belayd, as the subclass does."""
+        self.assertEqual(dict(report.failures), {}, self.log())
+        self.machine.wait("all jobs to have ended", lambda: not self.machine.metric('belay_jobs{state="queued"}') and
+                          not self.machine.metric('belay_jobs{state="running"}'), deadline=900)
+        self.stop()
+        rows = self.machine.stored()
+        self.assertEqual({delivery: (job, state) for delivery, (job, state, _) in rows.items()},
+                         {delivery: (job, "succeeded") for delivery, job in report.acknowledged.items()})
+        # Not by attempts: one that was claimed when a stop came is given back without having run.
+        self.assertEqual(sorted(self.machine.read(RUNS).split()), sorted(report.acknowledged.values()))
+        print(f"\n    {report.answers} answers in {report.seconds:.1f} s, longest gap {report.longest_gap * 1000:.0f} ms")
+
+
+class ServiceTest(MachineTest):
+    """Each test finds belayd.service stopped, without state, and with the configuration above."""
+
+    def setUp(self):
+        self.machine.configure(CONFIGURATION)
+        self.addCleanup(self._reset)
+
+    def log(self) -> str:
+        """The end of what it said, and of what systemd said of it."""
+        return self.machine.run("journalctl", "--unit=belayd", "--no-pager", "--output=cat", "--lines=60").stdout
+
+    def _reset(self):
+        self.machine.run("systemctl", "stop", "belayd.socket", "belayd.service")
+        self.machine.run("sh", "-c", f"rm -rf /var/lib/belay {DROP_IN}; systemctl daemon-reload")
+        self.machine.run("systemctl", "reset-failed")
+
+    def drop_in(self, settings: str) -> None:
+        self.machine.write(DROP_IN, "[Service]\n" + settings)
+        self.machine.run("systemctl", "daemon-reload")
+
+    def use_notify_reload(self) -> None:
+        if (version := self.machine.version_of_systemd()) < 253:
+            self.skipTest(f"systemd {version} does not know Type=notify-reload")
+        self.machine.run("install", "-D", "/usr/share/doc/belay/examples/systemd/notify-reload.conf", DROP_IN)
+        self.machine.run("systemctl", "daemon-reload")
+
+    def start(self, *units: str) -> None:
+        done = self.machine.run("systemctl", "start", *(units or ["belayd"]), check=False)
+        self.assertEqual(done.returncode, 0, self.log())
+
+    def stop(self) -> None:
+        """Stops it, which must succeed: exit status 0, nothing killed."""
+        cursor = self.machine.since()
+        self.machine.run("systemctl", "stop", "belayd")
+        # Not the unit's properties: once inactive, it may have been unloaded and know nothing any more.
+        ended = [record for record in self.machine.journal(cursor)
+                 if (record.get("UNIT"), record.get("MESSAGE_ID")) == ("belayd.service", UNIT_SUCCESS)]
+        self.assertEqual(len(ended), 1, self.log())
+        self.assertEqual(self.machine.properties("belayd", "ActiveState")["ActiveState"], "inactive")

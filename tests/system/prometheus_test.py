@@ -5,7 +5,6 @@ import unittest
 import urllib.parse
 
 import belay_machine
-import machine
 
 PROMETHEUS = """
 global: { scrape_interval: 200ms, scrape_timeout: 200ms }
@@ -15,16 +14,10 @@ scrape_configs:
 """
 
 
-def setUpModule() -> None:
-    reason = machine.unavailable()
-    if reason:
-        raise unittest.SkipTest(reason)
-
-
-class PrometheusTest(unittest.TestCase):
+class PrometheusTest(belay_machine.MachineTest):
     @classmethod
     def setUpClass(cls):
-        cls.machine = cls.enterClassContext(belay_machine.BelayMachine())
+        super().setUpClass()
         cls.machine.run("systemctl", "start", "belayd")
         status, answer = cls.machine.post("deploy")
         assert status == 202, answer

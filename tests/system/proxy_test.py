@@ -6,18 +6,11 @@ import threading
 import unittest
 
 import belay_machine
-import machine
 
 README = pathlib.Path(__file__).resolve().parent.parent.parent / "README.md"
 HOST = "https://hooks.example.org"
 TLS = ("--insecure", "--resolve", "hooks.example.org:443:127.0.0.1")
 SENDER = "203.0.113.9"  # what a sender says of itself
-
-
-def setUpModule() -> None:
-    reason = machine.unavailable()
-    if reason:
-        raise unittest.SkipTest(reason)
 
 
 def example(language: str) -> str:
@@ -31,7 +24,7 @@ class ProxyTest:
 
     @classmethod
     def setUpClass(cls):
-        cls.machine = cls.enterClassContext(belay_machine.BelayMachine())
+        super().setUpClass()
         cls.machine.configure('[log]\nlevel = "debug"\n' + belay_machine.CONFIGURATION)
         cls.machine.run("systemctl", "start", "belayd")
         cls.configure()
@@ -98,7 +91,7 @@ class ProxyTest:
         self.assertRegex(self.machine.get("/metrics")[1], r'belay_connections{server="ingress",state="idle"} [1-9]')
 
 
-class NginxTest(ProxyTest, unittest.TestCase):
+class NginxTest(ProxyTest, belay_machine.MachineTest):
     proxy = "nginx"
 
     @classmethod
@@ -108,7 +101,7 @@ class NginxTest(ProxyTest, unittest.TestCase):
         cls.machine.write("/etc/nginx/conf.d/belay.conf", example("nginx"))
 
 
-class CaddyTest(ProxyTest, unittest.TestCase):
+class CaddyTest(ProxyTest, belay_machine.MachineTest):
     proxy = "caddy"
 
     @classmethod

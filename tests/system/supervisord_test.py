@@ -1,24 +1,19 @@
 """belayd under a real supervisord: started, reloaded by a signal in the same process, drained by a stop."""
 
 import json
+import os
 import unittest
 
 import belay_machine
-import machine
 
+ROUNDS = int(os.environ.get("BELAY_ROUNDS", "5"))  # 100 by hand; each takes a second, in which thousands of jobs come
 PROGRAM = "/etc/supervisor/conf.d/belayd.conf"
 
 
-def setUpModule() -> None:
-    reason = machine.unavailable()
-    if reason:
-        raise unittest.SkipTest(reason)
-
-
-class SupervisordTest(unittest.TestCase):
+class SupervisordTest(belay_machine.MachineTest):
     @classmethod
     def setUpClass(cls):
-        cls.machine = cls.enterClassContext(belay_machine.BelayMachine())
+        super().setUpClass()
         cls.machine.run("install", "-d", "-m", "0700", "-o", "belay", "-g", "belay", "/var/lib/belay")
         cls.machine.run("systemctl", "start", "supervisor")
         cls.machine.wait("supervisord", lambda: cls.machine.run("supervisorctl", "pid", check=False).returncode == 0)
@@ -32,9 +27,34 @@ class SupervisordTest(unittest.TestCase):
     def _reset(self):
         self.machine.run("rm", "-f", PROGRAM)
         self.machine.run("supervisorctl", "update")  # stops and forgets it
+        self.machine.run("sh", "-c", "rm -rf /var/lib/belay/*")
 
     def update(self) -> None:
         self.machine.run("supervisorctl", "update")
+
+    def start(self) -> None:
+        self.update()
+        self.machine.wait("belayd to run", lambda: self.status() == "RUNNING")
+        self.machine.wait("readiness", lambda: self.machine.get("/readyz")[0] == 200)
+
+    def stop(self) -> None:
+        """Stops it, which must succeed: exit status 0, nothing killed."""
+        self.machine.run("supervisorctl", "stop", "belayd")
+        self.assertEqual(self.status(), "STOPPED")
+        self.assertIn("leak check clean", self.log())
+        self.assertIn("stopped: belayd (exit status 0)", self.supervisors_log().splitlines()[-1])
+        self.assertEqual(self.machine.run("pgrep", "--uid", "belay", check=False).stdout, "", "orphans")
+
+    def pid(self) -> str:
+        return self.machine.run("supervisorctl", "pid", "belayd").stdout.strip()
+
+    def upgrade(self) -> None:
+        """Puts another build in place and signals; when it returns, that one is ready."""
+        done = lambda: self.machine.metric('belay_reloads_total{result="success"}')
+        before = done()
+        self.machine.put_other_build()
+        self.machine.run("supervisorctl", "signal", "USR2", "belayd")
+        self.machine.wait("the upgrade", lambda: done() == before + 1)
 
     def status(self) -> str:
         """"RUNNING", "STOPPED", …"""
@@ -51,29 +71,29 @@ class SupervisordTest(unittest.TestCase):
         return self.machine.run("belay", "--socket=/var/lib/belay/control.sock", *arguments).stdout
 
     def test_start_reload_and_stop(self):
-        self.update()
-        self.machine.wait("belayd to run", lambda: self.status() == "RUNNING")
-        self.machine.wait("readiness", lambda: self.machine.get("/readyz")[0] == 200)
-        pid = self.machine.run("supervisorctl", "pid", "belayd").stdout.strip()
+        self.start()
+        pid = self.pid()
         self.assertEqual(self.machine.post("deploy")[0], 202)
 
         for signal, hook in (("USR2", "second"), ("HUP", "third")):
             self.machine.configure(belay_machine.CONFIGURATION + f'[hooks.{hook}]\nauth = "none"\nrun = ["/bin/true"]\n')
             self.machine.run("supervisorctl", "signal", signal, "belayd")
             self.machine.wait(f"hook {hook}", lambda: self.machine.post(hook)[0] == 202)
-        starts = self.log().count('"starting"')
-        self.machine.put_other_build()
-        self.machine.run("supervisorctl", "signal", "USR2", "belayd")
-        self.machine.wait("the upgrade", lambda: self.log().count('"starting"') == starts + 1)
-        self.machine.wait("readiness", lambda: self.machine.get("/readyz")[0] == 200)
+        self.upgrade()
         self.assertEqual(self.machine.post("third")[0], 202)
-        self.assertEqual(self.machine.run("supervisorctl", "pid", "belayd").stdout.strip(), pid)
-
-        self.machine.run("supervisorctl", "stop", "belayd")
-        self.assertEqual(self.status(), "STOPPED")
+        self.assertEqual(self.pid(), pid)
+        self.stop()
         self.assertNotIn("stop timeout is too short", self.log())
-        self.assertIn("leak check clean", self.log())
-        self.assertIn("stopped: belayd (exit status 0)", self.supervisors_log().splitlines()[-1])
+
+    def test_upgrades_under_load(self):
+        self.machine.configure(belay_machine.LOAD)
+        self.start()
+        pid = self.pid()
+        with self.machine.load("load") as load:
+            for _ in range(ROUNDS):
+                self.upgrade()
+        self.assertEqual(self.pid(), pid)
+        self.check_load(load.report)
 
     def test_it_comes_up_by_itself_once_the_cause_is_gone(self):
         """However often it had to be tried: more often than startretries says."""

@@ -2,62 +2,12 @@
 
 import json
 import re
-import threading
-import time
 import unittest
 
 import belay_machine
-import machine
-from tests.integration.failpoints import compiled_in
-
-UNIT_SUCCESS = "7ad2d189f7e94e70a38c781354912448"  # SD_MESSAGE_UNIT_SUCCESS_STR, sd-messages.h
-DROP_IN = "/run/systemd/system/belayd.service.d/test.conf"
-FAILPOINTS = "/var/lib/belay/failpoints"
 
 
-def setUpModule() -> None:
-    reason = machine.unavailable()
-    if reason:
-        raise unittest.SkipTest(reason)
-
-
-class SystemdTest(unittest.TestCase):
-    """Each test has the machine to itself, with belayd stopped and configured afresh."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.machine = cls.enterClassContext(belay_machine.BelayMachine())
-
-    def setUp(self):
-        self.machine.configure(belay_machine.CONFIGURATION)
-        self.addCleanup(self._reset)
-
-    def _reset(self):
-        self.machine.run("systemctl", "stop", "belayd.socket", "belayd.service")
-        self.machine.run("sh", "-c", f"rm -rf /var/lib/belay {DROP_IN}; systemctl daemon-reload")
-        self.machine.run("systemctl", "reset-failed")
-
-    def start(self) -> None:
-        done = self.machine.run("systemctl", "start", "belayd", check=False)
-        self.assertEqual(done.returncode, 0, self.log())
-
-    def stop(self) -> None:
-        """Stops it, which must succeed: exit status 0, nothing killed."""
-        cursor = self.since()
-        self.machine.run("systemctl", "stop", "belayd")
-        # Not the unit's properties: once inactive, it may have been unloaded and know nothing any more.
-        ended = [record for record in self.machine.journal(cursor)
-                 if (record.get("UNIT"), record.get("MESSAGE_ID")) == ("belayd.service", UNIT_SUCCESS)]
-        self.assertEqual(len(ended), 1, self.log())
-        self.assertEqual(self.machine.properties("belayd", "ActiveState")["ActiveState"], "inactive")
-
-    def log(self) -> str:
-        return self.machine.run("journalctl", "--unit=belayd", "--no-pager", "--output=cat", "--lines=40").stdout
-
-    def since(self) -> str:
-        """An argument for journal(): what comes from now on.  Not with matches, for which journalctl skips one too many."""
-        return "--after-cursor=" + self.machine.journal("--lines=1")[-1]["__CURSOR"]
-
+class SystemdTest(belay_machine.ServiceTest):
     def test_start_means_ready(self):
         self.start()
         shown = self.machine.properties("belayd", "ActiveState", "SubState", "StatusText", "MainPID", "NRestarts")
@@ -100,7 +50,7 @@ class SystemdTest(unittest.TestCase):
     def test_a_bad_reload_fails_with_the_reason_and_changes_nothing(self):
         self.start()
         pid = self.machine.main_pid()
-        cursor = self.since()
+        cursor = self.machine.since()
         self.machine.configure(belay_machine.CONFIGURATION.replace("deploy", "renamed") + "\n[runner2]\n")
         done = self.machine.run("systemctl", "reload", "belayd", check=False)
         self.assertNotEqual(done.returncode, 0)
@@ -118,7 +68,7 @@ class SystemdTest(unittest.TestCase):
         self.machine.wait_job(job, "running")
         for _ in range(2):
             self.machine.put_other_build()
-            cursor = self.since()
+            cursor = self.machine.since()
             done = self.machine.run("systemctl", "reload", "belayd", check=False)
             self.assertEqual(done.returncode, 0, self.log())
             told = [record["MESSAGE"] for record in self.machine.journal(cursor)]
@@ -136,11 +86,7 @@ class SystemdTest(unittest.TestCase):
 
     def test_notify_reload_reloads_and_upgrades(self):
         """The drop-in among the examples does what its text says, the price included."""
-        version = int(self.machine.run("systemctl", "--version").stdout.split()[1])
-        if version < 253:
-            self.skipTest(f"systemd {version} does not know Type=notify-reload")
-        self.machine.run("install", "-D", "/usr/share/doc/belay/examples/systemd/notify-reload.conf", DROP_IN)
-        self.machine.run("systemctl", "daemon-reload")
+        self.use_notify_reload()
         self.start()
         pid = self.machine.main_pid()
         job = self.machine.post("slow")[1]["job"]
@@ -151,7 +97,7 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual(self.machine.post("other")[0], 202)
         for _ in range(2):
             self.machine.put_other_build()
-            cursor = self.since()
+            cursor = self.machine.since()
             self.machine.run("systemctl", "reload", "belayd")
             told = [record["MESSAGE"] for record in self.machine.journal(cursor, "--unit=belayd")]
             self.assertEqual(len([message for message in told if message.startswith("upgrading ")]), 1, told)
@@ -212,8 +158,7 @@ class SystemdTest(unittest.TestCase):
 
     def test_it_comes_up_by_itself_once_the_cause_is_gone(self):
         """However often it had to be tried: more often than systemd's own limits, and faster than the unit does."""
-        self.machine.write(DROP_IN, "[Service]\nRestartSec=50ms\n")
-        self.machine.run("systemctl", "daemon-reload")
+        self.drop_in("RestartSec=50ms\n")
         self.machine.run("systemd-run", "--unit=port-holder", "python3", "-m", "http.server", "--bind=127.0.0.1", "9080")
         self.addCleanup(self.machine.run, "systemctl", "stop", "port-holder", check=False)
         self.machine.wait("the port to be taken", lambda: self.machine.on_its_network(
@@ -248,7 +193,7 @@ class SystemdTest(unittest.TestCase):
         self.machine.configure(belay_machine.CONFIGURATION + '[hooks.loud]\nauth = "none"\n'
                                'run = ["/bin/sh", "-c", "echo \'<0>forged\'; echo forged >&2"]\n')
         self.start()
-        cursor = self.since()
+        cursor = self.machine.since()
         job = self.machine.post("loud")[1]["job"]
         self.machine.wait_job(job, "succeeded")
         self.assertEqual([r for r in self.machine.journal(cursor) if "forged" in str(r["MESSAGE"])], [])
@@ -261,30 +206,6 @@ class SystemdTest(unittest.TestCase):
         self.assertEqual(status, 202, answer)
         self.machine.wait_job(answer["job"], "succeeded")
         self.assertEqual(self.machine.properties("belayd", "ActiveState")["ActiveState"], "active")
-
-    def test_a_restart_with_the_socket_unit_refuses_nobody(self):
-        self.machine.run("systemctl", "start", "belayd.socket", "belayd.service")
-        stop = threading.Event()
-        answers = []
-
-        def send():
-            while not stop.is_set():
-                answers.append(self.machine.post("deploy"))
-
-        senders = [threading.Thread(target=send) for _ in range(4)]
-        for sender in senders:
-            sender.start()
-        try:
-            for _ in range(5):
-                seen = len(answers)
-                self.machine.run("systemctl", "restart", "belayd")
-                self.machine.wait("answers", lambda: len(answers) > seen + 4)
-        finally:
-            stop.set()
-            for sender in senders:
-                sender.join()
-        self.assertEqual([answer for answer in answers if answer[0] != 202], [])
-        self.assertGreater(len(answers), 20)
 
     def test_each_relaxation_of_the_drop_in_for_hooks_is_what_its_text_says(self):
         """With its lines alone a job can do what it could not before."""
@@ -309,15 +230,13 @@ class SystemdTest(unittest.TestCase):
         for what, command in commands.items():
             with self.subTest(what):
                 relaxation = next(paragraph for paragraph in paragraphs if what in paragraph)
-                self.machine.write(DROP_IN, "[Service]\n" + re.sub(r"^#(\w+=)", r"\1", relaxation, flags=re.MULTILINE))
-                self.machine.run("systemctl", "daemon-reload")
+                self.drop_in(re.sub(r"^#(\w+=)", r"\1", relaxation, flags=re.MULTILINE))
                 self.machine.run("systemctl", "restart", "belayd")
                 self.assertEqual(state_of(command), "succeeded", self.log())
 
     def test_a_stop_timeout_that_cannot_hold_a_drain_is_warned_of(self):
-        self.machine.write(DROP_IN, "[Service]\nTimeoutStopSec=10\n")
-        self.machine.run("systemctl", "daemon-reload")
-        cursor = self.since()
+        self.drop_in("TimeoutStopSec=10\n")
+        cursor = self.machine.since()
         self.start()
         self.assertEqual(self.stop_timeouts(cursor, "too short"), [("systemd", "10s", "12s")])
         self.machine.configure(belay_machine.CONFIGURATION.replace('"5s"', '"6s"'))
@@ -326,7 +245,7 @@ class SystemdTest(unittest.TestCase):
 
     def test_the_units_own_holds_the_drain_of_the_defaults(self):
         self.machine.configure('[log]\nlevel = "debug"\n[hooks.deploy]\nauth = "none"\nrun = ["/bin/true"]\n')
-        cursor = self.since()
+        cursor = self.machine.since()
         self.start()
         self.assertEqual(self.stop_timeouts(cursor, "holds"), [("systemd", "1m", "45s")])
 
@@ -339,40 +258,6 @@ class SystemdTest(unittest.TestCase):
         for record in said:
             self.assertIn(verdict, record["MESSAGE"])
         return [(r["BELAY_MANAGER"], r["BELAY_STOP_TIMEOUT"], r["BELAY_DRAIN"]) for r in said]
-
-    def test_a_wedged_daemon_is_replaced(self):
-        self.machine.write(DROP_IN, "[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n")
-        self.machine.run("systemctl", "daemon-reload")
-        self.start()
-        pid = self.machine.main_pid()
-        self.machine.run("kill", "-STOP", str(pid))
-        self.machine.wait("the watchdog", lambda: self.machine.main_pid() not in (0, pid))
-        self.machine.wait("READY", lambda: self.machine.properties("belayd", "SubState")["SubState"] == "running")
-        self.assertEqual(self.machine.post("deploy")[0], 202)
-        self.assertTrue(re.search("[Ww]atchdog timeout", "\n".join(
-            str(r["MESSAGE"]) for r in self.machine.journal("--unit=belayd"))))
-
-    @unittest.skipUnless(compiled_in(), "needs a build with -Dfailpoints=true")
-    def test_a_wedged_loop_is_a_restart_that_names_it(self):
-        watchdog, restart, margin = 8, 1, 5  # seconds: WatchdogSec=, RestartSec=, and what stopping and starting take
-        self.machine.write(DROP_IN, f"[Service]\nWatchdogSec={watchdog}\nEnvironment=BELAY_FAILPOINTS={FAILPOINTS}\n")
-        self.machine.run("systemctl", "daemon-reload")
-        self.start()
-        self.machine.run("install", "-d", "-o", "belay", FAILPOINTS)
-        for restarts, loop in enumerate(("http-0", "main"), 1):
-            with self.subTest(loop):
-                cursor, pid, begin = self.since(), self.machine.main_pid(), time.monotonic()
-                self.machine.run("sh", "-c", f"echo wedge >{FAILPOINTS}/new && mv {FAILPOINTS}/new {FAILPOINTS}/{loop}.turn")
-                self.machine.wait("the restart", lambda: self.machine.main_pid() not in (0, pid))
-                self.assertLess(time.monotonic() - begin, watchdog + restart + margin)
-                self.machine.wait("READY", lambda: self.machine.properties("belayd", "SubState")["SubState"] == "running")
-                shown = self.machine.properties("belayd", "NRestarts", "StatusText")
-                self.assertEqual(shown["NRestarts"], str(restarts), self.log())
-                self.assertIn(f"loop {loop} was wedged when the previous run ended", shown["StatusText"])
-                told = [r for r in self.machine.journal(cursor) if r["MESSAGE"].startswith("the previous run ended while")]
-                self.assertEqual([r["BELAY_LOOP"] for r in told], [loop])
-                self.assertEqual(self.machine.get("/readyz")[0], 200)
-        self.stop()
 
 
 if __name__ == "__main__":

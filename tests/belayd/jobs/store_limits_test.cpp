@@ -53,9 +53,7 @@ TEST_F(StoreLimitsTest, ClaimsFewAtATimeIfTheirBodiesAreLarge)
 
 TEST_F(StoreLimitsTest, WaitsOnceForADatabaseThatIsLockedHoweverManyAsk)
 {
-    sqlite3* other = nullptr;
-    ASSERT_EQ(::sqlite3_open(options.path.c_str(), &other), SQLITE_OK);
-    ASSERT_EQ(::sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    std::optional<Locked> other{options.path};
     asio::io_context& io = caller_loop();
     std::vector<std::future<Accepted>> answers;
     for (int i = 0; i < 10; ++i)
@@ -71,7 +69,7 @@ TEST_F(StoreLimitsTest, WaitsOnceForADatabaseThatIsLockedHoweverManyAsk)
             EXPECT_STREQ(e.what(), "the database is locked by another process");
         }
     }
-    ::sqlite3_close(other);
+    other.reset();
     accept(event("a"));
     EXPECT_EQ(count(JobState::queued), 1U);
     EXPECT_TRUE(failures.empty()) << "others' locks are not its failure";

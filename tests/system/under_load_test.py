@@ -1,0 +1,70 @@
+"""Under full load an operator reloads, upgrades and restarts belayd.service, and no request fails."""
+
+import os
+import unittest
+
+import belay_machine
+
+ROUNDS = int(os.environ.get("BELAY_ROUNDS", "10"))  # 100 by hand
+RESTARTS = int(os.environ.get("BELAY_RESTARTS", "5"))  # 50 by hand
+
+
+class UnderLoad(belay_machine.ServiceTest):
+    def setUp(self):
+        super().setUp()
+        self.machine.configure(belay_machine.LOAD)
+
+    def systemctl(self, verb: str) -> None:
+        done = self.machine.run("systemctl", verb, "belayd", check=False)
+        self.assertEqual(done.returncode, 0, self.log())
+
+    def upgrade(self) -> None:
+        self.start()
+        pid, cursor = self.machine.main_pid(), self.machine.since()
+        with self.machine.load("load") as load:
+            for _ in range(ROUNDS):
+                self.machine.put_other_build()
+                self.systemctl("reload")
+        told = [record["MESSAGE"] for record in self.machine.journal(cursor, "--unit=belayd")]
+        self.assertEqual(len([message for message in told if message.startswith("upgrading ")]), ROUNDS)
+        self.assertEqual(self.machine.main_pid(), pid)
+        self.check_load(load.report)
+
+    def test_upgrades(self):
+        self.upgrade()
+
+    def test_upgrades_of_a_notify_reload_unit(self):
+        self.use_notify_reload()
+        self.upgrade()
+
+    def test_reloads_good_and_bad(self):
+        self.start()
+        with self.machine.load("load") as load:
+            for i in range(ROUNDS):
+                self.machine.configure(belay_machine.LOAD + f'[hooks.other{i}]\nauth = "none"\nrun = ["/bin/true"]\n')
+                self.systemctl("reload")
+                self.machine.configure("nonsense")
+                done = self.machine.run("systemctl", "reload", "belayd", check=False)
+                self.assertNotEqual(done.returncode, 0)
+        self.check_load(load.report)
+
+    def test_restarts_with_the_socket_unit(self):
+        self.start("belayd.socket", "belayd.service")
+        longest_start = 0.0
+        with self.machine.load("load") as load:
+            for _ in range(RESTARTS):
+                self.systemctl("restart")
+                longest_start = max(longest_start, self.seconds_of_the_start())
+        print(f"\n    {RESTARTS} restarts, longest start {longest_start * 1000:.0f} ms")
+        self.machine.run("systemctl", "stop", "belayd.socket")
+        self.check_load(load.report)
+
+    def seconds_of_the_start(self) -> float:
+        """As systemd counts it, of which the last answer before and the first one after know nothing."""
+        begin, end = "InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
+        shown = self.machine.properties("belayd", begin, end)
+        return (int(shown[end]) - int(shown[begin])) / 1e6
+
+
+if __name__ == "__main__":
+    unittest.main()
