@@ -99,7 +99,7 @@ class NewListeners(TestCase):
                     answer = belayd.api("POST", "/reload")
                     self.assertEqual(answer.status, 422, answer)
                     self.assertIn(reason, answer.body.decode())
-                    self.assertEqual(len(belayd.records("starting")), 1)
+                    self.assertEqual(belayd.count_records("starting", 1), 1)
                 belayd.sections = before
             file = f"{directory.name}/new.sock"
             belayd.sections["ingress"] = f'listen = ["127.0.0.1:0", "unix:{file}"]\n'
@@ -107,7 +107,7 @@ class NewListeners(TestCase):
             self.assertEqual(belayd.api("POST", "/reload").status, 200)
             headers = {"X-Hub-Signature-256": sign(b"{}")}
             self.assertEqual(fetch(f"unix:{file}", "POST", "/hooks/a", b"{}", headers).status, 202)
-        self.assertEqual(len(belayd.records("starting")), 2)
+        self.assertEqual(belayd.count_records("starting", 2), 2)
         belayd.stop()
 
 

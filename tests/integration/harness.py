@@ -181,6 +181,11 @@ class Daemon:
             return found if len(found) >= count else None
         return wait_until(find, f"{count} log records {message!r} {fields} in:\n{self.log()[-4000:]}", deadline)[-1]
 
+    def count_records(self, message, expected):
+        """How many there are once there are as many as expected: a thread of the daemon's own writes them."""
+        self.wait_record(message, expected)
+        return len(self.records(message))
+
     def send_signal(self, number):
         if self.manager is not None and number in RELOAD_SIGNALS:
             self.manager.request_reload(lambda: self.process.send_signal(number))

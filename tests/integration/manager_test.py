@@ -1,7 +1,7 @@
 """Whom belayd takes for its manager, and what it says of a stop timeout that cannot hold a drain."""
 import unittest
 
-from tests.integration.harness import Belayd, TestCase
+from tests.integration.harness import Belayd, TestCase, wait_until
 
 TOO_SHORT = "stop timeout is too short for a drain, the manager may kill before it is over"
 
@@ -57,10 +57,13 @@ class ManagerTest(TestCase):
 
     def test_a_reload_that_changes_it(self):
         belayd = self.belayd("2s", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
-        for drain_timeout, warnings in (("2s", 0), ("30s", 1), ("30s", 1), ("31s", 2), ("2s", 2)):
+        for reloads, (drain_timeout, warnings) in enumerate(
+                (("2s", 0), ("30s", 1), ("30s", 1), ("31s", 2), ("2s", 2)), 1):
             belayd.sections = sections(drain_timeout)
             belayd.write_config("")
             self.assertEqual(belayd.api("POST", "/reload").status, 200)
+            # The log is written by a thread of its own, in order: this record is behind a warning.
+            wait_until(lambda: len(belayd.records("reloaded")) == reloads, "the record of the reload")
             self.assertEqual(len(self.warnings(belayd)), warnings)
         self.assertEqual(self.warnings(belayd)[0], ("kubernetes", "30s", "37s"))
         belayd.stop()

@@ -119,9 +119,9 @@ class Restart(TestCase):
         for connection in connections[::50]:
             self.post(connection)
         wait_until(lambda: belayd.metrics()['belay_connections{server="ingress",state="new"}'] == 588, "the connections")
-        for _ in range(2):
+        for restarts in range(1, 3):
             belayd = self.restart(belayd)
-            self.assertEqual(belayd.records("connections taken over")[-1]["connections"], 600)
+            self.assertEqual(belayd.wait_record("connections taken over", restarts)["connections"], 600)
         for connection in connections:
             connection.sendall(request())
         for connection in connections:
@@ -135,7 +135,7 @@ class Restart(TestCase):
         other, = self.connect()
         belayd = self.belayd(stored=[("who-knows", theirs.detach()), ("belay-connection", os.dup(other.fileno()))])
         self.assertEqual(ours.recv(1), b"")  # nobody holds the other end
-        self.assertEqual(belayd.records("closing a descriptor that this daemon did not store")[0]["name"], "who-knows")
+        self.assertEqual(belayd.wait_record("closing a descriptor that this daemon did not store")["name"], "who-knows")
         removed = {m["FDNAME"] for m in belayd.messages if "FDSTOREREMOVE" in m}
         self.assertLessEqual({"who-knows", "belay-connection"}, removed)
         self.post(self.connect()[0])
@@ -155,7 +155,7 @@ class Restart(TestCase):
                 fcntl.fcntl(stored["belay-hand-over"], fcntl.F_ADD_SEALS, 15)
                 seen = len(belayd.records("cannot take over what was stored, ignoring"))
                 belayd = self.belayd(stored.items())
-                self.assertEqual(len(belayd.records("cannot take over what was stored, ignoring")), seen + 1)
+                belayd.wait_record("cannot take over what was stored, ignoring", seen + 1)
                 self.assert_closed_politely(kept)
                 self.post(self.connect()[0])
                 belayd.stop()

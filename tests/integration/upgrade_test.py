@@ -49,10 +49,10 @@ class Upgrade(TestCase):
         self.assertEqual((first.status, first.read() != b""), (202, True))
         socket_before = kept.sock
         before = os.readlink(f"/proc/{belayd.pid}/exe")
-        starts = len(belayd.records("starting"))
+        starts = belayd.count_records("starting", 1)
         seen = len(belayd.messages)
         self.upgrade(belayd)
-        self.assertEqual(len(belayd.records("starting")), starts + 1)
+        self.assertEqual(belayd.count_records("starting", starts + 1), starts + 1)
         self.assertIn("deleted", os.readlink(f"/proc/{belayd.pid}/exe") + before + " (deleted)")
         begun = belayd.wait_message("RELOADING", "1", after=seen)
         belayd.wait_message("READY", "1", after=begun)
@@ -154,7 +154,7 @@ class Upgrade(TestCase):
             answer = belayd.api("POST", "/reload")
             self.assertEqual(answer.status, 422, answer)
             self.assertIn("cannot change while belayd runs", answer.body.decode())
-            self.assertEqual(len(belayd.records("starting")), 1)
+            self.assertEqual(belayd.count_records("starting", 1), 1)
             belayd.sections = before
         belayd.write_config(hook("a", ["/bin/true"]))
         self.assertEqual(belayd.api("POST", "/reload").status, 200)
@@ -228,10 +228,10 @@ class Upgrade(TestCase):
 
     def test_same_executable_is_a_plain_reload(self):
         belayd = self.start_build(hook("a", ["/bin/true"]))
-        starts = len(belayd.records("starting"))
+        starts = belayd.count_records("starting", 1)
         belayd.send_signal(signal.SIGUSR2)
         belayd.wait_record("reloaded")
-        self.assertEqual(len(belayd.records("starting")), starts)
+        self.assertEqual(belayd.count_records("starting", starts), starts)
         answer = belayd.api("POST", "/upgrade")
         self.assertEqual(answer.status, 422)
         self.assertIn("nothing to upgrade to", answer.body.decode())
@@ -244,7 +244,7 @@ class Upgrade(TestCase):
             answer = belayd.api("POST", "/reload")
             self.assertEqual(answer.status, 422, answer)
             self.assertIn(reason, answer.body.decode())
-            self.assertEqual(len(belayd.records("starting")), 1)
+            self.assertEqual(belayd.count_records("starting", 1), 1)
             self.assertEqual(belayd.post("a").status, 202)
             self.assertEqual(belayd.metrics()["belay_config_last_reload_successful"], 0)
         self.upgrade(belayd)
@@ -258,7 +258,7 @@ class Upgrade(TestCase):
         answer = belayd.api("POST", "/reload")
         self.assertEqual(answer.status, 422, answer)
         self.assertIn("belay.toml:", answer.body.decode())
-        self.assertEqual(len(belayd.records("starting")), 1)
+        self.assertEqual(belayd.count_records("starting", 1), 1)
         self.assertEqual(belayd.post("a").status, 202)
         belayd.stop()
 

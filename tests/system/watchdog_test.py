@@ -49,8 +49,9 @@ class Watchdog(belay_machine.ServiceTest):
                 shown = self.machine.properties("belayd", "NRestarts", "StatusText")
                 self.assertEqual(shown["NRestarts"], str(restarts), self.log())
                 self.assertIn(f"loop {loop} was wedged when the previous run ended", shown["StatusText"])
-                told = [r for r in self.machine.journal(cursor) if r["MESSAGE"].startswith("the previous run ended while")]
-                self.assertEqual([r["BELAY_LOOP"] for r in told], [loop])
+                named = lambda: [record["BELAY_LOOP"] for record in self.machine.journal(cursor)
+                                 if record["MESSAGE"].startswith("the previous run ended while")]
+                self.assertEqual(self.machine.wait("the record", named), [loop])
                 self.assertEqual(self.machine.get("/readyz")[0], 200)
         self.stop()
 
