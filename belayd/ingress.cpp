@@ -35,6 +35,14 @@ http::Response ignored_response(const std::string& reason)
     return http::json_response(200, json::serialize(json::object{{"state", "ignored"}, {"reason", reason}}));
 }
 
+http::Response refused_response(const hooks::Refusal& refusal)
+{
+    http::Response response = http::problem_response(refusal.status, refusal.detail);
+    if (refusal.status == 401) // RFC 9110 §15.5.2 wants a challenge; no scheme of the registry is GitHub's
+        response.fields.emplace_back("WWW-Authenticate", "X-Hub-Signature-256");
+    return response;
+}
+
 http::Response unavailable_response()
 {
     http::Response response = http::problem_response(503, unavailable_detail);
@@ -42,11 +50,12 @@ http::Response unavailable_response()
     return response;
 }
 
-jobs::NewEvent make_event(const http::Request& request, std::string hook, hooks::Invocation invocation)
+jobs::NewEvent make_event(const http::Request& request, std::string hook, std::optional<std::string> delivery_id,
+    hooks::Invocation invocation)
 {
     jobs::NewEvent event;
     event.hook = std::move(hook);
-    event.delivery_id = hooks::Hook::delivery_id(request);
+    event.delivery_id = std::move(delivery_id);
     event.body = request.body;
     event.content_type = request.field("Content-Type").value_or("");
     event.remote = request.peer->address;
@@ -147,14 +156,19 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     hooks::Decision decision = entry->hook.decide({request});
     if (const auto* const refusal = std::get_if<hooks::Refusal>(&decision)) {
         entry->refused.Increment();
-        co_return http::problem_response(refusal->status, refusal->detail);
+        co_return refused_response(*refusal);
     }
     if (const auto* const ignored = std::get_if<hooks::Ignored>(&decision)) {
         entry->ignored.Increment();
         co_return ignored_response(ignored->reason);
     }
-    jobs::NewEvent event =
-        make_event(request, entry->hook.config().name, std::get<hooks::Invocation>(std::move(decision)));
+    auto delivery_id = hooks::Hook::delivery_id(request);
+    if (const auto* const refusal = std::get_if<hooks::Refusal>(&delivery_id)) {
+        entry->refused.Increment();
+        co_return refused_response(*refusal);
+    }
+    jobs::NewEvent event = make_event(request, entry->hook.config().name,
+        std::get<std::optional<std::string>>(std::move(delivery_id)), std::get<hooks::Invocation>(std::move(decision)));
     jobs::Accepted accepted;
     bool unavailable = false;
     try {

@@ -88,11 +88,11 @@ public:
                 const auto& counter = series->by_status[static_cast<std::size_t>(status - lowest_status)];
                 if (const auto count = counter.load(std::memory_order_relaxed); count != 0)
                     requests.push_back(
-                        {{{"listener", server_}, {"route", series->route}, {"code", std::to_string(status)}},
+                        {{{"server", server_}, {"route", series->route}, {"code", std::to_string(status)}},
                             static_cast<double>(count)});
             }
             prometheus::ClientMetric metric;
-            metric.label = {{"listener", server_}, {"route", series->route}};
+            metric.label = {{"server", server_}, {"route", series->route}};
             metric.histogram = sum_up(series->shards);
             durations.metric.push_back(std::move(metric));
         }

@@ -4,6 +4,7 @@
 #include "belayd/hooks/extract.hpp"
 #include "belayd/hooks/signature.hpp"
 
+#include <fmt/format.h>
 #include <openssl/crypto.h>
 
 #include <algorithm>
@@ -61,20 +62,25 @@ Decision Hook::decide(const Input& input) const
         const bool signed_by_us = verify_github_signature(compiled_->keys, signature, input.body());
         if (!signed_by_us || request.count("X-Hub-Signature-256") != 1)
             return Refusal{401, not_authentic};
-        if (request.field("X-GitHub-Event") == "ping")
-            return Ignored{"ping"};
     }
+    if (request.field("X-GitHub-Event") == "ping")
+        return Ignored{"ping"};
     auto extracted = extract(config_, request);
     if (auto* refusal = std::get_if<Refusal>(&extracted))
         return std::move(*refusal);
     return std::get<Invocation>(std::move(extracted));
 }
 
-std::optional<std::string> Hook::delivery_id(const http::Request& request)
+std::variant<std::optional<std::string>, Refusal> Hook::delivery_id(const http::Request& request)
 {
-    for (const char* name : {"X-GitHub-Delivery", "Idempotency-Key"})
-        if (const auto id = request.field(name); id && is_delivery_id(*id))
-            return std::string{*id};
+    for (const char* name : {"X-GitHub-Delivery", "Idempotency-Key"}) {
+        const auto id = request.field(name);
+        if (!id)
+            continue;
+        if (!is_delivery_id(*id)) // to go on without would run a repeated delivery again
+            return Refusal{400, fmt::format("{} is not 1 to 255 bytes of visible ASCII", name)};
+        return std::string{*id};
+    }
     return std::nullopt;
 }
 

@@ -25,7 +25,8 @@ struct Refusal {
     std::string detail;
 };
 
-/** The request is authentic and asks for nothing: a ping.  Answered 200 "ignored" with the reason. */
+/** The request is authentic, as far as the hook wants it, and asks for nothing: a ping.  Answered 200 "ignored" with
+ * the reason. */
 struct Ignored {
     std::string reason;
 };
@@ -59,8 +60,8 @@ public:
     /** Authenticates the raw bytes (constant time over the secrets), then extracts.  Nothing is parsed before that. */
     [[nodiscard]] Decision decide(const Input& input) const;
 
-    /** X-GitHub-Delivery, else Idempotency-Key, if it is 1 to 255 bytes of visible ASCII. */
-    [[nodiscard]] static std::optional<std::string> delivery_id(const http::Request& request);
+    /** X-GitHub-Delivery, else Idempotency-Key; a refusal for one that is not 1 to 255 bytes of visible ASCII. */
+    [[nodiscard]] static std::variant<std::optional<std::string>, Refusal> delivery_id(const http::Request& request);
 
 private:
     struct Compiled;

@@ -51,7 +51,4 @@ private:
 [[nodiscard]] bool verify_github_signature(
     std::span<const std::string> secrets, std::string_view header, std::string_view body);
 
-/** Costs what verifying with one secret costs: for a hook that does not exist, so that the time does not tell. */
-void imitate_verification(std::string_view header, std::string_view body);
-
 } // namespace belay::hooks

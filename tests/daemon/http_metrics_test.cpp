@@ -48,12 +48,12 @@ TEST_F(HttpMetrics, CountRoutesAndCodes)
     EXPECT_EQ(send("POST", "/hooks/b", /*loop=*/1), 202);
     EXPECT_EQ(send("GET", "/nowhere"), 404);
     const std::string text = metrics_.text();
-    EXPECT_THAT(text, HasSubstr(R"(belay_http_requests_total{listener="ingress",route="/hooks/{name}",code="202"} 2)"));
-    EXPECT_THAT(text, HasSubstr(R"(belay_http_requests_total{listener="ingress",route="",code="404"} 1)"));
+    EXPECT_THAT(text, HasSubstr(R"(belay_http_requests_total{server="ingress",route="/hooks/{name}",code="202"} 2)"));
+    EXPECT_THAT(text, HasSubstr(R"(belay_http_requests_total{server="ingress",route="",code="404"} 1)"));
     EXPECT_THAT(
-        text, HasSubstr(R"(belay_http_request_duration_seconds_count{listener="ingress",route="/hooks/{name}"} 2)"));
+        text, HasSubstr(R"(belay_http_request_duration_seconds_count{server="ingress",route="/hooks/{name}"} 2)"));
     EXPECT_THAT(
-        text, HasSubstr(R"(belay_http_request_duration_seconds_bucket{listener="ingress",route="",le="+Inf"} 1)"));
+        text, HasSubstr(R"(belay_http_request_duration_seconds_bucket{server="ingress",route="",le="+Inf"} 1)"));
 }
 
 TEST_F(HttpMetrics, NothingARequestSaysMakesASeries)
@@ -110,7 +110,7 @@ TEST(HttpDurations, FallIntoCumulativeBuckets)
     EXPECT_THAT(text, HasSubstr(R"(le="0.0025"} 0)"));
     EXPECT_THAT(text, HasSubstr(R"(le="10"} 1)"));
     EXPECT_THAT(text, HasSubstr(R"(le="+Inf"} 1)"));
-    const std::string_view sum = R"(belay_http_request_duration_seconds_sum{listener="admin",route=""} )";
+    const std::string_view sum = R"(belay_http_request_duration_seconds_sum{server="admin",route=""} )";
     ASSERT_NE(text.find(sum), text.npos) << text;
     EXPECT_GE(std::stod(text.substr(text.find(sum) + sum.size())), 0.003);
 }

@@ -64,6 +64,7 @@ env = { REF = { payload = "/ref" }, N = { payload = "/n" }, FIXED = "x y" }
                 answer = fetch(belayd.address("ingress"), "POST", "/hooks/a", body, headers)
                 self.assertEqual(answer.status, 401, answer)
                 self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
+                self.assertEqual(answer.headers["WWW-Authenticate"], "X-Hub-Signature-256")
         host, port = belayd.address("ingress").rsplit(":", 1)
         for name, request in {
             "twice": b"POST /hooks/a HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\nX-Hub-Signature-256: %s\r\n"
@@ -90,10 +91,11 @@ run = ["/bin/true"]
         belayd.stop()
 
     def test_a_ping_is_answered_and_runs_nothing(self):
-        belayd = self.belayd(hook("a", ["/bin/true"]))
+        belayd = self.belayd(hook("a", ["/bin/true"]) + '[hooks.open]\nauth = "none"\nrun = ["/bin/true"]\n')
         answer = belayd.post("a", event="ping")
         self.assertEqual((answer.status, answer.json()["state"]), (200, "ignored"))
         self.assertEqual(belayd.post("a", event="ping", secret=b"wrong").status, 401)
+        self.assertEqual(belayd.post("open", event="ping").json()["state"], "ignored")
         self.assertEqual(belayd.api("GET", "/jobs").json()["jobs"], [])
         belayd.stop()
 
@@ -107,6 +109,9 @@ run = ["/bin/true"]
         self.assertEqual(again.json()["job"], first.json()["job"])
         self.assertEqual(again.json()["event"], first.json()["event"])
         self.assertEqual(belayd.post("b", delivery="x").status, 202)
+        for key in ("k 1", "k" * 256):  # else the repetition would run, too
+            answer = belayd.post("a", headers={"Idempotency-Key": key})
+            self.assertEqual((answer.status, "Idempotency-Key" in answer.json()["detail"]), (400, True))
         by_key = belayd.post("a", headers={"Idempotency-Key": "k"})
         self.assertEqual(belayd.post("a", headers={"Idempotency-Key": "k"}).json()["job"], by_key.json()["job"])
 
