@@ -10,15 +10,15 @@ import unittest
 
 from tests.integration.harness import BUILD, Daemon, TestCase, connect, fetch, wait_until
 
-EXAMPLE = BUILD / "tests" / "daemon" / "example_daemon"
+DAEMONS = BUILD / "tests" / "daemon"
 HANDLED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 CLEAN = "leak check clean: 0 threads, 0 descriptors, 0 children left"
 STARTS = int(os.environ.get("BELAY_STARTS", "50"))
 
 
 class Example(Daemon):
-    def __init__(self, *arguments, **options):
-        super().__init__([EXAMPLE, *arguments], **options)
+    def __init__(self, *arguments, program="slow_daemon", **options):
+        super().__init__([DAEMONS / program, *arguments], **options)
 
     def address(self, server):
         return self.wait_record("listening", server=server)["address"]
@@ -146,7 +146,7 @@ class LifecycleTest(TestCase):
         self.assertEqual(ours, {"main", "log", "notify", "watchdog", "admin", "http-0"})
         if os.environ.get("BELAY_SANITIZE") != "thread":  # whose runtime has a thread of its own
             self.assertEqual(set(threads), ours)
-        self.assertRegex(threads["http-0"]["creator"], r"^tests/daemon/example_daemon\.cpp:\d+$")
+        self.assertRegex(threads["http-0"]["creator"], r"^tests/daemon/example_service\.hpp:\d+$")
         self.assertTrue(any("epoll" in frame or "run" in frame for frame in threads["http-0"]["stack"]), threads)
         self.assertEqual(fetch(f"unix:{path}", "GET", "/healthz").status, 200)
         daemon.stop()
@@ -223,9 +223,11 @@ class LifecycleTest(TestCase):
         self.assertEqual(len(daemon.records(CLEAN)), 1)
 
     def test_without_a_manager(self):
-        daemon = Example(notify=False)
+        """The example itself: nothing but a service on the core."""
+        daemon = Example(program="example_daemon", notify=False)
         self.addCleanup(daemon.close)
         daemon.wait_record("ready")
+        self.assertEqual(daemon.get("ingress", "/hello").body, b"hello\n")
         self.assertEqual(daemon.get("admin", "/readyz").status, 200)
         daemon.stop()
 
