@@ -1,8 +1,8 @@
 #include "belayd/belayd.hpp"
 
 #include "base/failpoint.hpp"
-#include "belayd/config/load.hpp"
 #include "belayd/derived.hpp"
+#include "belayd/hooks/load.hpp"
 #include "daemon/handed_server.hpp"
 #include "daemon/http_metrics.hpp"
 #include "daemon/log.hpp"
@@ -246,7 +246,7 @@ asio::awaitable<void> Belayd::withdraw()
 Belayd::Candidate Belayd::prepare(const config::Config& current) const
 {
     Candidate candidate;
-    candidate.config = config::load_config(command_line_.config);
+    candidate.config = hooks::load_config(command_line_.config);
     if (auto changes = config::unreloadable_changes(current, candidate.config); !changes.empty())
         throw config::ConfigError{std::move(changes)};
     candidate.hooks = std::make_shared<const hooks::HookTable>(candidate.config);

@@ -1,8 +1,8 @@
 #include "base/failpoint.hpp"
 #include "belayd/belayd.hpp"
 #include "belayd/command_line.hpp"
-#include "belayd/config/load.hpp"
 #include "belayd/derived.hpp"
+#include "belayd/hooks/load.hpp"
 #include "belayd/jobs/schema.hpp"
 #include "daemon/core.hpp"
 #include "daemon/handover.hpp"
@@ -57,7 +57,7 @@ int run(const CommandLine& command_line)
         predecessor = daemon::Handover::read(*command_line.resume);
         failpoint("start.handed_over");
     }
-    const config::Config config = config::load_config(command_line.config);
+    const config::Config config = hooks::load_config(command_line.config);
     const auto hooks = std::make_shared<const hooks::HookTable>(config);
     if (command_line.check) {
         fmt::print("{}: {} hooks, no errors\n", command_line.config, hooks->size());

@@ -4,6 +4,7 @@
 #include "daemon/log_thread.hpp"
 #include "http/server.hpp"
 
+#include <compare>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@ struct Origin {
     unsigned column = 0; ///< 1-based, in bytes
 
     [[nodiscard]] bool is_default() const noexcept { return line == 0; }
+    auto operator<=>(const Origin&) const = default;
 };
 
 /** Where a secret lies.  Its text is read by hooks::load_secret, never kept here. */

@@ -103,7 +103,15 @@ void check_listeners(const Config& config, Problems& problems)
                 fmt::format("admin.listen \"{}\" is what ingress listens on: they need addresses of their own", spec));
 }
 
-Config read_config(const Node& root, const std::string& file, Problems& problems)
+void check_secrets(const Config& config, const SecretCheck& fault_in_secret, Problems& problems)
+{
+    for (const auto& [name, hook] : config.hooks)
+        for (const auto& secret : hook.auth.secrets)
+            if (auto fault = fault_in_secret(secret); !fault.empty())
+                problems.add(secret.origin, std::move(fault));
+}
+
+Config read_config(const Node& root, const std::string& file, const SecretCheck& fault_in_secret, Problems& problems)
 {
     Config config;
     config.file = file;
@@ -118,17 +126,19 @@ Config read_config(const Node& root, const std::string& file, Problems& problems
             read_hook(member, config, problems);
     check_drain(config, problems);
     check_listeners(config, problems);
+    if (fault_in_secret)
+        check_secrets(config, fault_in_secret, problems);
     problems.throw_if_any();
     return config;
 }
 
 } // namespace
 
-Config load_config(const std::string& path)
+Config load_config(const std::string& path, const SecretCheck& fault_in_secret)
 {
     Problems problems;
     const Node root = load_with_includes(path, problems);
-    return read_config(root, path, problems);
+    return read_config(root, path, fault_in_secret, problems);
 }
 
 Config parse_config(const std::string& text, const std::string& file)
@@ -138,7 +148,7 @@ Config parse_config(const std::string& text, const std::string& file)
     problems.add_source(document);
     if (const auto* include = document.root.find("include"))
         problems.add(include->origin, "include is only followed from a file");
-    return read_config(document.root, file, problems);
+    return read_config(document.root, file, {}, problems);
 }
 
 } // namespace belay::config

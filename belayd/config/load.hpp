@@ -1,6 +1,7 @@
 #pragma once
 #include "belayd/config/config.hpp"
 
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -15,8 +16,8 @@ struct Diagnostic {
 };
 
 /**
- * "FILE:LINE:COLUMN: message", the line, and a caret under the column; escaped for a terminal.  Without a line that sets
- * a secret, a token or a password, going by its keys.
+ * "FILE:LINE:COLUMN: message", the line, and a caret under the column; escaped for a terminal.  Without a line that
+ * sets a secret, a token or a password, going by its keys.
  */
 [[nodiscard]] std::string format(const Diagnostic& diagnostic);
 
@@ -33,14 +34,18 @@ private:
     std::vector<Diagnostic> diagnostics_;
 };
 
+/** What is wrong with a secret, "" for nothing. */
+using SecretCheck = std::function<std::string(const SecretSource&)>;
+
 /**
  * Reads belay.toml (TOML 1.0) and what it includes.
  *
  * Unknown keys are errors.  Files over 1 MiB and nesting over 64 are refused before the parser sees them: toml11 3.7
  * overflows its stack.  $STATE_DIRECTORY is the default of daemon.state_dir, "/var/lib/belay" without it.
+ * @param fault_in_secret asked of every secret, if given
  * @throws ConfigError
  */
-[[nodiscard]] Config load_config(const std::string& path);
+[[nodiscard]] Config load_config(const std::string& path, const SecretCheck& fault_in_secret = {});
 
 /**
  * The same from text, with `file` as its name; `include` is an error.  Looks at the file system only to check that the

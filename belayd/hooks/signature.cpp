@@ -33,15 +33,12 @@ using SignatureText = std::array<char, prefix.size() + 2 * std::tuple_size_v<Dig
 
 [[noreturn]] void refuse(const config::SecretSource& source, std::string_view why)
 {
-    const std::string_view kind = source.kind == config::SecretSource::Kind::file         ? "file"
-                                  : source.kind == config::SecretSource::Kind::credential ? "credential"
-                                                                                          : "environment variable";
-    throw std::runtime_error{fmt::format("secret {} \"{}\" {}", kind, source.name, why)};
+    throw std::runtime_error{fmt::format("{} {}", describe(source), why)};
 }
 
-std::string reason(int error)
+[[noreturn]] void refuse(const config::SecretSource& source, const char* why, int error)
 {
-    return std::generic_category().message(error);
+    throw std::system_error{error, std::generic_category(), fmt::format("{} {}", describe(source), why)};
 }
 
 /** Reads at most one byte more than a secret may have. */
@@ -54,7 +51,7 @@ std::string read_limited(int fd, const config::SecretSource& source)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            refuse(source, fmt::format("cannot be read: {}", reason(errno)));
+            refuse(source, "cannot be read", errno);
         if (got == 0)
             break;
         size += static_cast<std::size_t>(got);
@@ -67,11 +64,11 @@ std::string read_file(const std::string& path, const config::SecretSource& sourc
 {
     const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (opened < 0)
-        refuse(source, fmt::format("cannot be opened: {}", reason(errno)));
+        refuse(source, "cannot be opened", errno);
     const UniqueFd fd{opened};
     struct stat status{};
     if (::fstat(fd.get(), &status) != 0)
-        refuse(source, fmt::format("cannot be examined: {}", reason(errno)));
+        refuse(source, "cannot be examined", errno);
     if (!S_ISREG(status.st_mode))
         refuse(source, "is not a regular file");
     if ((status.st_mode & S_IRWXO) != 0)
@@ -137,6 +134,14 @@ SignatureText to_text(const Digest& digest) noexcept
 void FreeMacContext::operator()(EVP_MAC_CTX* context) const noexcept
 {
     EVP_MAC_CTX_free(context); // overwrites the key
+}
+
+std::string describe(const config::SecretSource& source)
+{
+    const std::string_view kind = source.kind == config::SecretSource::Kind::file         ? "file"
+                                  : source.kind == config::SecretSource::Kind::credential ? "credential"
+                                                                                          : "environment variable";
+    return fmt::format("secret {} \"{}\"", kind, source.name);
 }
 
 std::string load_secret(const config::SecretSource& source, const std::string& config_directory)

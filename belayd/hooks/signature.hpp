@@ -11,10 +11,14 @@ struct evp_mac_ctx_st; // OpenSSL's EVP_MAC_CTX
 
 namespace belay::hooks {
 
+/** "secret file \"github.secret\"" */
+[[nodiscard]] std::string describe(const config::SecretSource& source);
+
 /**
  * Reads a secret; one trailing newline is not part of it.
  * @param config_directory what a relative file name is relative to
- * @throws std::runtime_error naming the source and why: missing, unreadable, readable by others, empty, over 4 KiB
+ * @throws std::runtime_error naming the source and why: missing, readable by others, empty, over 4 KiB; where the
+ * system said no, it is a std::system_error
  */
 [[nodiscard]] std::string load_secret(const config::SecretSource& source, const std::string& config_directory);
 

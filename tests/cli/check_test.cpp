@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <fstream>
 
 namespace belay::cli {
@@ -15,6 +17,12 @@ protected:
         return directory_.path("belay.toml");
     }
 
+    void write_secret(const std::string& name, const std::string& text, mode_t mode = 0600)
+    {
+        std::ofstream{directory_.path(name)} << text;
+        ASSERT_EQ(::chmod(directory_.path(name).c_str(), mode), 0);
+    }
+
     TemporaryDirectory directory_;
 };
 
@@ -25,7 +33,8 @@ TEST_F(Check, SaysOk)
         EXPECT_EQ(result.exit_status, 0) << result.err;
         EXPECT_EQ(result.out, file + ": ok, 1 hook\n");
     }
-    EXPECT_EQ(run_belay({"check", "--json", file}).out, "{\"ok\":true,\"file\":\"" + file + "\",\"errors\":[]}\n");
+    EXPECT_EQ(run_belay({"check", "--json", file}).out,
+        "{\"ok\":true,\"file\":\"" + file + "\",\"errors\":[],\"unchecked\":[]}\n");
 }
 
 TEST_F(Check, PrintsEveryErrorWithItsPlace)
@@ -42,6 +51,65 @@ TEST_F(Check, PrintsEveryErrorWithItsPlace)
     EXPECT_EQ(for_programs.exit_status, 78);
     EXPECT_TRUE(for_programs.out.starts_with("{\"ok\":false,")) << for_programs.out;
     EXPECT_NE(for_programs.out.find("\"line\":2,\"column\":1"), std::string::npos) << for_programs.out;
+}
+
+TEST_F(Check, PrintsWhatIsWrongWithSecretsAmongTheRest)
+{
+    write_secret("empty", "\n");
+    write_secret("long", std::string(4097, 'x'));
+    write_secret("open", "hunter2", 0644);
+    write_secret("good", "hunter2");
+    const std::string file = write(R"([hooks.a]
+auth = { scheme = "github", secret_file = ["missing", "good"] }
+run = ["/bin/true"]
+colour = "red"
+[hooks.b]
+auth = { scheme = "github", secret_file = ["empty", "long", "open"] }
+run = ["relative"]
+)");
+    const Result result = run_belay({"check", file});
+    EXPECT_EQ(result.exit_status, 78);
+    std::size_t found = 0;
+    for (const char* error : {":2:44: secret file \"missing\" cannot be opened: No such file", ":4:1: unknown key",
+             ":6:44: secret file \"empty\" is empty", ":6:53: secret file \"long\" is over 4096 bytes",
+             ":6:61: secret file \"open\" is open to every user", ":7:8: command \"relative\"", "6 errors\n"}) {
+        found = result.err.find(error, found);
+        ASSERT_NE(found, std::string::npos) << error << " is not there, or out of order, in\n" << result.err;
+    }
+}
+
+TEST_F(Check, SaysWhatOnlyBelaydCanSee)
+{
+    ::unsetenv("BELAYTEST_NOT_SET");
+    const std::string file = write(R"([hooks.a]
+auth = { scheme = "github", secret_env = "BELAYTEST_NOT_SET", secret_credential = "github" }
+run = ["/bin/true"]
+)");
+    const Result result = run_belay({"check", file});
+    EXPECT_EQ(result.exit_status, 0);
+    EXPECT_EQ(result.out, file + ": ok, 1 hook\n");
+    EXPECT_EQ(result.err, file + ":2:42: not checked here: secret environment variable \"BELAYTEST_NOT_SET\"\n" + file +
+                              ":2:83: not checked here: secret credential \"github\"\n");
+    const Result for_programs = run_belay({"check", "--json", file});
+    EXPECT_EQ(for_programs.exit_status, 0);
+    EXPECT_EQ(for_programs.err, "");
+    EXPECT_NE(for_programs.out.find("\"errors\":[],\"unchecked\":[{"), std::string::npos) << for_programs.out;
+}
+
+TEST_F(Check, CallsNoFileWrongThatItMayNotRead)
+{
+    write_secret("hidden", "", 0);
+    const std::string file =
+        write("[hooks.a]\nauth = { scheme = \"github\", secret_file = \"hidden\" }\nrun = [\"/bin/true\"]\n");
+    ASSERT_EQ(::chmod(directory_.path("").c_str(), 0755), 0);
+    const auto check = [&file] {
+        drop_privileges();
+        const Result result = run_belay({"check", file});
+        std::cerr << result.out << result.err;
+        std::_Exit(result.exit_status);
+    };
+    EXPECT_EXIT(check(), testing::ExitedWithCode(0),
+        "ok, 1 hook\n.*:2:43: not checked here: secret file \"hidden\" cannot be opened: Permission denied");
 }
 
 TEST_F(Check, ExplainsEffectiveValues)

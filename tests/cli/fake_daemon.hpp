@@ -8,7 +8,9 @@
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
+#include <grp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <deque>
@@ -109,6 +111,15 @@ private:
     std::vector<std::string> requests_;
     std::thread thread_; // last: uses the others
 };
+
+/** For a child of a test: what root may do, nobody may not. */
+inline void drop_privileges()
+{
+    constexpr uid_t nobody = 65534;
+    if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setresgid(nobody, nobody, nobody) != 0 ||
+                                ::setresuid(nobody, nobody, nobody) != 0))
+        std::_Exit(EXIT_FAILURE);
+}
 
 /** What a run of `belay` came to. */
 struct Result {

@@ -119,6 +119,33 @@ class CommandLine(TestCase):
         self.assertIn("belay.toml:", result.stderr)
         belayd.stop()
 
+    def test_every_error_of_configuration_and_secrets_at_once(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/true"])))
+        (belayd.base / "empty").touch(mode=0o600)
+        belayd.write_config("""
+[hooks.a]
+auth = { scheme = "github", secret_file = ["missing", "empty"], secret_env = "BELAYTEST_NOT_SET" }
+run = ["relative"]
+[hooks.b]
+auth = { scheme = "github", secret_credential = "none" }
+run = ["/bin/true"]
+""")
+        wrong = ['"missing" cannot be opened', '"empty" is empty', '"BELAYTEST_NOT_SET" is not set', '"relative" is not',
+                 '"none" cannot be had']
+        config = belayd.base / "belay.toml"
+        for arguments in (["--check"], []):
+            result = self.run_belayd(*arguments, "--config", config)
+            self.assertEqual(result.returncode, 78)
+            places = [result.stderr.find(what) for what in wrong]
+            self.assertNotIn(-1, places, result.stderr)
+            self.assertEqual(places, sorted(places), result.stderr)
+        answer = belayd.api("POST", "/reload")
+        self.assertEqual(answer.status, 422)
+        for what in wrong:
+            self.assertIn(what, answer.json()["message"])
+        self.assertEqual(belayd.post("a").status, 202)
+        belayd.stop()
+
 
 if __name__ == "__main__":
     unittest.main()

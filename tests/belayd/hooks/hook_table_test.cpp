@@ -1,8 +1,10 @@
 #include "belayd/config/load.hpp"
 #include "belayd/hooks/hook_table.hpp"
+#include "belayd/hooks/load.hpp"
 #include "belayd/hooks/signature.hpp"
 #include "sample_request.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -173,6 +175,28 @@ run = ["/bin/true"]
         EXPECT_EQ(found[2].origin.line, 6U);
         EXPECT_THAT(found[2].message, HasSubstr("\"BELAYTEST_NOT_SET\" is not set"));
     }
+}
+
+TEST_F(HookTableTest, LoadsAConfigurationWithEveryErrorOfItAndItsSecrets)
+{
+    ::unsetenv("BELAYTEST_NOT_SET");
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+    write("belay.toml", R"([hooks.a]
+auth = { scheme = "github", secret_file = "new.secret", secret_env = "BELAYTEST_NOT_SET" }
+run = ["relative"]
+[hooks.b]
+auth = { scheme = "github", secret_credential = "github" }
+run = ["/bin/true"]
+)");
+    std::vector<std::string> found;
+    try {
+        (void)load_config((directory_ / "belay.toml").string());
+    } catch (const config::ConfigError& error) {
+        for (const auto& diagnostic : error.diagnostics())
+            found.push_back(fmt::format("{}: {}", diagnostic.origin.line, diagnostic.message));
+    }
+    EXPECT_THAT(found, ElementsAre(HasSubstr("2: secret environment variable"), HasSubstr("3: command \"relative\""),
+                           HasSubstr("5: secret credential \"github\" cannot be had")));
 }
 
 TEST(DeliveryId, PrefersGithubsAndRefusesStrangeText)
