@@ -28,8 +28,7 @@ std::string find_socket(const Context& context)
         const std::string_view all = directories; // separated by colons (systemd.exec(5))
         return fmt::format("{}/control.sock", all.substr(0, all.find(':')));
     }
-    std::error_code ignored;
-    if (std::filesystem::exists(system_socket, ignored))
+    if (may_exist(system_socket))
         return system_socket;
     try {
         return config::load_config(context.config_file).state_dir + "/control.sock";
@@ -39,6 +38,16 @@ std::string find_socket(const Context& context)
                 "there is no {}, and {} does not tell another place (is belayd running? see --socket, --config)",
                 system_socket, context.config_file)};
     }
+}
+
+/** What to do about it, "" if that is not known. */
+std::string_view remedy(const std::error_code& error)
+{
+    if (error == std::errc::no_such_file_or_directory || error == std::errc::connection_refused)
+        return " (is belayd running? see --socket)";
+    if (error == std::errc::permission_denied)
+        return " (members of group belay may use it, others need sudo)";
+    return "";
 }
 
 Answer succeed(Answer answer)
@@ -63,6 +72,12 @@ Answer make_answer(int status, std::string body)
     return {.status = status, .text = std::move(body), .body = ec ? json::value{} : std::move(parsed)};
 }
 
+bool may_exist(const std::string& path)
+{
+    std::error_code error; // none where the answer is known, be it no
+    return std::filesystem::exists(path, error) || error;
+}
+
 Control::Control(const Context& context) : endpoint_("unix:" + find_socket(context)) {}
 
 Answer Control::call(const std::string& method, const std::string& target, Milliseconds timeout) const
@@ -71,10 +86,7 @@ Answer Control::call(const std::string& method, const std::string& target, Milli
         auto response = http::fetch(endpoint_, {.method = method, .target = target, .fields = {}, .body = {}}, timeout);
         return make_answer(response.status, std::move(response.body));
     } catch (const std::system_error& e) {
-        const bool may_not_run =
-            e.code() == std::errc::no_such_file_or_directory || e.code() == std::errc::connection_refused;
-        throw Failure{
-            EX_UNAVAILABLE, fmt::format("{}{}", e.what(), may_not_run ? " (is belayd running? see --socket)" : "")};
+        throw Failure{EX_UNAVAILABLE, fmt::format("{}{}", e.what(), remedy(e.code()))};
     }
 }
 

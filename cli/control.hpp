@@ -21,11 +21,15 @@ struct Answer {
 /** An answer's parts from its status and body. */
 [[nodiscard]] Answer make_answer(int status, std::string body);
 
+/** Whether something is at `path`, as far as this user may look. */
+[[nodiscard]] bool may_exist(const std::string& path);
+
 inline constexpr Milliseconds answer_timeout{10'000};
 
 /**
  * The API of a running belayd, on its control socket: --socket, else $RUNTIME_DIRECTORY/control.sock, else
- * /run/belay/control.sock where that exists, else control.sock in the state_dir of the configuration.
+ * /run/belay/control.sock where that exists or may not be looked for, else control.sock in the state_dir of the
+ * configuration.
  *
  * Methods throw Failure: 69 if the daemon cannot be reached.
  */

@@ -39,6 +39,42 @@ TEST(Control, FindsTheSocketInTheEnvironment)
     }
 }
 
+/** A directory that nobody but root may look into. */
+class ControlBehindAClosedDoor : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        std::filesystem::create_directory(closed_);
+        ASSERT_EQ(::chmod(closed_.c_str(), 0), 0);
+        ASSERT_EQ(::chmod(directory_.path("").c_str(), 0755), 0);
+    }
+    void TearDown() override { (void)::chmod(closed_.c_str(), 0700); }
+
+    TemporaryDirectory directory_;
+    const std::string closed_ = directory_.path("closed");
+};
+
+TEST_F(ControlBehindAClosedDoor, TellsWhoMayUseIt)
+{
+    const auto ask_for_status = [this] {
+        drop_privileges();
+        const Result result = run_belay({"status", "--socket", closed_ + "/control.sock"});
+        std::cerr << result.err;
+        std::_Exit(result.exit_status);
+    };
+    EXPECT_EXIT(ask_for_status(), testing::ExitedWithCode(69),
+        "closed/control.sock: Permission denied \\(members of group belay may use it, others need sudo\\)");
+}
+
+TEST_F(ControlBehindAClosedDoor, MayBeThere)
+{
+    const auto look = [this] {
+        drop_privileges();
+        std::_Exit(may_exist(closed_ + "/control.sock") && !may_exist(directory_.path("missing/control.sock")) ? 0 : 1);
+    };
+    EXPECT_EXIT(look(), testing::ExitedWithCode(0), "");
+}
+
 TEST(Control, ShowsTheDetailOfAProblem)
 {
     FakeDaemon daemon;
