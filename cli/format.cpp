@@ -43,6 +43,25 @@ std::size_t width(std::string_view text) noexcept
         std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
+/** 'a b' as it is; what cannot stand on a line, or would not be seen, as $'a\nb' (POSIX.1-2024, 2.2.4). */
+std::string quote(std::string_view argument)
+{
+    const bool visible = argument.find_first_of("\n\t") == argument.npos && escape_for_terminal(argument) == argument;
+    std::string quoted = visible ? "'" : "$'";
+    for (const char c : argument) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (visible)
+            quoted += c == '\'' ? std::string{"'\\''"} : std::string{c};
+        else if (c == '\'')
+            quoted += "\\'";
+        else if (byte < 0x80)
+            quoted += escape_for_line({&c, 1});
+        else
+            quoted += fmt::format("\\x{:02x}", byte);
+    }
+    return quoted + '\'';
+}
+
 } // namespace
 
 void Table::print(std::ostream& out, bool colours) const
@@ -51,13 +70,13 @@ void Table::print(std::ostream& out, bool colours) const
     for (const auto& row : rows_)
         for (std::size_t i = 0; i < row.size(); ++i) {
             widths.resize(std::max(widths.size(), row.size()));
-            widths[i] = std::max(widths[i], width(escape_for_line(row[i].text)));
+            widths[i] = std::max(widths[i], width(row[i].text));
         }
     for (const auto& row : rows_) {
         std::string line;
         std::size_t padding = 0; // written before the next text, so that no line ends in spaces
         for (std::size_t i = 0; i < row.size(); ++i) {
-            const std::string text = escape_for_line(row[i].text);
+            const std::string& text = row[i].text;
             if (!text.empty()) {
                 line.append(padding, ' ');
                 line += paint(text, row[i].style, colours);
@@ -151,14 +170,8 @@ std::string format_command(std::span<const std::string> arguments)
     for (const std::string& argument : arguments) {
         if (!command.empty())
             command += ' ';
-        if (!argument.empty() && argument.find_first_not_of(plain) == std::string::npos) {
-            command += argument;
-            continue;
-        }
-        command += '\'';
-        for (const char c : argument)
-            command += c == '\'' ? std::string{"'\\''"} : std::string{c};
-        command += '\'';
+        const bool is_plain = !argument.empty() && argument.find_first_not_of(plain) == std::string::npos;
+        command += is_plain ? argument : quote(argument);
     }
     return command;
 }

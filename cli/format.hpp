@@ -1,4 +1,6 @@
 #pragma once
+#include "base/utf8.hpp"
+
 #include <initializer_list>
 #include <iosfwd>
 #include <span>
@@ -10,10 +12,18 @@ namespace belay::cli {
 
 enum class Style : unsigned char { plain, good, bad, active, faint, heading };
 
-/** A text of a table, escaped when it is printed. */
+/** A text of a table, escaped for a line. */
 struct Cell {
-    Cell(std::string text_, Style style_ = Style::plain) : text(std::move(text_)), style(style_) {}
-    Cell(const char* text_) : text(text_) {}
+    Cell(const std::string& text_, Style style_ = Style::plain) : text(escape_for_line(text_)), style(style_) {}
+    Cell(const char* text_) : Cell(std::string{text_}) {}
+
+    /** A text that is escaped already. */
+    [[nodiscard]] static Cell fit_for_line(std::string text)
+    {
+        Cell cell{""};
+        cell.text = std::move(text);
+        return cell;
+    }
 
     std::string text;
     Style style = Style::plain;
@@ -47,7 +57,7 @@ private:
 /** Between two RFC 3339 times in UTC: "250ms", "3.2s", "1h5m"; "" unless both can be read. */
 [[nodiscard]] std::string format_elapsed(std::string_view from, std::string_view to);
 
-/** The words as a shell would take them: /bin/echo 'a b'. */
+/** The words on a line, as a shell would take them: /bin/echo 'a b' $'two\nlines'. */
 [[nodiscard]] std::string format_command(std::span<const std::string> arguments);
 
 } // namespace belay::cli

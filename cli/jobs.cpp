@@ -103,7 +103,8 @@ void print_job(const json::value& job, Context& context)
     add("hook", text_member(job, "hook"));
     add("state", state, style_of(state));
     add("reason", text_member(job, "reason"));
-    add("command", format_command(arguments));
+    if (!arguments.empty())
+        table.add({{"command", Style::faint}, Cell::fit_for_line(format_command(arguments))});
     add("event", text_member(job, "event"));
     add("delivery", text_member(job, "delivery_id"));
     add("from", text_member(job, "remote"));

@@ -1,7 +1,10 @@
 #include "cli/format.hpp"
+#include "tests/cli/fake_daemon.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <sstream>
 
 namespace belay::cli {
@@ -30,6 +33,13 @@ TEST(Table, KeepsHostileTextOnItsLine)
     Table table;
     table.add({"a\nb\x1b[31m", "c"});
     EXPECT_EQ(print(table), "a\\nb\\x1b[31m  c\n");
+}
+
+TEST(Table, LeavesAloneWhatIsFitForALine)
+{
+    Table table;
+    table.add({"a\\b", Cell::fit_for_line("a\\b"), "c"});
+    EXPECT_EQ(print(table), "a\\\\b  a\\b  c\n");
 }
 
 TEST(Table, ColoursDoNotChangeTheColumns)
@@ -68,6 +78,31 @@ TEST(FormatCommand, QuotesAsAShellWould)
 {
     const std::vector<std::string> words{"/bin/echo", "a b", "", "it's", "x=1", "$HOME"};
     EXPECT_EQ(format_command(words), R"(/bin/echo 'a b' '' 'it'\''s' x=1 '$HOME')");
+}
+
+TEST(FormatCommand, KeepsHostileTextOnItsLine)
+{
+    const std::vector<std::string> words{"a\nb\x1b[31m\tc's \\", "\u202egnp", "gr\u00f6\u00dfe", "\xff"};
+    EXPECT_EQ(format_command(words), R"($'a\nb\x1b[31m\tc\'s \\' $'\xe2\x80\xaegnp' 'größe' $'\xff')");
+}
+
+TEST(FormatCommand, IsUnderstoodByAShell)
+{
+    const std::vector<std::string> words{"a b", "", "it's", "\\", "\\n\\\\'", "$HOME `id` !x \"", "a\nb\r\t",
+        "\x01"
+        "1",
+        "\\ \x1b'\u202e",
+        "\xff"
+        "f"};
+    TemporaryDirectory directory;
+    std::ofstream{directory.path("script")} << "printf '%s\\0' " << format_command(words) << " >\"$0.out\"\n";
+    ASSERT_EQ(std::system(("bash " + directory.path("script")).c_str()), 0);
+    std::ifstream printed{directory.path("script.out")};
+    for (const std::string& word : words) {
+        std::string read;
+        std::getline(printed, read, '\0');
+        EXPECT_EQ(read, word);
+    }
 }
 
 } // namespace

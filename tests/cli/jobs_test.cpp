@@ -27,6 +27,18 @@ TEST(Jobs, AreListedInColumns)
     EXPECT_EQ(ask(daemon, {"jobs", "--json"}).out, list + "\n");
 }
 
+TEST(Job, ShowsACommandThatCanBePasted)
+{
+    FakeDaemon daemon;
+    daemon.answer("GET /api/v1/jobs/" + job_id, 200,
+        R"({"id":"x","arguments":["/usr/bin/deploy","C:\\new","it's","two\nlines\u001b[31m"]})");
+    EXPECT_NE(ask(daemon, {"job", job_id})
+                  .out.find(R"(command  /usr/bin/deploy 'C:\new' 'it'\''s' $'two\nlines\x1b[31m')"
+                            "\n"),
+        std::string::npos)
+        << ask(daemon, {"job", job_id}).out;
+}
+
 TEST(Jobs, AreFiltered)
 {
     FakeDaemon daemon;
