@@ -337,7 +337,7 @@ asio::awaitable<void> Belayd::store_connections(std::size_t room, std::chrono::s
     if (!frozen || frozen->connections.empty())
         co_return;
     std::vector<http::HandedConnection>& connections = frozen->connections;
-    std::ranges::partition(connections, [](const auto& connection) { return !connection.lingering; });
+    std::ranges::partition(connections, [](const auto& connection) { return !connection.linger; });
     http::HandedServer rest;
     if (connections.size() > room) {
         const auto first = connections.begin() + static_cast<std::ptrdiff_t>(room);

@@ -20,6 +20,12 @@ bool flag(const json::object& object, std::string_view key)
     return object.at({key.data(), key.size()}).as_bool();
 }
 
+std::optional<Milliseconds> milliseconds(const json::object& object, std::string_view key)
+{
+    const json::value& value = object.at({key.data(), key.size()});
+    return value.is_null() ? std::nullopt : std::optional{Milliseconds{value.as_int64()}};
+}
+
 } // namespace
 
 json::value to_json(http::HandedServer server, Handover& out)
@@ -29,10 +35,12 @@ json::value to_json(http::HandedServer server, Handover& out)
         listeners.push_back({{"name", socket.name}, {"fd", out.give(std::move(socket.fd))}, {"passed", socket.passed},
             {"unix_path", socket.unix_path}});
     json::array connections;
-    for (http::HandedConnection& connection : server.connections)
+    for (http::HandedConnection& connection : server.connections) {
+        const json::value linger = connection.linger ? json::value(connection.linger->count()) : json::value{};
         connections.push_back({{"fd", out.give(std::move(connection.fd))}, {"listener", connection.listener},
             {"input", connection.input}, {"output", connection.output}, {"served_any", connection.served_any},
-            {"lingering", connection.lingering}, {"unanswered", connection.unanswered}});
+            {"unanswered", connection.unanswered}, {"linger_ms", linger}});
+    }
     return {{"listeners", std::move(listeners)}, {"connections", std::move(connections)}};
 }
 
@@ -63,8 +71,8 @@ try {
             .input = text(connection, "input"),
             .output = text(connection, "output"),
             .served_any = flag(connection, "served_any"),
-            .lingering = flag(connection, "lingering"),
-            .unanswered = flag(connection, "unanswered")});
+            .unanswered = flag(connection, "unanswered"),
+            .linger = milliseconds(connection, "linger_ms")});
     }
     return server;
 } catch (const HandoverError&) {

@@ -98,7 +98,7 @@ asio::awaitable<void> Connection::refuse()
     close_ = true;
     append_response(output_, response, {.close = true, .date = loop_.date()});
     if (co_await flush())
-        co_await linger(courtesy_linger());
+        co_await linger();
 }
 
 asio::awaitable<void> Connection::run()
@@ -119,12 +119,8 @@ asio::awaitable<void> Connection::run()
         ending_ = Ending::hand_over;
     if (close_ && co_await flush())
         ending_ = Ending::linger;
-    if (ending_ != Ending::linger)
-        co_return;
-    if (rejected_)
-        co_await linger(limits().linger_timeout);
-    else
-        co_await linger(courtesy_linger());
+    if (ending_ == Ending::linger)
+        co_await linger();
 }
 
 /** Waits until head_ is decided; false: there will be none, and ending_ says how to go. */

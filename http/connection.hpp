@@ -73,11 +73,12 @@ private:
 
     [[nodiscard]] asio::awaitable<Wake> receive(char* data, std::size_t size);
     [[nodiscard]] asio::awaitable<bool> flush();
-    [[nodiscard]] asio::awaitable<void> linger(Clock::duration timeout);
+    [[nodiscard]] asio::awaitable<void> linger();
     [[nodiscard]] bool last_chance_read() noexcept;
     void heed_drain() noexcept;
     [[nodiscard]] Clock::duration drain_hold() noexcept;
     [[nodiscard]] Clock::duration courtesy_linger() const noexcept;
+    [[nodiscard]] Clock::duration linger_time() const noexcept;
     [[nodiscard]] bool reserve(Bytes bytes, Request& request);
     void resume(const HandedConnection& handed);
     void hand_over();
@@ -104,9 +105,10 @@ private:
     bool left_by_predecessor_ = false; // so is the first request, to us
     bool http_1_0_ = false;            // of the current request, as is:
     bool keep_alive_ = true;           // the peer wants it
-    bool close_ = false;               // the answer said so
+    bool close_ = false;               // the answer said so, or our end is closed
     bool rejected_ = false;
     Ending ending_ = Ending::close;
+    std::optional<Clock::duration> linger_left_; // of a linger that a freeze met
 
     // Waiting on the socket:
     bool waiting_ = false;           // for the peer; else the deadline means nothing

@@ -20,6 +20,9 @@ void Connection::freeze() noexcept
 void Connection::hand_over()
 {
     std::string input = unanswered_input();
+    std::optional<Milliseconds> linger;
+    if (close_)
+        linger = std::chrono::ceil<Milliseconds>(linger_time());
     error_code ec;
     UniqueFd fd{socket_.release(ec)};
     if (ec)
@@ -29,8 +32,8 @@ void Connection::hand_over()
         .input = std::move(input),
         .output = std::move(output_),
         .served_any = served_any_,
-        .lingering = close_,
-        .unanswered = unanswered_});
+        .unanswered = unanswered_,
+        .linger = linger});
 }
 
 /** All that was read since the last answer, so that a successor can begin with the head again. */
@@ -56,7 +59,8 @@ void Connection::resume(const HandedConnection& handed)
     output_ = handed.output;
     served_any_ = handed.served_any;
     left_by_predecessor_ = handed.unanswered;
-    close_ = rejected_ = handed.lingering;
+    close_ = handed.linger.has_value();
+    linger_left_ = handed.linger;
 }
 
 std::size_t Connection::read_carried(char* data, std::size_t size) noexcept

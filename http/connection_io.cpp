@@ -199,22 +199,25 @@ asio::awaitable<bool> Connection::flush()
  * Half-closes, then reads and discards until the peer closes too: a close() with bytes unread sends a reset, which can
  * destroy the answer on its way (RFC 9112 §9.6).
  */
-asio::awaitable<void> Connection::linger(Clock::duration timeout)
+asio::awaitable<void> Connection::linger()
 {
     count_request(false);
+    close_ = true; // for the peer, too: what it sends from now on it does not expect to be served
     error_code ec;
     socket_.shutdown(Socket::shutdown_send, ec);
     if (ec)
         co_return;
     input_.consume(input_.unread().size());
     input_.unpin();
-    deadline_ = Clock::now() + timeout;
+    deadline_ = Clock::now() + linger_time();
     Bytes discarded = 0;
     while (discarded < limits().linger_bytes) {
         char* const space = input_.space();
         const Wake wake = co_await receive(space, input_.space_size());
-        if (wake == Wake::frozen)
+        if (wake == Wake::frozen) {
             ending_ = Ending::hand_over;
+            linger_left_ = std::max<Clock::duration>(deadline_ - Clock::now(), 0ms);
+        }
         if (wake != Wake::data)
             co_return;
         discarded += received_;
@@ -265,6 +268,13 @@ Connection::Clock::duration Connection::drain_hold() noexcept
 Connection::Clock::duration Connection::courtesy_linger() const noexcept
 {
     return std::min<Clock::duration>(limits().linger_timeout, std::max<Clock::duration>(courtesy, hold_));
+}
+
+Connection::Clock::duration Connection::linger_time() const noexcept
+{
+    if (linger_left_)
+        return *linger_left_;
+    return rejected_ ? limits().linger_timeout : courtesy_linger();
 }
 
 void Connection::begin_drain(Clock::time_point end) noexcept

@@ -83,8 +83,9 @@ struct HandedConnection {
     std::string input;       ///< what the peer has sent since its last answer: parsed afresh
     std::string output;      ///< what the peer is to get first
     bool served_any = false; ///< it has had an answer
-    bool lingering = false;  ///< nothing more is served: half-closed and lingered once `output` is sent
     bool unanswered = false; ///< `input` begins with a request that was left to the successor
+    /** Nothing more is served: half-closed, or to be once `output` is sent, and lingered on for so long. */
+    std::optional<Milliseconds> linger{};
 };
 
 /** All that a server holds open. */

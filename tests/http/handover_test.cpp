@@ -69,6 +69,8 @@ struct Handover : ::testing::Test {
         std::optional<HandedServer> handed = freeze_first();
         ASSERT_TRUE(handed);
         second.server().resume(std::move(*handed));
+        for (int loop = 0; loop < 2; ++loop)
+            EXPECT_EQ(second.probe(), 200); // what came before it has been taken up by then
     }
 
     Gate gate;
@@ -199,6 +201,43 @@ TEST_F(Handover, ARejectionIsStillDeliveredWhileThePeerSends)
     client.send(std::string(1'000'000, 'z'));
     EXPECT_EQ(client.receive().status, 404);
     EXPECT_EQ(client.receive_end(), TestClient::End::eof);
+}
+
+/** A peer that has had its end of file does not wait for an answer: what it still sends, nobody is to do. */
+TEST_F(Handover, OnWhatWasHalfClosedNothingIsServedAnyMore)
+{
+    Limits limits;
+    limits.idle_timeout = 50ms;
+    first.server().set_limits(limits);
+    EXPECT_EQ(first.probe(), 200); // they hold for what connects from now on
+    gate.open = true;
+    TestClient late = first.connect();
+    late.send(get_root);
+    EXPECT_EQ(late.receive().status, 200);
+    EXPECT_EQ(late.receive_end(), TestClient::End::eof);
+    hand_over();
+    late.send("GET /gate HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(late.receive_end(), TestClient::End::eof);
+    late.close();
+    EXPECT_TRUE(eventually([&] { return total(second.server()) == 0; }));
+    EXPECT_EQ(gate.entered, 0);
+}
+
+TEST_F(Handover, ALingerGoesOnForWhatIsLeftOfIt)
+{
+    Limits limits;
+    limits.idle_timeout = 50ms;
+    first.server().set_limits(limits);
+    EXPECT_EQ(first.probe(), 200); // they hold for what connects from now on
+    limits.linger_timeout = limits.idle_timeout = 1h;
+    second.server().set_limits(limits);
+    EXPECT_EQ(second.probe(), 200);
+    TestClient deaf = first.connect();
+    deaf.send(get_root);
+    EXPECT_EQ(deaf.receive().status, 200);
+    EXPECT_EQ(deaf.receive_end(), TestClient::End::eof);
+    hand_over();
+    EXPECT_TRUE(eventually([&] { return total(second.server()) == 0; }));
 }
 
 TEST_F(Handover, ARequestLeftToTheSuccessorIsAnsweredThere)

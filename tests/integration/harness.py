@@ -319,6 +319,10 @@ class Belayd(Daemon):
                 samples[name] = float(value)
         return samples
 
+    def connections(self):
+        """How many ingress has, in whatever state."""
+        return sum(value for name, value in self.metrics().items() if name.startswith('belay_connections{server="ingress"'))
+
 
 class TestCase(unittest.TestCase):
     def prefix_of_process_1(self):

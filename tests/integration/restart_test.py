@@ -81,8 +81,7 @@ class Restart(TestCase):
         self.post(idle)
         in_head.sendall(request()[:30])
         in_body.sendall(request()[:-3])
-        wait_until(lambda: sum(v for k, v in belayd.metrics().items() if k.startswith('belay_connections{server="ingress"')) == 4,
-                   "the connections")
+        wait_until(lambda: belayd.connections() == 4, "the connections")
         pid = belayd.pid
         belayd = self.restart(belayd)
         self.assertNotEqual(belayd.pid, pid)
@@ -111,6 +110,19 @@ class Restart(TestCase):
         belayd = self.belayd(belayd.manager.take_stored())
         for connection in kept, late:
             self.assertTrue(self.answer(connection).startswith(b"HTTP/1.1 202 "))
+        belayd.stop()
+
+    def test_what_was_half_closed_is_only_lingered_on(self):
+        sections = {"ingress": 'idle_timeout = "100ms"\n'}
+        belayd = self.belayd(sections=sections)
+        late, = self.connect()
+        self.post(late)
+        self.assert_closed_politely(late)
+        belayd = self.restart(belayd, sections=sections)
+        late.sendall(request())
+        late.close()
+        wait_until(lambda: belayd.connections() == 0, "the end of the connection")
+        self.assertEqual(len(belayd.api("GET", "/jobs").json()["jobs"]), 1)
         belayd.stop()
 
     def test_more_than_a_datagram_holds(self):
@@ -142,7 +154,7 @@ class Restart(TestCase):
         belayd.stop()
 
     def test_what_cannot_be_read_costs_the_connections_only(self):
-        for text in (b"nonsense", b"belay hand-over 999\n[]\n{}", b"belay hand-over 1\n[]\n{}"):
+        for text in (b"nonsense", b"belay hand-over 999\n[]\n{}", b"belay hand-over 2\n[]\n{}"):
             with self.subTest(text):
                 belayd = self.belayd()
                 kept, = self.connect()

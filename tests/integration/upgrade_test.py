@@ -66,6 +66,22 @@ class Upgrade(TestCase):
         belayd.stop()
         self.assertEqual(belayd.records("leak"), [])
 
+    def test_what_was_half_closed_is_only_lingered_on(self):
+        """Its peer has seen the end: no answer could get there, so the POST that it still sends is not to be done."""
+        belayd = self.start_build(hook("a", ["/bin/true"]), sections={"ingress": 'listen = "127.0.0.1:0"\nidle_timeout = "100ms"\n'})
+        late = connect(belayd.address("ingress"))
+        headers = {"X-Hub-Signature-256": sign(b"{}")}
+        late.request("POST", "/hooks/a", b"{}", headers)
+        response = late.getresponse()
+        self.assertEqual((response.status, response.read() != b""), (202, True))
+        self.assertEqual(late.sock.recv(1), b"")
+        self.upgrade(belayd)
+        late.request("POST", "/hooks/a", b"{}", headers)
+        late.close()
+        wait_until(lambda: belayd.connections() == 0, "the end of the connection")
+        self.assertEqual(len(belayd.api("GET", "/jobs").json()["jobs"]), 1)
+        belayd.stop()
+
     def test_back_to_back(self):
         belayd = self.start_build(hook("a", ["/bin/true"]))
         for _ in range(5):
