@@ -69,10 +69,10 @@ bool is_shortage(int error) noexcept
 
 } // namespace
 
-Listener::Listener(
-    ServerContext& context, const std::vector<std::unique_ptr<ServerLoop>>& loops, ListeningSocket socket)
-    : context_(context), loops_(loops), tag_(std::make_shared<const std::string>(std::move(socket.name))),
-      passed_(socket.passed), unix_path_(std::move(socket.unix_path)), bound_address_(address_of(socket.fd.get())),
+Listener::Listener(ServerContext& context, const std::vector<std::unique_ptr<ServerLoop>>& loops,
+    ListeningSocket socket, ListenerTag tag)
+    : context_(context), loops_(loops), tag_(std::move(tag)), passed_(socket.passed),
+      unix_path_(std::move(socket.unix_path)), bound_address_(address_of(socket.fd.get())),
       socket_(loops.front()->io(), non_blocking(std::move(socket.fd))), pause_(loops.front()->io())
 {
 }

@@ -21,7 +21,8 @@ namespace belay::http {
  */
 class Listener {
 public:
-    Listener(ServerContext& context, const std::vector<std::unique_ptr<ServerLoop>>& loops, ListeningSocket socket);
+    Listener(ServerContext& context, const std::vector<std::unique_ptr<ServerLoop>>& loops, ListeningSocket socket,
+        ListenerTag tag);
 
     [[nodiscard]] const std::string& name() const noexcept { return *tag_; }
     [[nodiscard]] const ListenerTag& tag() const noexcept { return tag_; }

@@ -97,27 +97,38 @@ struct Server::State {
             co_await on(*loop, loop->wait_until_gone(listener, deadline));
     }
 
-    /** Deals a connection to the next loop. */
+    void add(ListeningSocket socket, ListenerTag tag)
+    {
+        listeners.push_back(std::make_shared<Listener>(context, loops, std::move(socket), std::move(tag)));
+        asio::post(front().io(), [listener = listeners.back()] { listener->start(listener); });
+    }
+
+    /** Deals a connection to the next loop.  It drains there if the listener that it came in by was removed. */
     void resume(HandedConnection connection)
     {
         std::optional<Peer> peer = peer_of(connection.fd.get());
         if (!peer)
             return; // it has been reset meanwhile
         context.caps.acquire(*peer);
+        const auto found = find(connection.listener);
+        const bool removed = found == listeners.end();
+        const ListenerTag tag = removed ? std::make_shared<const std::string>(connection.listener) : (*found)->tag();
         Accepted accepted{.fd = std::move(connection.fd),
             .peer = std::move(*peer),
-            .listener = tag_of(connection.listener),
+            .listener = tag,
             .over_cap = false,
             .handed = std::make_unique<HandedConnection>(std::move(connection))};
         ServerLoop& loop = *loops[next_loop++ % loops.size()];
-        asio::post(loop.io(), [&loop, accepted = std::move(accepted)]() mutable { loop.adopt(std::move(accepted)); });
+        asio::post(loop.io(), [&loop, tag, removed, accepted = std::move(accepted)]() mutable {
+            loop.adopt(std::move(accepted));
+            if (removed)
+                loop.drain(tag, no_deadline);
+        });
     }
 
-    /** Of the listener of that name; of one that is no more, a name. */
-    [[nodiscard]] ListenerTag tag_of(const std::string& name) const
+    [[nodiscard]] std::vector<std::shared_ptr<Listener>>::iterator find(std::string_view name)
     {
-        const auto found = std::ranges::find(listeners, name, [](const auto& listener) { return listener->name(); });
-        return found == listeners.end() ? std::make_shared<const std::string>(name) : (*found)->tag();
+        return std::ranges::find(listeners, name, [](const auto& listener) { return listener->name(); });
     }
 
     ServerContext context;
@@ -137,8 +148,8 @@ Server::~Server() = default;
 
 void Server::add_listener(ListeningSocket socket)
 {
-    state_->listeners.push_back(std::make_shared<Listener>(state_->context, state_->loops, std::move(socket)));
-    asio::post(state_->front().io(), [listener = state_->listeners.back()] { listener->start(listener); });
+    ListenerTag tag = std::make_shared<const std::string>(socket.name);
+    state_->add(std::move(socket), std::move(tag));
 }
 
 void Server::set_limits(const Limits& limits)
@@ -160,13 +171,13 @@ std::vector<std::string> Server::listeners() const
 
 std::string Server::bound_address(std::string_view listener) const
 {
-    const auto found = std::ranges::find(state_->listeners, listener, [](const auto& l) { return l->name(); });
+    const auto found = state_->find(listener);
     return found == state_->listeners.end() ? std::string{} : (*found)->bound_address();
 }
 
 asio::awaitable<void> Server::remove_listener(std::string listener)
 {
-    const auto found = std::ranges::find(state_->listeners, listener, [](const auto& l) { return l->name(); });
+    const auto found = state_->find(listener);
     if (found == state_->listeners.end())
         co_return;
     const std::shared_ptr<Listener> removed = std::move(*found); // its name is free from now on
@@ -200,9 +211,11 @@ asio::awaitable<void> Server::finish(std::chrono::steady_clock::time_point deadl
 asio::awaitable<std::optional<HandedServer>> Server::freeze(std::chrono::steady_clock::time_point deadline)
 {
     HandedServer handed;
+    std::vector<ListenerTag> tags;
     for (const auto& listener : state_->listeners) {
         ListeningSocket socket = co_await on(state_->front(), listener->release());
         handed.listeners.push_back(std::move(socket));
+        tags.push_back(listener->tag());
     }
     state_->listeners.clear();
     for (const auto& loop : state_->loops) // what was accepted last has reached its loop by then
@@ -215,6 +228,9 @@ asio::awaitable<std::optional<HandedServer>> Server::freeze(std::chrono::steady_
     }
     const std::array<std::size_t, connection_states> left = connections();
     if (std::ranges::any_of(left, [](std::size_t count) { return count != 0; })) {
+        for (std::size_t i = 0; i < tags.size(); ++i) // under their tags, which the connections that stayed have
+            state_->add(std::move(handed.listeners[i]), std::move(tags[i]));
+        handed.listeners.clear();
         resume(std::move(handed));
         co_return std::nullopt;
     }

@@ -51,6 +51,12 @@ asio::awaitable<void> begin_to_remove(Server& server, std::string listener, cons
     co_await tasks.wait_until_empty();
 }
 
+asio::awaitable<void> freeze_in_vain(Server& server)
+{
+    const std::optional<HandedServer> handed = co_await server.freeze(in(20ms));
+    EXPECT_FALSE(handed);
+}
+
 TEST(Drain, AnnouncedCloseIsSaidWithTheNextAnswerAndAcceptingGoesOn)
 {
     TestServer fixture;
@@ -311,6 +317,58 @@ TEST(Drain, ARemovalThatIsCancelledWhileItWaitsForConnectionsIsForgotten)
     EXPECT_EQ(busy.receive_end(), TestClient::End::eof);
     busy.close();
     EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 0; }));
+}
+
+TEST(Drain, ARemovalIsNotForgottenByAFreezeThatIsUndone)
+{
+    Gate gate;
+    TestServer fixture{2};
+    fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+    fixture.start();
+    TestClient busy = fixture.connect();
+    busy.send(get_gate);
+    TestClient partial = fixture.connect();
+    partial.send(get_root.substr(0, 10));
+    TestClient idle = fixture.connect();
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1 && total(fixture.server()) == 3; }));
+    std::atomic<bool> due{false};
+    std::thread peer{[&] {
+        EXPECT_EQ(idle.receive_end(), TestClient::End::eof); // it is draining
+        idle.close();
+        due = true;
+    }};
+    fixture.run(begin_to_remove(fixture.server(), "127.0.0.1:0", [&] { return due.load(); }));
+    peer.join();
+    fixture.run(freeze_in_vain(fixture.server()));
+    partial.send(get_root.substr(10));
+    gate.open = true;
+    for (TestClient* const client : {&busy, &partial}) {
+        const auto answer = client->receive();
+        EXPECT_EQ(answer.status, 200);
+        EXPECT_TRUE(answer.closes());
+        EXPECT_EQ(client->receive_end(), TestClient::End::eof);
+    }
+}
+
+TEST(Drain, ARemovalAfterAFreezeThatWasUndoneReachesWhatKeptItFromIt)
+{
+    Gate gate;
+    TestServer fixture{2};
+    fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+    fixture.start();
+    TestClient busy = fixture.connect();
+    busy.send(get_gate);
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    fixture.run(freeze_in_vain(fixture.server()));
+    std::thread peer{[&] {
+        EXPECT_TRUE(eventually([&] { return !fixture.connect().connected(); })); // the listener is gone
+        gate.open = true;
+        EXPECT_TRUE(busy.receive().closes());
+        EXPECT_EQ(busy.receive_end(), TestClient::End::eof);
+        busy.close();
+    }};
+    fixture.run(fixture.server().remove_listener("127.0.0.1:0"));
+    peer.join();
 }
 
 TEST(Drain, ABusyLoopDoesNotKeepTheOthersFromEndingTheirConnections)

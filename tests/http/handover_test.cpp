@@ -240,6 +240,28 @@ TEST_F(Handover, ALingerGoesOnForWhatIsLeftOfIt)
     EXPECT_TRUE(eventually([&] { return total(second.server()) == 0; }));
 }
 
+TEST_F(Handover, WhatBelongsToNoListenerThatIsPresentDrains)
+{
+    TestClient idle = first.connect();
+    idle.send(get_root);
+    EXPECT_EQ(idle.receive().status, 200);
+    TestClient uploading = first.connect();
+    uploading.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf ");
+    ASSERT_TRUE(eventually([&] { return first.server().requests_in_flight() == 1; }));
+    std::optional<HandedServer> handed = freeze_first();
+    ASSERT_TRUE(handed);
+    for (HandedConnection& connection : handed->connections)
+        connection.listener = "removed";
+    second.server().resume(std::move(*handed));
+    EXPECT_EQ(idle.receive_end(), TestClient::End::eof); // long before its idle timeout
+    uploading.send("half");
+    const TestClient::Answer answer = uploading.receive();
+    EXPECT_EQ(answer.body, "half half");
+    EXPECT_TRUE(answer.closes());
+    EXPECT_EQ(uploading.receive_end(), TestClient::End::eof);
+    EXPECT_EQ(first.probe(), 200); // and the listener goes on
+}
+
 TEST_F(Handover, ARequestLeftToTheSuccessorIsAnsweredThere)
 {
     left = 0;

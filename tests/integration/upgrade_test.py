@@ -82,6 +82,29 @@ class Upgrade(TestCase):
         self.assertEqual(len(belayd.api("GET", "/jobs").json()["jobs"]), 1)
         belayd.stop()
 
+    def test_what_a_removed_listener_had_accepted_goes_on_draining(self):
+        belayd = self.start_build(hook("a", ["/bin/true"]), sections={
+            "ingress": f'listen = ["127.0.0.1:0", "unix:{self.enterContext(tempfile.TemporaryDirectory())}/removed.sock"]\n'})
+        path = belayd.sections["ingress"].split('"')[3]
+        upload = connect(path)
+        upload.connect()
+        body = b"{}"
+        request = (f"POST /hooks/a HTTP/1.1\r\nHost: a\r\nX-Hub-Signature-256: {sign(body)}\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+        upload.sock.sendall(request[:-1])
+        wait_until(lambda: belayd.connections() == 1, "the upload")
+        belayd.sections["ingress"] = 'listen = ["127.0.0.1:0"]\n'
+        belayd.write_config(hook("a", ["/bin/true"]))
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        self.upgrade(belayd)
+        upload.sock.sendall(request[-1:])
+        response = http.client.HTTPResponse(upload.sock)
+        response.begin()
+        self.assertEqual((response.status, response.headers["Connection"], response.read() != b""), (202, "close", True))
+        self.assertEqual(upload.sock.recv(1), b"")
+        upload.close()
+        belayd.stop()
+
     def test_back_to_back(self):
         belayd = self.start_build(hook("a", ["/bin/true"]))
         for _ in range(5):
