@@ -26,10 +26,10 @@ bool reap_if_ended(pid_t child)
     return ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG) != 0 || info.si_pid != 0;
 }
 
-/** A process and everything that descends from it. */
-std::vector<pid_t> with_descendants(pid_t root)
+/** Everything that descends from a process. */
+std::vector<pid_t> descendants_of(pid_t root)
 {
-    std::vector<pid_t> found{root};
+    std::vector<pid_t> found = children_of(root);
     for (std::size_t i = 0; i < found.size(); ++i)
         for (const pid_t child : children_of(found[i]))
             found.push_back(child);
@@ -50,15 +50,16 @@ AdoptedChildren::Left AdoptedChildren::left_by(const Uuid& job, pid_t leader)
 {
     const bool alone = leaders_.size() <= 1 && !adopts_others_orphans_;
     for (;;) {
+        Left left{descendants_of(leader), false}; // first: what loses its parent meanwhile is adopted
         const std::vector<pid_t> roots = living();
-        Left left;
         for (const pid_t root : roots) {
             const ProcessJob of = alone || ::getpgid(root) == leader ? ProcessJob{job, false} : job_of(root);
             left.unsure = left.unsure || of.in_transition;
             if (of.job != job)
                 continue;
-            const std::vector<pid_t> processes = with_descendants(root);
-            left.processes.insert(left.processes.end(), processes.begin(), processes.end());
+            const std::vector<pid_t> others = descendants_of(root);
+            left.processes.push_back(root);
+            left.processes.insert(left.processes.end(), others.begin(), others.end());
         }
         // One that has ended since may have left us its own children: look again.
         if (!left.none() || std::none_of(roots.begin(), roots.end(), reap_if_ended))

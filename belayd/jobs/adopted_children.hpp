@@ -31,9 +31,10 @@ public:
     void forget_leader(pid_t pid) { leaders_.erase(pid); }
 
     /**
-     * What is left of a job whose leader has ended and is not reaped yet: members of its group, what has its
-     * BELAY_JOB_ID, and their descendants; and if no other attempt runs, whatever there is, since nobody else can have
-     * started it.  Reaps the dead on the way.  Cheap if nothing has been adopted.
+     * What there is of a job beside its leader, which is not reaped yet: the leader's descendants, adopted members of
+     * its group, what has its BELAY_JOB_ID, and their descendants; and if no other attempt runs, whatever was adopted,
+     * since nobody else can have started it.  Reaps the dead on the way.  Cheap once the leader has ended if nothing
+     * has been adopted.
      */
     struct Left {
         std::vector<pid_t> processes;

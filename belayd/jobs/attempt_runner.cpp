@@ -11,9 +11,12 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <csignal>
 #include <optional>
+#include <set>
 #include <variant>
 
 namespace belay::jobs {
@@ -26,7 +29,10 @@ using namespace std::chrono_literals;
 constexpr auto output_grace = 250ms;
 
 /** What is still there this long after SIGKILL belongs to another user or hangs in the kernel: leave it, and say so. */
-constexpr auto clean_up_limit = 5s;
+constexpr auto clean_up_limit = 3s; // less than the margin of a drain
+
+/** Until what could not be told from other attempts' processes at SIGTERM is looked at again. */
+constexpr auto look_again = 10ms;
 
 /** As shells do: 127 for a command that is not there, 126 for one that cannot be run. */
 int exit_status_of(const SpawnFailure& failure)
@@ -65,6 +71,8 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
     void settle(AttemptResult& result);
 
     void end(EndedBy why, bool at_once);
+    void terminate();
+    void kill(const std::vector<pid_t>& others);
     HandedRun hand_over();
     void wake()
     {
@@ -86,8 +94,10 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
     std::optional<std::uint64_t> oom_before;
     Time started = now();
     EndedBy cause = EndedBy::nothing;
-    bool at_once = false; // no more patience
-    bool killed = false;  // SIGKILL was ours
+    bool at_once = false;       // no more patience
+    bool killed = false;        // SIGKILL was ours
+    std::set<pid_t> terminated; // the process groups that got SIGTERM
+    bool all_terminated = true; // as far as they were to
     bool leader_ended = false;
     bool handed_over = false;
 };
@@ -180,40 +190,77 @@ asio::awaitable<void> AttemptRunner::Running::until_leader_ended()
         self->wake();
     });
     while (!leader_ended && !handed_over) {
-        timer->expires_at(killed ? Clock::time_point::max() : next_step);
+        const Clock::time_point step = all_terminated ? next_step : std::min(next_step, Clock::now() + look_again);
+        timer->expires_at(killed ? Clock::time_point::max() : step);
         error_code woken;
         co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, woken));
-        if (!leader_ended && !handed_over && !killed && Clock::now() >= next_step)
+        if (leader_ended || handed_over || killed)
+            continue;
+        if (Clock::now() >= next_step)
             end(EndedBy::timeout, cause != EndedBy::nothing);
+        else if (!all_terminated)
+            terminate();
     }
 }
 
-/** The leader's zombie is kept meanwhile: as long as it exists, nobody else can get its process group id. */
+/**
+ * Waits for the end of what the leader left, and ends it.  A command that ended by itself is done: nothing of it is in
+ * the middle of its work, and only its last lines are waited for.  One that was told to end has the rest of kill_grace
+ * for all that it started: its leader may be a shell, which dies of SIGTERM at once.
+ *
+ * The leader's zombie is kept meanwhile: as long as it exists, nobody else can get its process group id.
+ */
 asio::awaitable<void> AttemptRunner::Running::clean_up()
 {
-    const Clock::time_point ended = Clock::now();
+    const bool by_itself = cause == EndedBy::nothing;
+    const Clock::time_point patience = by_itself ? Clock::now() + output_grace : next_step;
+    std::optional<Clock::time_point> killing; // since when
     for (auto pause = 1ms; !handed_over; pause = std::min(2 * pause, 50ms)) {
         const AdoptedChildren::Left left = adopted.left_by(spec.job, child->pid());
         if (left.none())
             break;
         const Clock::time_point time = Clock::now();
-        if (time > ended + clean_up_limit) {
+        if (killing && time > *killing + clean_up_limit) {
             log::warning("processes of an attempt cannot be killed, ignoring",
                 {{"job", spec.job}, {"hook", spec.hook}, {"attempt", spec.attempt},
                     {"processes", left.processes.size()},
                     {"pid", left.processes.empty() ? 0 : left.processes.front()}});
             break;
         }
-        const bool writing = !out->ended() || !err->ended();
-        if (!writing || at_once || cause != EndedBy::nothing || time > ended + output_grace) {
-            child->signal_group(SIGKILL);
-            for (const pid_t pid : left.processes)
-                (void)::kill(pid, SIGKILL);
+        if (at_once || time >= patience || (by_itself && out->ended() && err->ended())) {
+            killing = killing.value_or(time);
+            kill(left.processes);
+        } else if (!all_terminated) {
+            terminate();
         }
         timer->expires_after(pause);
         error_code woken;
         co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, woken));
     }
+}
+
+/** SIGTERM to all that the attempt has started, to each process group once: what they start in order to clean up is
+ *  not disturbed. */
+void AttemptRunner::Running::terminate()
+{
+    const AdoptedChildren::Left left = adopted.left_by(spec.job, child->pid());
+    std::set<pid_t> groups{child->pid()};
+    for (const pid_t process : left.processes)
+        groups.insert(::getpgid(process));
+    for (const pid_t group : groups) {
+        if (group <= 1 || group == ::getpgrp() || !terminated.insert(group).second) // gone; never a job's
+            continue;
+        (void)::kill(-group, SIGTERM);
+        (void)::kill(-group, SIGCONT); // a stopped process acts on SIGTERM only when it goes on
+    }
+    all_terminated = !left.unsure;
+}
+
+void AttemptRunner::Running::kill(const std::vector<pid_t>& others)
+{
+    child->signal_group(SIGKILL);
+    for (const pid_t process : others)
+        (void)::kill(process, SIGKILL);
 }
 
 void AttemptRunner::Running::settle(AttemptResult& result)
@@ -265,6 +312,7 @@ void AttemptRunner::Running::end(EndedBy why, bool kill_now)
     if (!child || leader_ended || child->ended()) {
         if (!child && !timer) // before its start: run() will not start it
             cause = why;
+        wake(); // what the leader left may have to go now
         return;
     }
     const bool first = cause == EndedBy::nothing;
@@ -272,11 +320,10 @@ void AttemptRunner::Running::end(EndedBy why, bool kill_now)
         cause = why;
     if (at_once) {
         killed = true;
-        child->signal_group(SIGKILL);
+        child->signal_group(SIGKILL); // and the others once the leader has ended
     } else if (first) {
         next_step = Clock::now() + spec.kill_grace;
-        child->signal_group(SIGTERM);
-        child->signal_group(SIGCONT); // a stopped process acts on SIGTERM only when it goes on
+        terminate();
     }
     wake();
 }

@@ -46,11 +46,12 @@ struct LiveOutput {
  *
  * No shell; its own process group; descriptors 0, 1 and 2 only; signal mask and dispositions reset.  Exiting non-zero,
  * dying from a signal, running out of time and a command that cannot be executed are outcomes, not errors.  At the end
- * everything the attempt started is gone: the group is killed, and what escaped it is found among our adopted children
- * by BELAY_JOB_ID in its environment (belayd is a child subreaper).
+ * everything the attempt started is gone, and its output complete: what it started is its group, and what escaped that
+ * is found among our adopted children by BELAY_JOB_ID in its environment (belayd is a child subreaper).
  *
- * The output ends with the leader: a background process that still holds the pipes gets a quarter of a second to write
- * the last of it (`exec > >(tee log)` in a shell), then it is killed.
+ * An attempt that is ended early gets TERM, all of it, and is over when nothing of it is left; what is after kill_grace
+ * gets KILL.  If the leader ends by itself, the rest is killed: a background process that still holds the pipes has a
+ * quarter of a second to write the last of its output (`exec > >(tee log)` in a shell).
  *
  * An attempt can change hands while it runs: hand_over() ends one runner without a trace in the attempt, and a runner
  * made of what it returns goes on, in this process image or, after execve, in the next.
@@ -84,8 +85,8 @@ public:
      *  there reaps it.  @return nothing if it does not run: not yet, or it has ended and run() is about to tell how */
     [[nodiscard]] std::optional<HandedRun> hand_over();
 
-    /** TERM, kill_grace, KILL.  run() then returns `interrupted`, or for cancel `signalled`; if it had ended before,
-     *  what it came to. */
+    /** TERM, kill_grace, KILL, for all that it started.  run() then returns `interrupted`, or for cancel `signalled`;
+     * if it had ended before, what it came to. */
     void stop(Stop why);
 
     /** KILL now. */

@@ -175,6 +175,7 @@ TEST_F(AttemptRunnerTest, KillsWhatDaemonisedWhenTimeIsUp)
     AttemptSpec spec = shell(daemonising("time.sleep(1000)"));
     const Uuid job = spec.job;
     spec.timeout = 500ms;
+    spec.kill_grace = 100ms; // the daemon ignores TERM
     const AttemptResult result = run(std::move(spec));
     EXPECT_EQ(result.outcome, Outcome::timed_out);
     EXPECT_TRUE(processes_of(job).empty());
