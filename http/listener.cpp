@@ -1,5 +1,6 @@
 #include "http/listener.hpp"
 
+#include "http/handshakes.hpp"
 #include "http/peer.hpp"
 
 #include <boost/asio/post.hpp>
@@ -28,8 +29,12 @@ constexpr auto cap_warning_interval = 10s;
 /** Of one wake-up, so that a flood of connections does not starve those that there are. */
 constexpr int accept_batch = 64;
 
-/** Lets the last acknowledgement of handshakes under way arrive before the socket is closed. */
+/** For handshakes that are just beginning on another processor, and for peers as near as that. */
 constexpr auto handshake_grace = 5ms;
+
+/** While handshakes are under way: how often to look, and how far away a peer may be that is waited for. */
+constexpr auto handshake_check = 20ms;
+constexpr auto longest_handshake = 1s;
 
 /** Batches taken, or pauses made, before a backlog is given up that never empties. */
 constexpr int shut_attempts = 100;
@@ -94,9 +99,7 @@ asio::awaitable<void> Listener::accept_loop(std::shared_ptr<Listener> /*self*/)
                 context_.warn("accept on " + name() + " failed: " + std::generic_category().message(error) +
                               ", pausing and retrying");
             short_of = true;
-            pause_.expires_after(accept_pause);
-            error_code ignored;
-            co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+            (void)co_await pause_for(accept_pause);
             continue;
         }
         short_of = false;
@@ -176,6 +179,30 @@ bool Listener::ignore_handshakes() noexcept
     return ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
+/**
+ * Who has had the answer to its SYN is connected as far as it knows, and its last segment comes with a request: once
+ * the socket is closed, a reset is what it would get.  Near peers have sent it by now; for others that we know of, this
+ * waits and goes on accepting.  Where there are none, as mostly, a stop is not to take longer: so no fixed time.
+ */
+asio::awaitable<void> Listener::complete_handshakes()
+{
+    const auto end = std::chrono::steady_clock::now() + longest_handshake;
+    bool waited = co_await pause_for(handshake_grace);
+    while (waited && std::chrono::steady_clock::now() < end && handshakes_under_way(socket_.native_handle())) {
+        (void)accept_all();
+        waited = co_await pause_for(handshake_check);
+    }
+}
+
+/** @return false if it was cancelled */
+asio::awaitable<bool> Listener::pause_for(std::chrono::steady_clock::duration duration)
+{
+    pause_.expires_after(duration);
+    error_code ec;
+    co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    co_return !ec;
+}
+
 asio::awaitable<void> Listener::end_accepting()
 {
     stopping_ = true;
@@ -200,20 +227,15 @@ asio::awaitable<void> Listener::shut()
     if (!socket_.is_open())
         co_return;
     co_await end_accepting();
-    error_code ec;
     if (!passed_) {
         if (!unix_path_.empty())
             (void)::unlink(unix_path_.c_str());
-        else if (ignore_handshakes()) {
-            pause_.expires_after(handshake_grace);
-            co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        }
+        else if (ignore_handshakes())
+            co_await complete_handshakes();
         int error = accept_all();
         for (int attempts = 0; error != EAGAIN && attempts < shut_attempts; ++attempts) {
-            if (error != 0) { // no descriptor: one may come free
-                pause_.expires_after(accept_pause);
-                co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-            }
+            if (error != 0) // no descriptor: one may come free
+                (void)co_await pause_for(accept_pause);
             error = accept_all();
         }
     }

@@ -33,8 +33,8 @@ public:
 
     /**
      * Closes the door without shutting it in anybody's face: new handshakes are ignored (the peer's kernel tries again
-     * and meets the successor), those completed are taken, then the socket is closed.  A passed socket is only let go.
-     * When cancelled it leaves the closing to close() or to the end of the listener.
+     * and meets the successor), those under way are waited for, all completed are taken, then the socket is closed.  A
+     * passed socket is only let go. When cancelled it leaves the closing to close() or to the end of the listener.
      */
     [[nodiscard]] asio::awaitable<void> shut();
 
@@ -64,6 +64,8 @@ private:
     void deal(UniqueFd fd, Peer peer);
     void warn_of_cap(const Peer& peer);
     [[nodiscard]] bool ignore_handshakes() noexcept;
+    [[nodiscard]] asio::awaitable<void> complete_handshakes();
+    [[nodiscard]] asio::awaitable<bool> pause_for(std::chrono::steady_clock::duration duration);
 
     ServerContext& context_;
     const std::vector<std::unique_ptr<ServerLoop>>& loops_;
