@@ -34,14 +34,23 @@ using namespace std::chrono_literals;
 constexpr auto quiet_time = 500ms;
 constexpr auto quiet_check = 50ms;
 
-/** How long connections may take to end after accepting stopped; idle ones hold and linger for 2 s at most. */
+/** How long connections may take to end after accepting stopped. */
 constexpr auto finish_time = 5s;
+
+/** What an idle one takes at most, to hold and to linger: given even where what came before used up the time. */
+constexpr auto least_finish_time = 2s;
 
 /** How long requests may still be handled when connections are to be left to the next process. */
 constexpr auto freeze_time = 1s;
 
 /** What is left of the drain's time for the control socket, the store and the leak check. */
 constexpr auto stop_time = 2s;
+
+std::chrono::steady_clock::time_point finish_deadline(const daemon::DrainContext& drain)
+{
+    const auto now = daemon::DrainContext::Clock::now();
+    return std::max(now + least_finish_time, std::min(drain.deadline() - stop_time, now + finish_time));
+}
 
 void report_task_error(std::string_view task, const std::exception_ptr& error)
 {
@@ -320,10 +329,9 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     drain.report("doors", "the listeners to close");
     co_await server_->stop_accepting();
     drain.report("connections", fmt::format("{} requests", server_->requests_in_flight()));
-    const auto deadline = std::min(drain.deadline() - stop_time, daemon::DrainContext::Clock::now() + finish_time);
     if (room > 0)
-        co_await store_connections(room, deadline);
-    co_await server_->finish(deadline);
+        co_await store_connections(room, finish_deadline(drain));
+    co_await server_->finish(finish_deadline(drain));
 
     helpers.request_stop();
     co_await helpers.wait_until_empty();

@@ -339,6 +339,7 @@ void Lifecycle::request_stop(std::string_view reason)
         {{"reason", reason}, {"deadline_seconds", std::chrono::duration<double>{deadline - Clock::now()}.count()}});
     watchdog_.leave_manager_alone();
     notify_.state("STOPPING=1\nSTATUS=draining");
+    stop_requested_.emit(asio::cancellation_type::terminal);
     changed_.cancel();
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/watchdog_thread.hpp"
 #include "signals/handled_signals.hpp"
 
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json/value.hpp>
 
@@ -100,6 +101,9 @@ public:
 
     [[nodiscard]] bool stopping() const noexcept { return drain_.has_value(); }
 
+    /** What is awaited with it is cancelled when a stop is requested; for one at a time, begun before stopping(). */
+    [[nodiscard]] asio::cancellation_slot stop_slot() noexcept { return stop_requested_.slot(); }
+
     /** What lives on in the next image. */
     [[nodiscard]] boost::json::value handed() const;
     void resume(const boost::json::value& handed, std::string message);
@@ -171,6 +175,7 @@ private:
     std::string told_status_;
     std::string previous_run_;          // what STATUS= says of it; "" if it ended well
     std::optional<DrainContext> drain_; // set: stop requested
+    asio::cancellation_signal stop_requested_;
     std::optional<LastResort> last_resort_;
     Clock::time_point phase_began_;
     bool progress_ = false; // of the drain, since EXTEND_TIMEOUT_USEC was last considered

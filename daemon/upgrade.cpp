@@ -6,9 +6,11 @@
 #include "daemon/successor.hpp"
 #include "signals/handled_signals.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/json.hpp>
+#include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
 #include <unistd.h>
@@ -66,22 +68,11 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
         co_return fmt::format("{} is the executable that runs: nothing to upgrade to", executable_.path());
     }
     parts_.lifecycle.show_upgrading();
-    std::vector<std::string> question = arguments_;
-    question.push_back(fmt::format("--can-resume={}", handover_version));
-    for (const std::string& listener : parts_.admin_listeners)
-        question.push_back("--running-listener=" + listener);
-    for (const signals::PassedSocket& socket : parts_.passed)
-        question.push_back("--running-passed=" + socket.name);
-    std::ranges::move(upgradable->question(), std::back_inserter(question));
-    // On another loop than main, whose adopted children are nobody's but the jobs'.
-    asio::awaitable<std::optional<std::string>> ask =
-        ask_successor(executable_.path(), std::move(question), answer_patience);
-    const std::optional<std::string> no =
-        co_await asio::co_spawn(parts_.admin.io(), std::move(ask), asio::use_awaitable);
-    if (no)
-        co_return fmt::format("not upgraded, {} cannot take over: {}", executable_.path(), *no);
+    const std::optional<std::string> no = co_await ask(*upgradable);
     if (parts_.lifecycle.stopping())
         co_return "not upgraded: the daemon is stopping";
+    if (no)
+        co_return fmt::format("not upgraded, {} cannot take over: {}", executable_.path(), *no);
     (void)co_await parts_.notify.flush(flush_patience);
     failpoint("upgrade.asked");
     std::string trouble;
@@ -103,6 +94,28 @@ try {
         throw;
     log::warning("cannot tell whether to upgrade, reloading only", {{"error", e.what()}});
     return false;
+}
+
+/** Ends early when a stop is requested. @return why the executable cannot take over */
+asio::awaitable<std::optional<std::string>> Upgrade::ask(const Upgradable& service)
+{
+    std::vector<std::string> question = arguments_;
+    question.push_back(fmt::format("--can-resume={}", handover_version));
+    for (const std::string& listener : parts_.admin_listeners)
+        question.push_back("--running-listener=" + listener);
+    for (const signals::PassedSocket& socket : parts_.passed)
+        question.push_back("--running-passed=" + socket.name);
+    std::ranges::move(service.question(), std::back_inserter(question));
+    // On another loop than main, whose adopted children are nobody's but the jobs'.
+    asio::awaitable<std::optional<std::string>> task =
+        ask_successor(executable_.path(), std::move(question), answer_patience);
+    asio::awaitable<std::optional<std::string>> answer = asio::co_spawn(parts_.admin.io(), std::move(task),
+        asio::bind_cancellation_slot(parts_.lifecycle.stop_slot(), asio::use_awaitable));
+    try {
+        co_return co_await std::move(answer);
+    } catch (const boost::system::system_error& e) { // cancelled
+        co_return std::string{e.what()};
+    }
 }
 
 /** @return why everything goes on as before */

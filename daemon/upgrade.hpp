@@ -46,6 +46,7 @@ public:
 
 private:
     [[nodiscard]] bool wanted(bool insist) const;
+    [[nodiscard]] asio::awaitable<std::optional<std::string>> ask(const Upgradable& service);
     [[nodiscard]] asio::awaitable<std::string> replace(Upgradable& service);
     [[nodiscard]] asio::awaitable<bool> freeze_core(Handover& out, std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] asio::awaitable<void> thaw_core(Handover& in);

@@ -2,9 +2,11 @@
 import contextlib
 import signal
 import socket
+import time
 import unittest
 
-from tests.integration.harness import Belayd, TestCase, connect, hook, sign
+from tests.integration.failpoints import Failpoints
+from tests.integration.harness import Belayd, TestCase, connect, hook, sign, wait_until
 
 STUBBORN = ["/bin/sh", "-c", 'trap "" TERM; while :; do sleep 0.1; done']
 
@@ -38,6 +40,31 @@ class Drain(TestCase):
         belayd.check_messages()
         self.assertGreater(self.phase_seconds(belayd, "jobs"), 1.5)
         self.assertGreater(self.phase_seconds(belayd, "connections"), 1)
+
+    def test_what_used_up_the_time_before_leaves_some_for_the_connections(self):
+        """A reload that hangs keeps the drain waiting; an upload that has begun by then is still taken."""
+        failpoints = Failpoints(self)
+        belayd = self.start(Belayd(hook("a", ["/bin/true"]), env=failpoints.environment, sections={
+            "daemon": 'drain_timeout = "0s"\n', "runner": 'kill_grace = "0s"\n'}))
+        host, port = belayd.address("ingress").rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=60) as upload:
+            upload.sendall(f"POST /hooks/a HTTP/1.1\r\nHost: a\r\nX-Hub-Signature-256: {sign(b'{}')}\r\n"
+                           "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode())
+            self.assertTrue(upload.recv(1000).startswith(b"HTTP/1.1 100 "))
+            failpoints.arm("runner.turn", "wedge")
+            failpoints.wait_reached("runner.turn")
+            belayd.send_signal(signal.SIGHUP)
+            belayd.wait_message("RELOADING")
+            belayd.send_signal(signal.SIGTERM)
+            belayd.wait_message("STOPPING")
+            late = time.monotonic() + 3.1  # of the 5 s of this drain, 2 s are for what follows the connections
+            wait_until(lambda: time.monotonic() > late, "that time to be over")
+            failpoints.release("runner.turn")
+            belayd.wait_record("drain phase over", phase="doors")
+            upload.sendall(b"{}")
+            self.assertTrue(upload.recv(1000).startswith(b"HTTP/1.1 202 "))
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+        belayd.check_messages()
 
 
 if __name__ == "__main__":
