@@ -117,10 +117,12 @@ Answer retry_job(const Sources& sources, const http::Request& request)
         co_return not_found();
     if (!can_be_retried(before->summary.state))
         co_return conflict("retried", before->summary.state);
-    const auto state = co_await sources.store->retry(id);
-    if (!state)
-        co_return not_found();
-    co_return changed(id, *state, 200);
+    try {
+        const auto state = co_await sources.scheduler->retry(id, before->summary.hook);
+        co_return state ? changed(id, *state, 200) : not_found();
+    } catch (const jobs::HookIsGone& e) {
+        co_return http::problem_response(409, fmt::format("the job cannot be retried: {}", e.what()));
+    }
 }
 
 Answer cancel_job(const Sources& sources, const http::Request& request)

@@ -33,7 +33,7 @@ struct Sources {
  *     GET  /api/v1/jobs     ?state= &hook= &before= &limit=    {"jobs":[…],"next":ID or null}
  *     GET  /api/v1/jobs/ID                                     a job with "attempt_list"
  *     GET  /api/v1/jobs/ID/output   ?attempt=                  404 before the first attempt
- *     POST /api/v1/jobs/ID/retry    409 unless failed or cancelled
+ *     POST /api/v1/jobs/ID/retry    409 unless failed or cancelled, and its hook is configured
  *     POST /api/v1/jobs/ID/cancel   409 if it has ended; 202 for a running one, which has to be ended first
  *     POST /api/v1/reload           200 or 422 with the reasons: {"ok":…,"message":…}
  *

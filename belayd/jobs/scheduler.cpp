@@ -81,6 +81,11 @@ asio::awaitable<std::optional<JobState>> Scheduler::cancel(Uuid job)
     return run_on(state_->io, state_->cancel(job));
 }
 
+asio::awaitable<std::optional<JobState>> Scheduler::retry(Uuid job, std::string hook)
+{
+    return run_on(state_->io, state_->retry(job, std::move(hook)));
+}
+
 asio::awaitable<std::optional<std::pair<unsigned, LiveOutput>>> Scheduler::live_output(Uuid job)
 {
     return run_on(state_->io, state_->live_output(job));

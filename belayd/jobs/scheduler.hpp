@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,12 @@ struct RunningAttempt {
 [[nodiscard]] std::chrono::milliseconds retry_delay(
     unsigned counted, std::chrono::milliseconds backoff, std::chrono::milliseconds max_backoff, double random);
 
+/** Of a job that cannot be queued again: its hook is not configured any more. */
+class HookIsGone : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /**
  * Decides what runs when: claims due jobs while slots, a hook's concurrency and the store's floor allow, runs each in
  * an AttemptRunner, records its outcome, retries by the hook's rules.
@@ -76,7 +83,7 @@ public:
     /**
      * Lets go of what runs, for another Scheduler to start() with, in this process image or, after execve, in the
      * next.  Nothing is claimed any more; what is on its way to or from the store is waited for.  When it has returned,
-     * nothing of this one runs: it may be destroyed, and stop() does nothing.  Meanwhile cancel() throws
+     * nothing of this one runs: it may be destroyed, and stop() does nothing.  Meanwhile cancel() and retry() throw
      * StoreUnavailable.  Not while drain() or stop() is under way.  Any executor.
      *
      * To undo it, start() a Scheduler with the same attempts: as the next image does.
@@ -104,6 +111,10 @@ public:
 
     /** Cancels a queued or running job. @return its state now; nothing if there is no such job.  Any executor. */
     [[nodiscard]] asio::awaitable<std::optional<JobState>> cancel(Uuid job);
+
+    /** Queues a failed or cancelled job of `hook` again, now. @return its state now; nothing if there is no such job.
+     *  Any executor. @throws HookIsGone */
+    [[nodiscard]] asio::awaitable<std::optional<JobState>> retry(Uuid job, std::string hook);
 
     /** What an attempt that runs now has written; nothing if the job is not running: then the store has it.  Any
      *  executor. @throws StoreUnavailable if the store does not take it in time */

@@ -250,6 +250,17 @@ asio::awaitable<std::optional<JobState>> Scheduler::State::cancel(Uuid job)
     co_return co_await store.cancel(job, "cancelled");
 }
 
+asio::awaitable<std::optional<JobState>> Scheduler::State::retry(Uuid job, std::string hook)
+{
+    if (freezing)
+        throw StoreUnavailable{"belayd is being upgraded"};
+    const Counted counted{calls, changes};
+    if (!rules.hooks.contains(hook))
+        throw HookIsGone{hook_is_gone};
+    // The store has it before what a reload asks for from now on: that cancels it if its hook goes.
+    co_return co_await store.retry(job);
+}
+
 asio::awaitable<std::optional<std::pair<unsigned, LiveOutput>>> Scheduler::State::live_output(Uuid job)
 {
     const Counted counted{calls, changes};

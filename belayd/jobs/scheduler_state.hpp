@@ -56,6 +56,7 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     asio::awaitable<void> apply(SchedulerRules new_rules);
     asio::awaitable<void> drain(Clock::time_point soft_deadline, std::function<void(std::size_t running)> report);
     asio::awaitable<std::optional<JobState>> cancel(Uuid job);
+    asio::awaitable<std::optional<JobState>> retry(Uuid job, std::string hook);
     asio::awaitable<std::optional<std::pair<unsigned, LiveOutput>>> live_output(Uuid job);
     asio::awaitable<std::vector<RunningAttempt>> running_attempts();
     asio::awaitable<void> stop();
@@ -106,7 +107,7 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     bool hurried = false;         // no more patience
     bool stopping = false;        // all coroutines are to end
     std::size_t handing_back = 0; // claimed too late
-    std::size_t calls = 0;        // of cancel() and live_output()
+    std::size_t calls = 0;        // of cancel(), retry() and live_output()
     std::size_t used_slots = 0;
     std::map<std::string, unsigned> used_by_hook;
     Clock::time_point not_before{};    // no claim until then: processes cannot be started

@@ -38,14 +38,7 @@ public:
             [](const std::string& reason) { ADD_FAILURE() << reason; });
         reader_ = std::make_unique<jobs::StoreReader>(core_.threads(), path);
         loop_ = std::make_unique<daemon::LoopThread>(core_.threads(), "runner");
-        jobs::SchedulerRules rules{.max_jobs = 2,
-            .kill_grace = std::chrono::seconds{10},
-            .base_environment = {{"PATH", "/usr/bin:/bin"}},
-            .hooks = {}};
-        rules.hooks["run"].directory = "/";
-        rules.hooks["wait"].directory = "/"; // its jobs stay queued behind the one that runs
-        rules.hooks["wait"].concurrency = 1;
-        scheduler_ = std::make_unique<jobs::Scheduler>(loop_->io(), *store_, core_.metrics(), std::move(rules));
+        scheduler_ = std::make_unique<jobs::Scheduler>(loop_->io(), *store_, core_.metrics(), rules({"run", "wait"}));
         scheduler_->start();
         asio::post(core_.admin_loop(), [this] {
             sources_ = {.core = &core_,
@@ -102,10 +95,32 @@ public:
         return to_string(accepted.get().job);
     }
 
+    /** Leaves only these hooks, as a reload does. */
+    void keep_hooks(const std::vector<std::string>& hooks)
+    {
+        auto applied = asio::co_spawn(*client_, scheduler_->apply(rules(hooks)), asio::use_future);
+        client_->restart();
+        client_->run();
+        applied.get();
+    }
+
     daemon::ReloadVerdict verdict;      // set before a reload is asked for
     std::vector<std::string> not_ready; // set before a status is asked for
 
 private:
+    static jobs::SchedulerRules rules(const std::vector<std::string>& hooks)
+    {
+        jobs::SchedulerRules rules{.max_jobs = 2,
+            .kill_grace = std::chrono::seconds{10},
+            .base_environment = {{"PATH", "/usr/bin:/bin"}},
+            .hooks = {}};
+        for (const std::string& hook : hooks) {
+            rules.hooks[hook].directory = "/";
+            rules.hooks[hook].concurrency = hook == "wait" ? 1 : 0; // its jobs stay queued behind the one that runs
+        }
+        return rules;
+    }
+
     daemon::Core& core_;
     const std::string directory_;
     std::unique_ptr<asio::io_context> client_ = std::make_unique<asio::io_context>(1);

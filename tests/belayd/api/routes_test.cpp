@@ -123,6 +123,21 @@ TEST_F(ApiTest, ShowsLiveOutputCancelsAndRetries)
     });
 }
 
+TEST_F(ApiTest, DoesNotRetryAJobWhoseHookIsGone)
+{
+    serve([this](ApiService& service) {
+        const auto job = service.enqueue("run", {"/bin/false"});
+        wait_for(job, "failed");
+        service.keep_hooks({"wait"});
+        const auto refused = post("/jobs/" + job + "/retry");
+        EXPECT_EQ(refused.status, 409);
+        EXPECT_EQ(text(refused.body.at("detail")), "the job cannot be retried: hook no longer configured");
+        EXPECT_EQ(wait_for(job, "failed").at("attempt_list").as_array().size(), 1U);
+        service.keep_hooks({"run"});
+        EXPECT_EQ(post("/jobs/" + job + "/retry").status, 200);
+    });
+}
+
 TEST_F(ApiTest, TellsTheStatus)
 {
     serve([this](ApiService& service) {
