@@ -68,9 +68,13 @@ void write(Level level, std::string_view message, Fields fields) noexcept
     fields_of_call = {};
 }
 
-void flush() noexcept
+void flush(std::chrono::milliseconds patience) noexcept
 {
-    spdlog::default_logger_raw()->flush(); // catches what a sink throws
+    auto& logger = *spdlog::default_logger_raw();
+    if (takes_fields(logger))
+        static_cast<RecordSink&>(*logger.sinks().front()).flush_within(patience);
+    else
+        logger.flush(); // catches what a sink throws
 }
 
 } // namespace belay::log

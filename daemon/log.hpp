@@ -1,6 +1,7 @@
 #pragma once
 #include "base/uuid.hpp"
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
@@ -52,8 +53,8 @@ enum class Level : std::uint8_t { trace, debug, info, warning, error };
 [[nodiscard]] bool enabled(Level level) noexcept;
 void write(Level level, std::string_view message, Fields fields = {}) noexcept;
 
-/** Waits until what was written so far is out, a few seconds at most: for the last words of a process that fails. */
-void flush() noexcept;
+/** Waits until what was written so far is out, but not longer: a pipe that nobody reads takes nothing. */
+void flush(std::chrono::milliseconds patience = std::chrono::seconds{2}) noexcept;
 
 inline void debug(std::string_view message, Fields fields = {}) noexcept
 {

@@ -4,6 +4,7 @@
 
 #include <spdlog/sinks/sink.h>
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,7 +32,10 @@ struct Record {
 class RecordSink : public spdlog::sinks::sink {
 public:
     void log(const spdlog::details::log_msg& message) final;
-    void flush() override {}
+    void flush() final {}
+
+    /** See log::flush(). */
+    virtual void flush_within(std::chrono::milliseconds /*patience*/) noexcept {}
     void set_pattern(const std::string& /*pattern*/) final {} // formats are not spdlog's business here
     void set_formatter(std::unique_ptr<spdlog::formatter> /*formatter*/) final {}
 

@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 // What may wait while the log socket is stuck: minutes of ordinary life, and a bound for what a peer can provoke.
 constexpr std::size_t queue_records = 8192;
 constexpr std::size_t queue_bytes = 8U << 20U;
-constexpr std::chrono::seconds flush_patience{2};
+constexpr std::chrono::seconds finish_patience{2};
 constexpr std::chrono::milliseconds direct_patience{200};
 
 log::Record drop_report(std::uint64_t count)
@@ -46,16 +46,16 @@ public:
 
     void finish()
     {
-        give_up_at_ = (Clock::now() + flush_patience).time_since_epoch().count();
+        give_up_at_ = (Clock::now() + finish_patience).time_since_epoch().count();
         const std::scoped_lock lock{mutex_};
         finishing_ = true;
         wake_.notify_one();
     }
 
-    void flush() override
+    void flush_within(std::chrono::milliseconds patience) noexcept override
     {
         std::unique_lock lock{mutex_};
-        written_.wait_for(lock, flush_patience, [this] { return direct_ || (queue_.empty() && !writing_); });
+        written_.wait_for(lock, patience, [this] { return direct_ || (queue_.empty() && !writing_); });
     }
 
     [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }

@@ -31,11 +31,13 @@ using Clock = std::chrono::steady_clock;
 /** For the new executable to read the configuration and look at the store. */
 constexpr auto answer_patience = 10s;
 
-/** Longer than this nobody is left waiting: what is still being handled then undoes the upgrade. */
+/** Longer than this nobody is left waiting: what is not over by then undoes the upgrade. */
 constexpr auto longest_freeze = 1s;
 
-/** For what was said before to leave the process. */
+/** For what was said before to leave the process: to the manager, to the log, and what the freeze itself adds to that.
+ */
 constexpr auto flush_patience = 500ms;
+constexpr auto frozen_flush_patience = 100ms;
 
 /** Of the main loop, until a signal that was delivered has reached whom it concerns: reactor, queue, coroutine. */
 constexpr int turns_for_signals = 8;
@@ -74,6 +76,7 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
     if (no)
         co_return fmt::format("not upgraded, {} cannot take over: {}", executable_.path(), *no);
     (void)co_await parts_.notify.flush(flush_patience);
+    log::flush(flush_patience);
     failpoint("upgrade.asked");
     std::string trouble;
     try {
@@ -142,7 +145,7 @@ asio::awaitable<std::string> Upgrade::replace(Upgradable& service)
     } else {
         const std::chrono::duration<double> freeze = Clock::now() - begin;
         log::info("upgrading", {{"executable", executable_.path()}, {"freeze_seconds", freeze.count()}});
-        trouble = exec(out);
+        trouble = exec(out, deadline);
     }
     signals::unblock_handled_signals();
     co_await service.thaw(out);
@@ -176,17 +179,22 @@ asio::awaitable<void> Upgrade::thaw_core(Handover& in)
 }
 
 /** @return why this process is still the old image */
-std::string Upgrade::exec(Handover& out)
+std::string Upgrade::exec(Handover& out, Clock::time_point deadline)
 {
     std::string trouble;
     try {
         std::vector<std::string> arguments = arguments_;
         arguments.insert(arguments.begin(), executable_.path());
         arguments.push_back(fmt::format("--resume={}", out.seal()));
-        log::flush();
+        log::flush(frozen_flush_patience);
         failpoint("upgrade.sealed");
-        ::execve(executable_.path().c_str(), pointers(arguments).data(), ::environ);
-        trouble = fmt::format("{} cannot be executed: {}", executable_.path(), std::generic_category().message(errno));
+        if (Clock::now() < deadline) {
+            ::execve(executable_.path().c_str(), pointers(arguments).data(), ::environ);
+            trouble =
+                fmt::format("{} cannot be executed: {}", executable_.path(), std::generic_category().message(errno));
+        } else {
+            trouble = "everything stood still for longer than 1 s";
+        }
         out.unseal();
     } catch (const std::exception& e) {
         trouble = e.what();

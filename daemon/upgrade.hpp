@@ -50,7 +50,7 @@ private:
     [[nodiscard]] asio::awaitable<std::string> replace(Upgradable& service);
     [[nodiscard]] asio::awaitable<bool> freeze_core(Handover& out, std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] asio::awaitable<void> thaw_core(Handover& in);
-    [[nodiscard]] std::string exec(Handover& out);
+    [[nodiscard]] std::string exec(Handover& out, std::chrono::steady_clock::time_point deadline);
 
     Parts parts_;
     const Executable executable_;

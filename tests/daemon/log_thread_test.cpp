@@ -189,6 +189,20 @@ TEST_F(LogThreadTest, StuckOutputIsNoWedge)
     EXPECT_GT(log.dropped(), 0U);
 }
 
+TEST_F(LogThreadTest, AFlushDoesNotOutlastItsPatience)
+{
+    auto pipe = make_pipe();
+    LogThread log{threads, {.format = LogFormat::json, .identifier = "t", .descriptor = pipe.write.get()}};
+    for (int n = 0; n < 2000; ++n)
+        log::info("hello", {{"text", std::string(100, 'x')}});
+    const auto begin = std::chrono::steady_clock::now();
+    log::flush(10ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s) << "2 s are what it gets unless told";
+    pipe.read.reset(); // what is queued fails from now on, and a flush waits for no more than that
+    log::flush(10min);
+    EXPECT_GT(log.dropped(), 0U);
+}
+
 /** A socket like journald's. */
 struct FakeJournal {
     FakeJournal()
