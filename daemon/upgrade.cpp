@@ -143,6 +143,7 @@ asio::awaitable<std::string> Upgrade::replace(Upgradable& service)
     } else if (parts_.lifecycle.stopping()) {
         trouble = "the daemon is stopping";
     } else {
+        out.document["lifecycle"] = parts_.lifecycle.handed(); // only now: a reload may just have been asked for
         const std::chrono::duration<double> freeze = Clock::now() - begin;
         log::info("upgrading", {{"executable", executable_.path()}, {"freeze_seconds", freeze.count()}});
         trouble = exec(out, deadline);
@@ -168,7 +169,6 @@ asio::awaitable<bool> Upgrade::freeze_core(Handover& out, Clock::time_point dead
     out.document["control"] = to_json(std::move(admin->control), out);
     out.document["metrics"] = parts_.metrics.handed();
     out.document["strangers"] = parts_.leaks.handed();
-    out.document["lifecycle"] = parts_.lifecycle.handed();
     co_return true;
 }
 

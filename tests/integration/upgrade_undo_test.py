@@ -62,6 +62,33 @@ class UpgradeUndo(TestCase):
         self.assertEqual(select.select([pidfd], [], [], 0)[0], [pidfd], "the child that was asked has ended")
         self.assertEqual(belayd.records("leak"), [])
 
+    def signalled_while_frozen(self, number):
+        belayd = self.start_build()
+        self.builds.put_next()
+        self.failpoints.arm("upgrade.frozen", "wedge")
+        belayd.send_signal(signal.SIGUSR2)
+        self.failpoints.wait_reached("upgrade.frozen")
+        belayd.send_signal(number)
+        self.failpoints.release("upgrade.frozen")
+        return belayd
+
+    def test_a_reload_asked_for_just_before_exec(self):
+        """The next image has it in a cycle of its own."""
+        belayd = self.signalled_while_frozen(signal.SIGHUP)
+        belayd.wait_record("ready", count=2)
+        belayd.wait_reloads()
+        belayd.wait_record("reloaded")
+        self.assertEqual(len(belayd.records("starting")), 2)
+        belayd.stop()
+
+    def test_a_stop_just_before_exec(self):
+        belayd = self.signalled_while_frozen(signal.SIGTERM)
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-3000:])
+        belayd.check_messages()
+        belayd.wait_record("reload failed, nothing changed", error=STOPPING)
+        self.assertEqual(len(belayd.records("starting")), 1)
+        self.assertEqual(belayd.records("leak"), [])
+
     def test_an_executable_that_the_kernel_refuses(self):
         def put_what_is_none():
             self.builds.put_file("/etc/passwd")
