@@ -85,13 +85,32 @@ class FakeManagerTest(unittest.TestCase):
     def test_a_stop_during_a_reload_is_no_fault(self):
         self.assertEqual(self.violations(READY, RELOADING, STOPPING), [])
 
+    def test_a_whole_reload_in_one_message(self):
+        whole = says("READY=1\nRELOADING=1\nMONOTONIC_USEC=NOW")
+        self.assertEqual(self.violations(READY, whole, RELOADING, READY, whole, STOPPING), [])
+        self.assertEqual([cycle.ready for cycle in self.manager.cycles()], [True, True, True])
+
+    def test_it_leaves_the_manager_ready(self):
+        whole = says("READY=1\nRELOADING=1\nMONOTONIC_USEC=NOW")
+        self.assert_violated("READY=1 while ready", READY, whole, READY)
+
+    def test_it_needs_a_stamp(self):
+        self.assert_violated("MONOTONIC_USEC missing", READY, says("READY=1\nRELOADING=1"))
+
+    def test_stopping_is_stronger_than_other_states(self):
+        for text in ("READY=1\nSTOPPING=1", "RELOADING=1\nMONOTONIC_USEC=NOW\nSTOPPING=1"):
+            with self.subTest(text):
+                self.setUp()
+                first, *_, last = self.violations(READY, says(text), says("MAINPID=1"))
+                self.assertRegex(first, "STOPPING=1 makes the other state void")
+                self.assertRegex(last, "after STOPPING=1")
+
     def test_order_of_states(self):
         for rule, *steps in (
                 ("READY=1 while ready", READY, READY),
                 ("RELOADING=1 while starting", RELOADING, READY),
                 ("RELOADING=1 while reloading", READY, RELOADING, RELOADING, READY),
                 ("RELOADING=1 without READY=1", READY, RELOADING),  # as after a reload that failed
-                ("several states in one message", READY, says("RELOADING=1\nMONOTONIC_USEC=NOW\nSTOPPING=1"), STOPPING),
                 ("before READY=1", says("WATCHDOG=1"), READY)):
             with self.subTest(rule):
                 self.setUp()
@@ -134,6 +153,19 @@ class FakeManagerTest(unittest.TestCase):
                 self.manager.close()
                 self.assertEqual(len(self.manager.unanswered()), int(forgets))
                 self.assertEqual(len(self.manager.violations(client.pid)), int(forgets))
+
+    def test_a_stop_excuses_only_what_was_yet_to_be_done(self):
+        """Of a request during a reload that goes on until the stop; and of one that READY=1 came after."""
+        for forgotten, steps in ((0, [STOPPING]), (1, [READY, STOPPING]), (0, [READY, RELOADING, STOPPING])):
+            with self.subTest(forgotten=forgotten):
+                self.setUp()
+                client = self.client(READY, {"line": True}, RELOADING, {"line": True}, *steps)
+                self.request_reload(client)
+                wait_until(self.manager.cycles, "RELOADING=1")
+                self.request_reload(client)
+                self.assertEqual(client.wait(DEADLINE), 0)
+                self.manager.close()
+                self.assertEqual(len(self.manager.violations(client.pid)), forgotten)
 
     def request_reload(self, client):
         def ask():

@@ -122,6 +122,7 @@ class Reload(TestCase):
             response = kept.getresponse()
             self.assertEqual((response.status, json.loads(response.read())["state"]), (202, "queued"))
         kept.close()
+        belayd.wait_reloads()
         belayd.stop()
 
     def test_the_first_events_of_a_new_hook_run(self):
