@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace belay::jobs::sqlite {
@@ -13,12 +14,15 @@ Error::Error(int code, int system_errno, const std::string& what)
 
 void throw_error(sqlite3* database, int code, std::string_view context)
 {
+    const int last_errno = errno;
     std::string what{context};
     what += what.empty() ? "" : ": ";
     what += database != nullptr ? ::sqlite3_errmsg(database) : ::sqlite3_errstr(code);
     const int extended = database != nullptr ? ::sqlite3_extended_errcode(database) : code;
-    const int system_errno = database != nullptr ? ::sqlite3_system_errno(database) : 0;
-    if (system_errno != 0 && ((extended & 0xff) == SQLITE_IOERR || (extended & 0xff) == SQLITE_CANTOPEN))
+    const int primary = extended & 0xff;
+    // Not sqlite3_system_errno(): that of SQLite 3.40 is of an earlier error, or none, when a COMMIT fails.
+    const int system_errno = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN ? last_errno : 0;
+    if (system_errno != 0)
         what += std::string{" ("} + std::strerror(system_errno) + ")"; // NOLINT(concurrency-mt-unsafe): glibc's is
     throw Error{(extended & 0xff) == (code & 0xff) ? extended : code, system_errno, what};
 }
@@ -31,6 +35,7 @@ Execution::~Execution()
 
 bool Execution::step()
 {
+    errno = 0;
     const int code = ::sqlite3_step(statement_);
     if (code == SQLITE_ROW)
         return true;
@@ -82,6 +87,7 @@ void Statement::Finalize::operator()(sqlite3_stmt* statement) const noexcept
 Statement::Statement(sqlite3* database, std::string_view sql)
 {
     sqlite3_stmt* statement = nullptr;
+    errno = 0;
     const int code = ::sqlite3_prepare_v3(
         database, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
     if (code != SQLITE_OK)
@@ -145,6 +151,7 @@ Database::Database(const std::string& path, Access access)
     const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                       (access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     sqlite3* handle = nullptr;
+    errno = 0;
     const int code = ::sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
     handle_.reset(handle); // also after an error
     if (code != SQLITE_OK)
@@ -153,6 +160,7 @@ Database::Database(const std::string& path, Access access)
 
 void Database::execute(const std::string& sql)
 {
+    errno = 0;
     const int code = ::sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
     if (code != SQLITE_OK)
         throw_error(handle_.get(), code, sql.substr(0, sql.find('\n')));

@@ -146,7 +146,7 @@ private:
     std::unique_ptr<sqlite3, Close> handle_;
 };
 
-/** Throws what `database` last reported. */
+/** Throws what `database` last reported, and the system with it in errno, which was 0 before the call that failed. */
 [[noreturn]] void throw_error(sqlite3* database, int code, std::string_view context);
 
 } // namespace belay::jobs::sqlite

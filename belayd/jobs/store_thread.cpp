@@ -23,8 +23,10 @@ constexpr const char* locked_reason = "the database is locked by another process
 
 bool is_full(const sqlite::Error& error)
 {
-    // SQLite says FULL for ENOSPC while it writes, IOERR for quotas and while it extends the shared memory.
-    const bool no_space = error.system_errno() == ENOSPC || error.system_errno() == EDQUOT;
+    // SQLite says FULL for ENOSPC while it writes, IOERR for quotas, for the largest file that the file system or a
+    // resource limit allows, and while it extends the shared memory.
+    const int cause = error.system_errno();
+    const bool no_space = cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
     return error.primary() == SQLITE_FULL ||
            (error.primary() == SQLITE_IOERR && no_space && error.code() != SQLITE_IOERR_FSYNC &&
                error.code() != SQLITE_IOERR_DIR_FSYNC);
@@ -236,8 +238,9 @@ void StoreThread::handle(const sqlite::Error& error)
         log::warning("another process has locked the database, retrying", {{"path", limits_.path}});
     } else if (is_full(error)) {
         if (health_.available())
-            log::error("disk is full, accepting and starting nothing", {{"path", limits_.path}});
-        health_.set_short_of_space("the disk is full: " + limits_.path);
+            log::error(
+                "disk is full, accepting and starting nothing", {{"path", limits_.path}, {"error", error.what()}});
+        health_.set_short_of_space(fmt::format("the disk is full: {}: {}", limits_.path, error.what()));
     } else if (health_.fail(fmt::format("the store failed: {}", error.what()))) {
         log::error("store failed", {{"path", limits_.path}, {"error", error.what()}, {"code", error.code()}});
         on_failure_(health_.reason());

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 
 namespace belay::jobs {
@@ -32,6 +33,7 @@ void StoreThread::checkpoint_if_due(daemon::Heartbeat& heartbeat)
     int pages = 0;
     int copied = 0;
     auto* database = tables_->database().handle();
+    errno = 0;
     const int code = ::sqlite3_wal_checkpoint_v2(database, nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &copied);
     if (code != SQLITE_OK) {
         try {

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <map>
 #include <mutex>
 
@@ -21,7 +22,10 @@ std::map<const sqlite3_io_methods*, sqlite3_io_methods> tables;
 int sync_file(sqlite3_file* file, int flags)
 {
     ++sync_count;
-    return syncs_fail ? SQLITE_IOERR_FSYNC : usual_sync(file, flags);
+    if (!syncs_fail)
+        return usual_sync(file, flags);
+    errno = EIO;
+    return SQLITE_IOERR_FSYNC;
 }
 
 int open_file(sqlite3_vfs*, sqlite3_filename name, sqlite3_file* file, int flags, int* out_flags)

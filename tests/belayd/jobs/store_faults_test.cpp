@@ -6,9 +6,11 @@
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <functional>
 #include <thread>
@@ -191,7 +193,7 @@ TEST_F(StoreFaultsTest, AcknowledgesNothingMoreAfterASyncFailed)
     EXPECT_THROW(accept(event("a")), StoreUnavailable);
     EXPECT_THROW(claim(), StoreUnavailable);
     EXPECT_THROW(succeed(job), StoreUnavailable);
-    EXPECT_NE(store->unavailable().find("the store failed: disk I/O error"), std::string::npos) << store->unavailable();
+    EXPECT_EQ(store->unavailable(), "the store failed: disk I/O error (Input/output error)");
     EXPECT_NE(metrics.text().find("\nbelay_store_available 0"), std::string::npos);
     store->close();
     EXPECT_EQ(failures, std::vector<std::string>{store->unavailable()});
@@ -307,6 +309,49 @@ TEST_F(StoreFaultsTest, SurvivesAFullDiskAndRecovers)
     if (status == 77)
         GTEST_SKIP() << "mount namespaces are not to be had here";
     EXPECT_EQ(status, 0);
+}
+
+/** No file of this process grows beyond it; what would be too large is an error, as in belayd. */
+struct FileSizeLimit {
+    explicit FileSizeLimit(std::uintmax_t bytes)
+    {
+        struct sigaction ignore{};
+        ignore.sa_handler = SIG_IGN;
+        ::sigaction(SIGXFSZ, &ignore, &action);
+        EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+        const rlimit low{bytes, before.rlim_max};
+        EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &low), 0);
+    }
+    ~FileSizeLimit()
+    {
+        ::setrlimit(RLIMIT_FSIZE, &before);
+        ::sigaction(SIGXFSZ, &action, nullptr);
+    }
+    FileSizeLimit(const FileSizeLimit&) = delete;
+    FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+    FileSizeLimit(FileSizeLimit&&) = delete;
+    FileSizeLimit& operator=(FileSizeLimit&&) = delete;
+
+    rlimit before{};
+    struct sigaction action{};
+};
+
+TEST_F(StoreFaultsTest, ALimitOnFilesIsAFullDisk)
+{
+    open();
+    accept(event("a"));
+    NewEvent large = event("a", "large");
+    large.body.assign(1_MiB, 'x');
+    {
+        const FileSizeLimit limit{std::filesystem::file_size(options.path + "-wal") + 100'000};
+        EXPECT_THROW(accept(large), StoreUnavailable);
+        EXPECT_EQ(store->unavailable(), "the disk is full: " + options.path + ": disk I/O error (File too large)");
+    }
+    EXPECT_TRUE(waits_until([this] { return store->unavailable().empty(); }));
+    EXPECT_FALSE(accept(large).duplicate);
+    EXPECT_EQ(claim(5).size(), 2U);
+    EXPECT_EQ(query("PRAGMA integrity_check"), "ok");
+    EXPECT_TRUE(failures.empty());
 }
 
 TEST_F(StoreFaultsTest, HoldsItsDirectoryAgainstASecondDaemon)
