@@ -79,13 +79,14 @@ std::set<std::pair<Uuid, unsigned>> ids_of(const std::vector<jobs::HandedAttempt
     return ids;
 }
 
-http::Handler with_middleware(daemon::Core& core, const http::Router& router)
+http::Handler with_middleware(daemon::Core& core, Ingress& ingress, const http::Router& router)
 {
     const auto report = [](const http::Request& request, std::string_view what) {
         log::error("handler failed", {{"request", request.id}, {"route", request.route}, {"error", what}});
     };
     return http::compose({http::request_id(), http::trace_context(), daemon::access_log("ingress"),
-                             daemon::http_metrics(core.metrics(), "ingress"), http::exceptions_to_500(report)},
+                             daemon::http_metrics(core.metrics(), "ingress"), http::exceptions_to_500(report),
+                             ingress.count_rejections()},
         router.dispatcher());
 }
 
@@ -201,7 +202,7 @@ void Belayd::start_ingress()
         .loops = std::move(loops),
         .control = core_.main_loop().get_executor(),
         .router = &router_,
-        .handler = with_middleware(core_, router_),
+        .handler = with_middleware(core_, *ingress_, router_),
         .bodies = bodies_.get(),
         .limits = config_.ingress_limits,
         .on_warning = [](std::string_view what) { log::warning(what, {{"server", "ingress"}}); }});

@@ -128,6 +128,18 @@ void Ingress::add_routes(http::Router& router)
         .admit = [this](const http::Request& head) { return admit(head); }});
 }
 
+http::Middleware Ingress::count_rejections()
+{
+    return [this](http::Handler next) -> http::Handler {
+        return [this, next = std::move(next)](http::Request& request) {
+            if (request.rejection && request.route == route_pattern)
+                if (const auto* const entry = tables_[request.loop]->find(request.path_parameter("name")))
+                    entry->refused.Increment();
+            return next(request);
+        };
+    };
+}
+
 asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> hooks)
 {
     for (std::size_t i = 0; i < loops_.size(); ++i) {

@@ -3,6 +3,7 @@
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/jobs/store.hpp"
 #include "daemon/metrics.hpp"
+#include "http/middleware.hpp"
 #include "http/router.hpp"
 
 #include <memory>
@@ -29,6 +30,9 @@ public:
     Ingress& operator=(Ingress&&) = delete;
 
     void add_routes(http::Router& router);
+
+    /** Counts what is refused before a hook could judge it: method, length, deadline, no room. */
+    [[nodiscard]] http::Middleware count_rejections();
 
     /** Returns when every loop judges new requests by `hooks`. */
     [[nodiscard]] asio::awaitable<void> replace(std::shared_ptr<const hooks::HookTable> hooks);

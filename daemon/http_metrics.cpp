@@ -147,6 +147,11 @@ Metrics::Collector connection_metrics(const http::Server& server, std::string na
             samples.push_back({{{"server", name}, {"state", std::string{state}}}, static_cast<double>(counts[i])});
         }
         out.push_back(gauge_family("belay_connections", "Connections by state.", std::move(samples)));
+        const auto refused = server.refused_connections();
+        out.push_back(counter_family("belay_connections_refused_total",
+            "Connections refused, by the cap that they were over: of the server in total, or of one address.",
+            {{{{"server", name}, {"reason", "total"}}, static_cast<double>(refused.total)},
+                {{{"server", name}, {"reason", "address"}}, static_cast<double>(refused.address)}}));
     };
 }
 

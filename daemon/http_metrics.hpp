@@ -19,7 +19,8 @@ namespace belay::daemon {
  */
 [[nodiscard]] http::Middleware http_metrics(Metrics& metrics, std::string server);
 
-/** belay_connections{server,state} of `server`, which must outlive the collector. */
+/** belay_connections{server,state} and belay_connections_refused_total{server,reason} of `server`, which must outlive
+ * the collector. */
 [[nodiscard]] Metrics::Collector connection_metrics(const http::Server& server, std::string name);
 
 } // namespace belay::daemon

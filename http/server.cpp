@@ -265,6 +265,11 @@ std::array<std::size_t, connection_states> Server::connections() const noexcept
     return sum;
 }
 
+RefusedConnections Server::refused_connections() const noexcept
+{
+    return state_->context.caps.refused();
+}
+
 std::size_t Server::requests_in_flight() const noexcept
 {
     std::size_t sum = 0;

@@ -60,6 +60,12 @@ enum class ConnectionState : std::uint8_t { fresh, partial, in_flight, respondin
 inline constexpr std::size_t connection_states = 5;
 [[nodiscard]] std::string_view to_string(ConnectionState state) noexcept; ///< "new", "partial", "in_flight", …
 
+/** Connections told 503, or just closed, by the cap that they were over. */
+struct RefusedConnections {
+    std::size_t total = 0;   ///< Limits::connections
+    std::size_t address = 0; ///< Limits::connections_per_address
+};
+
 /** A bound and listening socket, and what it is called. */
 struct ListeningSocket {
     std::string name; ///< as the configuration writes it: "127.0.0.1:9080", "unix:/run/x.sock", "fd:ingress"
@@ -171,6 +177,9 @@ public:
 
     /** Connections by state.  Thread-safe. */
     [[nodiscard]] std::array<std::size_t, connection_states> connections() const noexcept;
+
+    /** Since it was made.  Thread-safe. */
+    [[nodiscard]] RefusedConnections refused_connections() const noexcept;
 
     /** Requests being read, handled or answered.  Thread-safe. */
     [[nodiscard]] std::size_t requests_in_flight() const noexcept;

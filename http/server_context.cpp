@@ -12,6 +12,7 @@ bool ConnectionCaps::try_acquire(const Peer& peer)
 {
     if (total_.fetch_add(1, std::memory_order_relaxed) >= connections_.load(std::memory_order_relaxed)) {
         total_.fetch_sub(1, std::memory_order_relaxed);
+        refused_in_total_.fetch_add(1, std::memory_order_relaxed);
         return false;
     }
     if (peer.loopback)
@@ -20,6 +21,7 @@ bool ConnectionCaps::try_acquire(const Peer& peer)
     std::size_t& count = by_address_[peer.address];
     if (count >= connections_per_address_.load(std::memory_order_relaxed)) {
         total_.fetch_sub(1, std::memory_order_relaxed);
+        refused_by_address_.fetch_add(1, std::memory_order_relaxed);
         return false;
     }
     ++count;
@@ -60,6 +62,12 @@ bool BodyBudget::try_reserve(Bytes bytes) noexcept
 void BodyBudget::release(Bytes bytes) noexcept
 {
     used_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+RefusedConnections ConnectionCaps::refused() const noexcept
+{
+    return {.total = refused_in_total_.load(std::memory_order_relaxed),
+        .address = refused_by_address_.load(std::memory_order_relaxed)};
 }
 
 } // namespace belay::http

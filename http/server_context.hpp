@@ -22,7 +22,7 @@ public:
 
     void set(const Limits& limits) noexcept;
 
-    /** Counts a connection, if there is room for it. */
+    /** Counts a connection, if there is room for it; else that it was refused. */
     [[nodiscard]] bool try_acquire(const Peer& peer);
 
     /** Counts a connection that there is already, room or not. */
@@ -31,10 +31,14 @@ public:
     /** To be called once for each that was counted. */
     void release(const Peer& peer) noexcept;
 
+    [[nodiscard]] RefusedConnections refused() const noexcept;
+
 private:
     std::atomic<std::size_t> connections_;
     std::atomic<std::size_t> connections_per_address_;
     std::atomic<std::size_t> total_{0};
+    std::atomic<std::size_t> refused_in_total_{0};
+    std::atomic<std::size_t> refused_by_address_{0};
     std::mutex mutex_; // guards by_address_
     std::unordered_map<std::string, std::size_t> by_address_;
 };

@@ -22,6 +22,8 @@ TEST(ConnectionCaps, CountsRemotePeersByAddress)
         EXPECT_TRUE(caps.try_acquire(proxy));
     caps.release(remote);
     EXPECT_TRUE(caps.try_acquire(remote));
+    EXPECT_EQ(caps.refused().address, 1U);
+    EXPECT_EQ(caps.refused().total, 0U);
 }
 
 TEST(ConnectionCaps, CountsAllTogether)
@@ -37,6 +39,8 @@ TEST(ConnectionCaps, CountsAllTogether)
     EXPECT_FALSE(caps.try_acquire(proxy));
     caps.release(proxy);
     EXPECT_TRUE(caps.try_acquire(other));
+    EXPECT_EQ(caps.refused().address, 1U);
+    EXPECT_EQ(caps.refused().total, 1U);
 }
 
 TEST(BodyBudget, GivesOutNoMoreThanItHas)

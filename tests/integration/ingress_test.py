@@ -152,6 +152,73 @@ run = ["/bin/true"]
         self.assertEqual(belayd.post("a", b"x" * 1024).status, 202)
         belayd.stop()
 
+    def test_every_refusal_is_counted_once(self):
+        """At admission, while the body comes, and after it."""
+        sections = {"ingress": 'listen = "127.0.0.1:0"\nbody_memory = "64KiB"\n'}
+        config = hook("a", ["/bin/true"], 'max_body = "1KiB"') + hook("b", ["/bin/true"], 'max_body = "64KiB"')
+        belayd = self.belayd(config, sections=sections)
+        host, port = belayd.address("ingress").rsplit(":", 1)
+
+        def send(hook_name, rest):
+            raw = socket.create_connection((host, int(port)), timeout=60)
+            self.addCleanup(raw.close)
+            raw.sendall(f"POST /hooks/{hook_name} HTTP/1.1\r\nHost: a\r\n{rest}".encode())
+            return raw
+
+        def status(raw):
+            return int(raw.recv(65536).split()[1])
+
+        def status_of(hook_name, rest):
+            with send(hook_name, rest) as raw:
+                return status(raw)
+
+        def refused(hook_name="a"):
+            return belayd.metrics()[f'belay_events_total{{hook="{hook_name}",result="refused"}}']
+        expected = 0
+        for what, code, answer in (
+            ("signature", 401, lambda: belayd.post("a", secret=b"wrong").status),
+            ("method", 405, lambda: fetch(belayd.address("ingress"), "GET", "/hooks/a").status),
+            ("length", 413, lambda: belayd.post("a", b"x" * 1025).status),
+            ("chunked", 413, lambda: status_of("a", "Transfer-Encoding: chunked\r\n\r\n800\r\n")),
+        ):
+            with self.subTest(what):
+                self.assertEqual(answer(), code)
+                expected += 1
+                self.assertEqual(refused(), expected)
+
+        holder = send("b", "Content-Length: 65536\r\nExpect: 100-continue\r\n\r\n")
+        self.assertEqual(status(holder), 100)  # it has some of body_memory
+        self.assertEqual(belayd.post("b", b"x" * 65536).status, 503)
+        self.assertEqual(refused("b"), 1)
+        holder.sendall(b"x" * 65536)
+        self.assertEqual(status(holder), 401)
+        holder.close()
+        self.assertEqual(refused("b"), 2)
+
+        belayd.sections["ingress"] += 'body_timeout = "10ms"\n'
+        belayd.write_config(config)
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        self.assertEqual(status_of("a", "Content-Length: 10\r\n\r\n"), 408)
+        self.assertEqual(belayd.post("nope").status, 404)
+        self.assertEqual((refused(), refused("b")), (expected + 1, 2))
+        self.assertEqual(belayd.metrics()['belay_events_total{hook="a",result="accepted"}'], 0)
+        belayd.stop()
+
+    def test_connections_over_the_cap_are_counted(self):
+        belayd = self.belayd(hook("a", ["/bin/true"]),
+                             sections={"ingress": 'listen = "127.0.0.1:0"\nmax_connections = 1\n'})
+        kept = connect(belayd.address("ingress"))
+        self.addCleanup(kept.close)
+        kept.request("POST", "/hooks/a", b"{}")
+        answer = kept.getresponse()
+        self.assertEqual((answer.status, answer.read() != b""), (401, True))
+        refused = 'belay_connections_refused_total{server="ingress",reason="%s"}'
+        self.assertEqual(belayd.metrics()[refused % "total"], 0)
+        self.assertEqual(belayd.post("a").status, 503)
+        metrics = belayd.metrics()
+        self.assertEqual((metrics[refused % "total"], metrics[refused % "address"]), (1, 0))
+        belayd.stop()
+
     def test_unknown_hooks_and_methods(self):
         belayd = self.belayd(hook("a", ["/bin/true"]))
         self.assertEqual(belayd.post("nope").status, 404)

@@ -91,6 +91,7 @@ class State(TestCase):
         ballast.write_bytes(b"\0" * (10 << 20))
         answer = wait_until(lambda: (a := belayd.post("a")).status == 503 and a, "503 at the floor")
         self.assertTrue(answer.headers["Retry-After"])
+        self.assertEqual(belayd.metrics()['belay_events_total{hook="a",result="refused"}'], 1)
         self.assertEqual(fetch(belayd.address("admin"), "GET", "/readyz").status, 503)
         self.assertEqual(fetch(belayd.address("admin"), "GET", "/healthz").status, 200)
         ballast.unlink()
