@@ -26,7 +26,7 @@
 namespace belay::daemon::leak_check_test {
 
 std::thread start_as_a_library_does(std::promise<void>& release);
-[[noreturn]] void wait_for_the_end_of_the_parent();
+[[noreturn]] void wait_for_the_end_of(pid_t parent);
 pid_t fork_in_two_generations();
 
 [[gnu::noinline]] std::thread start_as_a_library_does(std::promise<void>& release)
@@ -36,20 +36,22 @@ pid_t fork_in_two_generations();
     return thread;
 }
 
-void wait_for_the_end_of_the_parent()
+void wait_for_the_end_of(pid_t parent)
 {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (;;)
+    while (::getppid() == parent) // else it ended before the kernel was asked to tell
         ::pause();
+    ::_exit(0);
 }
 
 pid_t fork_in_two_generations()
 {
+    const pid_t test = ::getpid();
     const pid_t child = ::fork();
     if (child != 0)
         return child;
-    (void)::fork();
-    wait_for_the_end_of_the_parent();
+    const pid_t self = ::getpid();
+    wait_for_the_end_of(::fork() == 0 ? self : test);
 }
 
 } // namespace belay::daemon::leak_check_test
@@ -229,8 +231,9 @@ TEST(SeededLeak, DISABLED_OfADescriptor)
 
 TEST(SeededLeak, DISABLED_OfAChild)
 {
+    const pid_t self = ::getpid();
     if (::fork() == 0)
-        leak_check_test::wait_for_the_end_of_the_parent();
+        leak_check_test::wait_for_the_end_of(self);
 }
 
 TEST(SeededLeak, DISABLED_OfAGrandchild)

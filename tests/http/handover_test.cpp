@@ -245,6 +245,7 @@ TEST_F(Handover, WhatBelongsToNoListenerThatIsPresentDrains)
     TestClient idle = first.connect();
     idle.send(get_root);
     EXPECT_EQ(idle.receive().status, 200);
+    ASSERT_TRUE(eventually([&] { return first.server().requests_in_flight() == 0; })); // it counts until it is sent
     TestClient uploading = first.connect();
     uploading.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf ");
     ASSERT_TRUE(eventually([&] { return first.server().requests_in_flight() == 1; }));
