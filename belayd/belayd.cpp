@@ -338,15 +338,18 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     co_await helpers.wait_until_empty();
 }
 
-/** Leaves connections to the process that a restart starts, in the manager's store; what does not fit goes on here. */
+/**
+ * Leaves connections to the process that a restart starts, in the manager's store.  What does not fit goes on here, and
+ * so does what is still being answered when a commit takes longer than the others are to wait.
+ */
 asio::awaitable<void> Belayd::store_connections(std::size_t room, std::chrono::steady_clock::time_point deadline)
 {
-    std::optional<http::HandedServer> frozen =
-        co_await server_->freeze(std::min(deadline, daemon::DrainContext::Clock::now() + freeze_time));
-    if (!frozen || frozen->connections.empty())
-        co_return;
-    std::vector<http::HandedConnection>& connections = frozen->connections;
+    http::HandedServer frozen;
+    frozen.connections =
+        co_await server_->freeze_connections(std::min(deadline, daemon::DrainContext::Clock::now() + freeze_time));
+    std::vector<http::HandedConnection>& connections = frozen.connections;
     std::ranges::partition(connections, [](const auto& connection) { return !connection.linger; });
+    const std::size_t busy = server_->requests_in_flight();
     http::HandedServer rest;
     if (connections.size() > room) {
         const auto first = connections.begin() + static_cast<std::ptrdiff_t>(room);
@@ -354,14 +357,18 @@ asio::awaitable<void> Belayd::store_connections(std::size_t room, std::chrono::s
         connections.erase(first, connections.end());
     }
     const std::size_t count = connections.size();
-    daemon::Handover out;
-    out.document["ingress"] = daemon::to_json(std::move(*frozen), out);
-    const bool stored = co_await core_.descriptor_store().put(out);
-    if (stored)
-        log::info(
-            "connections left to the next process", {{"connections", count}, {"others", rest.connections.size()}});
-    else
-        server_->resume(daemon::handed_server(out.document.at("ingress"), out));
+    bool stored = true;
+    if (count > 0) {
+        daemon::Handover out;
+        out.document["ingress"] = daemon::to_json(std::move(frozen), out);
+        stored = co_await core_.descriptor_store().put(out);
+        if (!stored)
+            server_->resume(daemon::handed_server(out.document.at("ingress"), out));
+    }
+    if (count + busy > 0)
+        log::info("connections left to the next process",
+            {{"connections", stored ? count : 0}, {"not_stored", stored ? 0 : count},
+                {"beyond_room", rest.connections.size()}, {"busy", busy}});
     server_->resume(std::move(rest));
 }
 

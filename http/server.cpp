@@ -218,14 +218,7 @@ asio::awaitable<std::optional<HandedServer>> Server::freeze(std::chrono::steady_
         tags.push_back(listener->tag());
     }
     state_->listeners.clear();
-    for (const auto& loop : state_->loops) // what was accepted last has reached its loop by then
-        co_await on(*loop, begin_freeze(*loop));
-    for (const auto& loop : state_->loops)
-        co_await on(*loop, loop->wait_until_gone(nullptr, deadline));
-    for (const auto& loop : state_->loops) {
-        std::vector<HandedConnection> connections = co_await on(*loop, end_freeze(*loop));
-        std::ranges::move(connections, std::back_inserter(handed.connections));
-    }
+    handed.connections = co_await freeze_connections(deadline); // what was accepted last has reached its loop by then
     const std::array<std::size_t, connection_states> left = connections();
     if (std::ranges::any_of(left, [](std::size_t count) { return count != 0; })) {
         for (std::size_t i = 0; i < tags.size(); ++i) // under their tags, which the connections that stayed have
@@ -233,6 +226,21 @@ asio::awaitable<std::optional<HandedServer>> Server::freeze(std::chrono::steady_
         handed.listeners.clear();
         resume(std::move(handed));
         co_return std::nullopt;
+    }
+    co_return handed;
+}
+
+asio::awaitable<std::vector<HandedConnection>> Server::freeze_connections(
+    std::chrono::steady_clock::time_point deadline)
+{
+    for (const auto& loop : state_->loops)
+        co_await on(*loop, begin_freeze(*loop));
+    for (const auto& loop : state_->loops)
+        co_await on(*loop, loop->wait_until_gone(nullptr, deadline));
+    std::vector<HandedConnection> handed;
+    for (const auto& loop : state_->loops) {
+        std::vector<HandedConnection> connections = co_await on(*loop, end_freeze(*loop));
+        std::ranges::move(connections, std::back_inserter(handed));
     }
     co_return handed;
 }

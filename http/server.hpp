@@ -168,6 +168,13 @@ public:
      */
     [[nodiscard]] asio::awaitable<std::optional<HandedServer>> freeze(std::chrono::steady_clock::time_point deadline);
 
+    /**
+     * freeze() of what can be, connections only: one whose request is still being handled at the deadline stays, and
+     * goes on as before.
+     */
+    [[nodiscard]] asio::awaitable<std::vector<HandedConnection>> freeze_connections(
+        std::chrono::steady_clock::time_point deadline);
+
     /** Goes on where freeze() stopped, be it of this server or of one in another process. */
     void resume(HandedServer handed);
 

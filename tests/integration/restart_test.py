@@ -2,10 +2,12 @@
 import fcntl
 import os
 import resource
+import signal
 import socket
 import tempfile
 import unittest
 
+from tests.integration.failpoints import Failpoints
 from tests.integration.harness import Belayd, TestCase, hook, sign, wait_until
 
 BODY = b'{"restart":true}'
@@ -28,10 +30,11 @@ class Restart(TestCase):
         self.listener.listen(4096)
         self.directory = self.enterContext(tempfile.TemporaryDirectory(prefix="belay-test-"))
 
-    def belayd(self, stored=(), room=4096, **options):
+    def belayd(self, stored=(), room=4096, env=None, **options):
         """With the listener of its socket unit, what is in the store of its unit, and that much room in it."""
         options = {"sections": {"ingress": ""}, "passed": [("ingress", self.listener.fileno())], **options}
-        return self.start(Belayd(CONFIG, directory=self.directory, env={"FDSTORE": str(room)}, stored=stored, **options))
+        environment = {"FDSTORE": str(room), **(env or {})}
+        return self.start(Belayd(CONFIG, directory=self.directory, env=environment, stored=stored, **options))
 
     def restart(self, belayd, **options):
         belayd.stop()
@@ -55,6 +58,10 @@ class Restart(TestCase):
         while len(body) < length:
             body += connection.recv(65536)
         return head
+
+    def left(self, belayd):
+        return [record for record in belayd.records()[belayd.earlier_records:]
+                if record["msg"] == "connections left to the next process"]
 
     def post(self, connection, expected=b"HTTP/1.1 202 "):
         connection.sendall(request())
@@ -172,6 +179,34 @@ class Restart(TestCase):
                 self.post(self.connect()[0])
                 belayd.stop()
 
+    def test_a_commit_that_takes_long_costs_the_others_nothing(self):
+        failpoints = Failpoints(self)
+        for idle in 20, 0:
+            with self.subTest(idle=idle):
+                belayd = self.belayd(env=failpoints.environment)
+                connections = self.connect(idle)
+                for connection in connections:
+                    self.post(connection)
+                pending = lambda: [belayd.metrics()[f'belay_jobs{{state="{state}"}}'] for state in ("queued", "running")]
+                wait_until(lambda: pending() == [0, 0], "the jobs")  # their ends are commits too
+                slow, = self.connect()
+                failpoints.arm("store.disk", "wedge")
+                slow.sendall(request())
+                failpoints.wait_reached("store.disk")
+                wait_until(lambda: belayd.metrics()['belay_connections{server="ingress",state="in_flight"}'] == 1, "the request")
+                belayd.send_signal(signal.SIGTERM)
+                left, = wait_until(lambda: self.left(belayd), "what cannot wait to be left")
+                self.assertEqual((left["connections"], left["busy"], left["beyond_room"]), (idle, 1, 0))
+                failpoints.release("store.disk")
+                self.assertIn(b"\r\nConnection: close", self.answer(slow))
+                self.assert_closed_politely(slow)
+                self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+                belayd.check_messages()
+                belayd = self.belayd(belayd.manager.take_stored())
+                for connection in connections:
+                    self.post(connection)
+                belayd.stop()
+
     def test_without_room_they_end_politely(self):
         for room, stored in ((0, 0), (1, 0), (3, 2)):
             with self.subTest(room=room):
@@ -180,6 +215,8 @@ class Restart(TestCase):
                 for connection in connections:
                     self.post(connection)
                 belayd.stop()
+                told = [(record["connections"], record["beyond_room"]) for record in self.left(belayd)]
+                self.assertEqual(told, [(stored, 5 - stored)] if stored else [])
                 left = belayd.manager.take_stored()
                 self.assertEqual(len(left), stored + bool(stored))
                 belayd = self.belayd(left)
@@ -197,6 +234,8 @@ class Restart(TestCase):
         belayd.stop()
         self.assert_closed_politely(kept)
         self.assertEqual(belayd.manager.stored, [])
+        left, = self.left(belayd)
+        self.assertEqual((left["connections"], left["not_stored"]), (0, 1))
 
     def test_several_listeners_by_name(self):
         path = f"{self.directory}/passed.sock"
