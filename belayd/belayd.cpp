@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
@@ -33,6 +34,9 @@ using namespace std::chrono_literals;
 /** A drain_delay ends early when no request has been on its way for this long: the balancer has left. */
 constexpr auto quiet_time = 500ms;
 constexpr auto quiet_check = 50ms;
+
+/** How often the connections that are left are counted, for STATUS=. */
+constexpr auto report_interval = 50ms;
 
 /** How long connections may take to end after accepting stopped. */
 constexpr auto finish_time = 5s;
@@ -59,6 +63,18 @@ void report_task_error(std::string_view task, const std::exception_ptr& error)
     } catch (const std::exception& e) {
         log::error("task failed", {{"task", task}, {"error", e.what()}});
     }
+}
+
+/** "2 in flight, 18 idle" */
+std::string text_of(const std::array<std::size_t, http::connection_states>& connections)
+{
+    std::string text;
+    for (std::size_t i = 0; i < connections.size(); ++i)
+        if (connections[i] > 0)
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", connections[i],
+                http::to_string(static_cast<http::ConnectionState>(i)));
+    std::ranges::replace(text, '_', ' ');
+    return text.empty() ? "none left" : text;
 }
 
 void create_state_dir(const std::string& path)
@@ -314,6 +330,7 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     TaskGroup helpers{core_.main_loop().get_executor(), report_task_error};
     helpers.spawn("hurry", forward_hurry(drain));
     scheduler_->pause();
+    drain.report("manager", "its word whether this is a restart");
     asio::awaitable<std::size_t> question = core_.descriptor_store().room();
     const std::size_t room = co_await std::move(question);
     if (room == 0) // else the next process goes on with the connections
@@ -321,15 +338,15 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
 
     // Jobs first, while ingress keeps storing: what is stored is safe for the next start.
     const std::function<void(std::size_t)> report = [this, &drain](std::size_t running) {
-        asio::post(core_.main_loop(), [&drain, running] { drain.report("jobs", fmt::format("{} jobs", running)); });
+        asio::post(core_.main_loop(), [&drain, running] { drain.report("jobs", fmt::format("{} running", running)); });
     };
-    drain.report("jobs", fmt::format("{} jobs", scheduler_->running_count()));
+    drain.report("jobs", fmt::format("{} running", scheduler_->running_count()));
     co_await scheduler_->drain(drain.soft_deadline(), report);
     co_await wait_for_drain_delay(drain);
 
-    drain.report("doors", "the listeners to close");
+    drain.report("doors", fmt::format("{} listeners", server_->listeners().size()));
     co_await server_->stop_accepting();
-    drain.report("connections", fmt::format("{} requests", server_->requests_in_flight()));
+    helpers.spawn("report connections", report_connections(drain));
     if (room > 0)
         co_await store_connections(room, finish_deadline(drain));
     co_await server_->finish(finish_deadline(drain));
@@ -388,12 +405,24 @@ asio::awaitable<void> Belayd::wait_for_drain_delay(daemon::DrainContext& drain)
     const auto end = drain.soft_deadline() - config_.drain_timeout + config_.drain_delay;
     asio::steady_timer timer{co_await asio::this_coro::executor};
     auto last_busy = Clock::now();
-    drain.report("delay", "load balancers to look elsewhere");
+    drain.report("delay", text_of(server_->connections()));
     while (!drain.hurried() && Clock::now() < end && Clock::now() - last_busy < quiet_time) {
         timer.expires_after(quiet_check);
         co_await timer.async_wait(asio::use_awaitable);
         if (server_->requests_in_flight() != 0)
             last_busy = Clock::now();
+        drain.report("delay", text_of(server_->connections()));
+    }
+}
+
+/** Until cancelled: who is still connected is nobody's to tell, but counted. */
+asio::awaitable<void> Belayd::report_connections(daemon::DrainContext& drain)
+{
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    for (;;) {
+        drain.report("connections", text_of(server_->connections()));
+        timer.expires_after(report_interval);
+        co_await timer.async_wait(asio::use_awaitable);
     }
 }
 

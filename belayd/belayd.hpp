@@ -65,6 +65,7 @@ private:
     [[nodiscard]] asio::awaitable<void> adopt(Candidate candidate);
 
     [[nodiscard]] asio::awaitable<void> wait_for_drain_delay(daemon::DrainContext& drain);
+    [[nodiscard]] asio::awaitable<void> report_connections(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> forward_hurry(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> store_connections(
         std::size_t room, std::chrono::steady_clock::time_point deadline);

@@ -25,6 +25,7 @@ using Clock = Lifecycle::Clock;
 /** A waiter of a reload is answered after READY=1 is on the wire, or after this: PID 1 may not read at all. */
 constexpr auto ready_patience = 5s;
 constexpr auto status_interval = 5s;
+constexpr auto drain_status_interval = 100ms;
 
 double seconds_since(Clock::time_point begin)
 {
@@ -84,7 +85,7 @@ Lifecycle::Lifecycle(asio::io_context& main, signals::SignalQueue& signals, Thre
     : main_(main), signals_(signals), threads_(threads), notify_(notify), timeouts_(timeouts),
       flush_log_(std::move(flush_log)), watchdog_(threads, notify, signals::watchdog_interval(), std::move(wedge_note)),
       changed_(main, asio::steady_timer::time_point::max()),
-      left_verdict_stands_(main, asio::steady_timer::time_point::max()),
+      left_verdict_stands_(main, asio::steady_timer::time_point::max()), status_due_(main),
       tasks_(main.get_executor(), [](std::string_view task, const std::exception_ptr& error) {
           log::error("unexpected exception in task", {{"task", task}, {"error", what(error)}});
       })
@@ -180,10 +181,9 @@ void Lifecycle::become_ready()
 
 asio::awaitable<void> Lifecycle::keep_status()
 {
-    asio::steady_timer timer{main_};
     for (;;) {
-        timer.expires_after(status_interval);
-        co_await timer.async_wait(asio::use_awaitable);
+        status_due_.expires_after(drain_ ? drain_status_interval : status_interval);
+        co_await wait_until_cancelled(status_due_);
         tell_status();
     }
 }
@@ -208,12 +208,22 @@ void Lifecycle::tell_of_wedges(const std::vector<Wedge>& wedges)
 
 void Lifecycle::tell_status()
 {
-    if (drain_) // report_phase() does
+    tell(drain_ ? drain_status() : status());
+}
+
+void Lifecycle::tell(std::string text)
+{
+    if (text == told_status_)
         return;
-    if (auto text = status(); text != told_status_) {
-        notify_.status(text);
-        told_status_ = std::move(text);
-    }
+    notify_.status(text);
+    told_status_ = std::move(text);
+}
+
+std::string Lifecycle::drain_status() const
+{
+    const auto age = std::chrono::floor<std::chrono::seconds>(Clock::now() - phase_.began);
+    return fmt::format("draining: {}: {}", phase_.name, phase_.waiting_for) +
+           (age >= 1s ? fmt::format(", for {} s", age.count()) : "");
 }
 
 std::shared_ptr<Lifecycle::Reload> Lifecycle::request_reload(Scope scope)
@@ -334,12 +344,14 @@ void Lifecycle::request_stop(std::string_view reason)
     drain_.emplace(main_, deadline, timeouts_.drain,
         [this](std::string_view phase, std::string_view waiting_for) { report_phase(phase, waiting_for); });
     arm(deadline);
+    begin_phase("begin", reload_ ? "the reload under way" : "the service");
     set_state(State::draining);
     log::info("draining",
         {{"reason", reason}, {"deadline_seconds", std::chrono::duration<double>{deadline - Clock::now()}.count()}});
     watchdog_.leave_manager_alone();
     notify_.state("STOPPING=1\nSTATUS=draining");
     stop_requested_.emit(asio::cancellation_type::terminal);
+    status_due_.cancel(); // from now on more often
     changed_.cancel();
 }
 
@@ -406,25 +418,31 @@ asio::awaitable<void> Lifecycle::extend_timeout()
 
 void Lifecycle::report_phase(std::string_view phase, std::string_view waiting_for)
 {
+    if (phase == phase_.name && waiting_for == phase_.waiting_for)
+        return;
     progress_ = true;
-    std::string before;
-    {
-        const std::scoped_lock lock{mutex_};
-        before = std::exchange(view_.drain_phase, phase);
+    if (phase == phase_.name) {
+        phase_.waiting_for = waiting_for; // told soon: it may change many times until then
+    } else {
+        begin_phase(phase, waiting_for);
+        tell(drain_status()); // perhaps of a start that failed
     }
-    if (before != phase) {
-        if (!before.empty())
-            log::info("drain phase over", {{"phase", before}, {"duration_seconds", seconds_since(phase_began_)}});
-        phase_began_ = Clock::now();
-    }
-    if (!phase.empty())
-        notify_.status(fmt::format("draining: {}, waiting for {}", phase, waiting_for));
+}
+
+/** Ends the one before. */
+void Lifecycle::begin_phase(std::string_view phase, std::string_view waiting_for)
+{
+    if (!phase_.name.empty())
+        log::info("drain phase over", {{"phase", phase_.name}, {"duration_seconds", seconds_since(phase_.began)},
+                                          {"waited_for", phase_.waited_for}});
+    phase_ = {std::string{phase}, std::string{waiting_for}, std::string{waiting_for}, Clock::now()};
+    const std::scoped_lock lock{mutex_};
+    view_.drain_phase = phase;
 }
 
 void Lifecycle::finish()
 {
-    if (drain_)
-        report_phase("", "");
+    begin_phase("", "");
     set_state(State::stopped);
     last_resort_.reset();
 }

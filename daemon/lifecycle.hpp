@@ -119,7 +119,7 @@ public:
     /** Ends the process soon, with this code. */
     void fail(ExitCode code, std::string_view reason);
 
-    /** A phase of the drain, also of what follows Service::drain(). */
+    /** A phase of the drain, also of what follows Service::drain(): see DrainContext::report(). */
     void report_phase(std::string_view phase, std::string_view waiting_for);
 
     /**
@@ -137,6 +137,14 @@ public:
 private:
     struct Reload;
 
+    /** Of the drain. */
+    struct Phase {
+        std::string name;
+        std::string waited_for; // when it began
+        std::string waiting_for;
+        Clock::time_point began;
+    };
+
     [[nodiscard]] asio::awaitable<void> handle_signals();
     [[nodiscard]] asio::awaitable<void> keep_status();
     [[nodiscard]] asio::awaitable<void> extend_timeout();
@@ -149,8 +157,11 @@ private:
     void on_stop_signal(int signal);
     void become_ready();
     void log_report() const;
+    void begin_phase(std::string_view phase, std::string_view waiting_for);
     void tell_status();
+    void tell(std::string text);
     [[nodiscard]] std::string status() const;
+    [[nodiscard]] std::string drain_status() const;
     void set_state(State state);
 
     asio::io_context& main_;
@@ -172,12 +183,13 @@ private:
     std::optional<std::string> resumed_;  // by an upgrade: from what to what
     std::optional<ReloadVerdict> left_verdict_;
     asio::steady_timer left_verdict_stands_; // never expires
+    asio::steady_timer status_due_;
     std::string told_status_;
     std::string previous_run_;          // what STATUS= says of it; "" if it ended well
     std::optional<DrainContext> drain_; // set: stop requested
     asio::cancellation_signal stop_requested_;
     std::optional<LastResort> last_resort_;
-    Clock::time_point phase_began_;
+    Phase phase_;
     bool progress_ = false; // of the drain, since EXTEND_TIMEOUT_USEC was last considered
 
     mutable std::mutex mutex_; // guards view_

@@ -71,7 +71,10 @@ public:
     /** Returns when hurry() is called; at once if it was.  Cancellable. */
     [[nodiscard]] asio::awaitable<void> until_hurried();
 
-    /** Names the phase and what is waited for: logged with durations, STATUS=, belay_drain_phase.  Also: progress. */
+    /**
+     * Names the phase and what is waited for, counted: "jobs", "2 running".  Logged with durations, STATUS=,
+     * belay_drain_phase; what is not a repetition is progress.  Cheap: to be called as often as something changes.
+     */
     void report(std::string_view phase, std::string_view waiting_for);
 
     void hurry();

@@ -298,6 +298,41 @@ TEST_F(LifecycleTest, AsksForMoreTimeOnlyWhileThereIsProgress)
     service.context->report("jobs", "1 job");
     EXPECT_EQ(message(), "EXTEND_TIMEOUT_USEC=150000");
     EXPECT_EQ(lifecycle.view().drain_phase, "jobs");
+    const auto repeating_until = Clock::now() + 200ms;
+    turn_until([&] {
+        service.context->report("jobs", "1 job"); // is none
+        return Clock::now() > repeating_until;
+    });
+    while (const auto rest = manager.receive(0))
+        EXPECT_THAT(*rest, StartsWith("STATUS="));
+    finish();
+}
+
+TEST_F(LifecycleTest, TheStatusOfADrainFollowsWhatIsWaitedForAndHowLong)
+{
+    message();
+    service.drain_gate.shut();
+    lifecycle.request_stop("test");
+    ASSERT_TRUE(turn_until([this] { return service.context != nullptr; }));
+    std::vector<std::string> told;
+    const auto is_told = [&](const std::string& status) {
+        return turn_until([&] {
+            if (const auto next = manager.receive(0); next && next->starts_with("STATUS="))
+                told.push_back(*next);
+            return !told.empty() && told.back() == "STATUS=" + status;
+        });
+    };
+    EXPECT_TRUE(is_told("draining: jobs: 2 jobs"));
+    const auto begin = Clock::now();
+    for (int i = 100; i > 0; --i) {
+        service.context->report("jobs", std::to_string(i));
+        io.run_one_for(2ms);
+    }
+    EXPECT_TRUE(is_told("draining: jobs: 1"));
+    EXPECT_LE(told.size(), 3U + static_cast<std::size_t>((Clock::now() - begin) / 100ms));
+    EXPECT_TRUE(is_told("draining: jobs: 1, for 1 s"));
+    service.context->report("doors", "the listeners");
+    EXPECT_TRUE(is_told("draining: doors: the listeners"));
     finish();
 }
 

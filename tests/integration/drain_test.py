@@ -1,7 +1,10 @@
 """How long a drain takes: as long as somebody is served, and never past its deadline."""
 import contextlib
+import os
+import pathlib
 import signal
 import socket
+import tempfile
 import time
 import unittest
 
@@ -65,6 +68,52 @@ class Drain(TestCase):
             self.assertTrue(upload.recv(1000).startswith(b"HTTP/1.1 202 "))
         self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
         belayd.check_messages()
+
+    def test_the_manager_and_the_log_are_told_what_is_waited_for(self):
+        """In each phase, as it changes; and that is what earns more time."""
+        fifos = {name: pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "fifo" for name in "ab"}
+        for fifo in fifos.values():
+            os.mkfifo(fifo)
+        belayd = self.start(Belayd("".join(hook(name, ["/bin/cat", str(fifo)]) for name, fifo in fifos.items()), sections={
+            "daemon": 'drain_timeout = "60s"\n', "runner": 'max_jobs = 2\n'}))
+        for name in fifos:
+            belayd.wait_job(belayd.post(name).json()["job"], "running")
+        host, port = belayd.address("ingress").rsplit(":", 1)
+        body = b'{"late":true}'
+        request = (f"POST /hooks/a HTTP/1.1\r\nHost: a\r\nX-Hub-Signature-256: {sign(body)}\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+        uploads = [self.enterContext(socket.create_connection((host, int(port)), timeout=60)) for _ in range(2)]
+        for upload in uploads:
+            upload.sendall(request[:-1])
+        wait_until(lambda: belayd.metrics()['belay_connections{server="ingress",state="partial"}'] == 2, "the uploads")
+
+        belayd.send_signal(signal.SIGTERM)
+        at = belayd.wait_message("STATUS", "draining: jobs: 2 running, for 1 s")
+        at = belayd.wait_message("EXTEND_TIMEOUT_USEC", "15000000", after=at)
+        fifos["a"].write_bytes(b"")
+        at = wait_until(lambda: [i for i, m in enumerate(belayd.messages) if i > at
+                                 and m.get("STATUS", "").startswith("draining: jobs: 1 running, for ")], "one job left")[0]
+        fifos["b"].write_bytes(b"")
+        at = belayd.wait_message("STATUS", "draining: connections: 2 partial", after=at)
+        uploads[0].sendall(request[-1:])
+        self.assertTrue(uploads[0].recv(1000).startswith(b"HTTP/1.1 202 "))
+        uploads[0].close()
+        wait_until(lambda: [m for m in belayd.messages[at:] if m.get("STATUS", "").startswith("draining: connections: 1 partial")],
+                   "one upload left")
+        uploads[1].sendall(request[-1:])
+        self.assertTrue(uploads[1].recv(1000).startswith(b"HTTP/1.1 202 "))
+        uploads[1].close()
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+        belayd.check_messages()
+
+        records = belayd.records()
+        begin = next(i for i, record in enumerate(records) if record["msg"] == "draining")
+        phases = [record for record in records[begin:] if record["msg"] == "drain phase over"]
+        self.assertEqual([record["phase"] for record in phases],
+                         ["begin", "manager", "jobs", "delay", "doors", "connections", "control", "stop", "threads"])
+        waited_for = {record["phase"]: record["waited_for"] for record in phases}
+        self.assertEqual((waited_for["jobs"], waited_for["connections"]), ("2 running", "2 partial"))
+        self.assertGreater(self.phase_seconds(belayd, "jobs"), 4.9)
 
 
 if __name__ == "__main__":
