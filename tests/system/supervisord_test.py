@@ -70,6 +70,12 @@ class SupervisordTest(belay_machine.MachineTest):
     def belay(self, *arguments: str) -> str:
         return self.machine.run("belay", "--socket=/var/lib/belay/control.sock", *arguments).stdout
 
+    def wait_job(self, job: str, *states: str) -> dict:
+        def find():
+            found = json.loads(self.belay("--json", "job", job))
+            return found if found["state"] in states else None
+        return self.machine.wait(f"job {job} to be {' or '.join(states)}", find)
+
     def test_start_reload_and_stop(self):
         self.start()
         pid = self.pid()
@@ -84,6 +90,28 @@ class SupervisordTest(belay_machine.MachineTest):
         self.assertEqual(self.pid(), pid)
         self.stop()
         self.assertNotIn("stop timeout is too short", self.log())
+
+    def test_restart(self):
+        """Another process, the one before it ended in order; what it ran and what was queued is run by its successor."""
+        self.machine.configure(belay_machine.CONFIGURATION)
+        self.start()
+        pid = self.pid()
+        slow = self.machine.post("slow")[1]["job"]
+        self.wait_job(slow, "running")
+        stops = self.log().count("leak check clean")
+        self.machine.run("supervisorctl", "restart", "belayd")
+        self.assertEqual(self.status(), "RUNNING")
+        self.assertNotEqual(self.pid(), pid)
+        self.assertIn("stopped: belayd (exit status 0)", self.supervisors_log())
+        self.assertEqual(self.log().count("leak check clean"), stops + 1)
+        self.machine.wait("readiness", lambda: self.machine.get("/readyz")[0] == 200)
+        self.assertEqual(self.wait_job(slow, "running")["attempt_list"][0]["outcome"], "interrupted")
+        children = self.machine.run("ps", "--no-headers", "-o", "pid,ppid", "-u", "belay").stdout.split("\n")[:-1]
+        pids = {line.split()[0] for line in children}
+        parents = {line.split()[1] for line in children}
+        self.assertLessEqual(parents - pids, {self.machine.run("supervisorctl", "pid").stdout.strip()}, "an orphan")
+        self.assertEqual(self.machine.post("deploy")[0], 202)
+        self.stop()
 
     def test_upgrades_under_load(self):
         self.machine.configure(belay_machine.LOAD)
@@ -129,7 +157,7 @@ class SupervisordTest(belay_machine.MachineTest):
         self.update()
         self.machine.wait("readiness", lambda: self.machine.get("/readyz")[0] == 200)
         job = self.machine.post("who")[1]["job"]
-        self.machine.wait("its end", lambda: json.loads(self.belay("--json", "job", job))["state"] in belay_machine.ENDED)
+        self.wait_job(job, *belay_machine.ENDED)
         self.assertEqual(self.belay("logs", job), "/var/lib/belay belay belay\n")
 
 
