@@ -236,14 +236,19 @@ def run_python(suite: Suite, configuration: Configuration, env: dict[str, str], 
     logs = [log.with_name(f"{suite.name}-{path.stem}.log") for path in files]
     workers = CORES if suite.folder == "integration" else 1
     timeout = min(suite.file_timeout * configuration.slowness, LONGEST_FILE)
+    failed_logs = []
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         try:
-            for result in pool.map(lambda path, file_log: run_python_file(path, env, prefix, timeout, file_log, processes),
-                                   files, logs):
+            results = pool.map(lambda path, file_log: run_python_file(path, env, prefix, timeout, file_log, processes),
+                               files, logs)
+            for result, file_log in zip(results, logs):
                 counts.add(result)
+                if result.failed:
+                    failed_logs.append(file_log)
         except KeyboardInterrupt:  # raised here, while other threads wait
             processes.stop()
             raise
+    logs.sort(key=failed_logs.__contains__)  # failures last: the end is what is shown
     log.write_text("".join(f"=== {file_log.name}\n{file_log.read_text(errors='replace')}" for file_log in logs))
     return counts
 
