@@ -110,7 +110,12 @@ asio::awaitable<void> Connection::run()
         if (!co_await next_request(request))
             co_return; // it broke off in the middle of a body: there is nobody to answer
         set_state(ConnectionState::in_flight);
-        const Response response = co_await answer(request);
+        freeze_given_up_ = false;
+        Response response = co_await answer(request);
+        if (response.left_to_successor && freeze_given_up_) { // there is none: asked again here
+            request.left_by_predecessor = true;
+            response = co_await answer(request);
+        }
         finish_request(request, response);
         if (output_.size() > output_high_water && !co_await flush())
             co_return;

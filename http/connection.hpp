@@ -45,7 +45,7 @@ public:
     void enforce_deadline(Clock::time_point now) noexcept;
     void begin_drain(Clock::time_point end) noexcept;
     void freeze() noexcept;
-    void thaw() noexcept { freezing_ = false; }
+    void thaw() noexcept;
     void abort() noexcept;
 
     std::size_t index = 0; ///< in the loop's list
@@ -101,6 +101,7 @@ private:
     bool served_any_ = false;
     bool draining_ = false;
     bool freezing_ = false;            // to be handed over as soon as nothing is being handled
+    bool freeze_given_up_ = false;     // while a request was being handled: it has no successor
     bool unanswered_ = false;          // the request is left to the successor
     bool left_by_predecessor_ = false; // so is the first request, to us
     bool http_1_0_ = false;            // of the current request, as is:

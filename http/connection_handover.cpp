@@ -17,6 +17,12 @@ void Connection::freeze() noexcept
     socket_.cancel(ec);
 }
 
+void Connection::thaw() noexcept
+{
+    freezing_ = false;
+    freeze_given_up_ = true;
+}
+
 void Connection::hand_over()
 {
     std::string input = unanswered_input();

@@ -52,9 +52,22 @@ struct Handover : ::testing::Test {
             server->router.add({.method = "GET", .pattern = "/big", .handler = big, .admit = {}});
             server->router.add({.method = "POST", .pattern = "/left", .handler = leave_to_successor, .admit = {}});
             server->router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+            server->router.add({.method = "GET", .pattern = "/late", .handler = leave_late(), .admit = {}});
         }
         first.start();
         second.start();
+    }
+
+    /** Leaves to the successor, but only once the gate is open. */
+    Handler leave_late()
+    {
+        return [this](Request& request) { return leave_after_gate(request); };
+    }
+
+    asio::awaitable<Response> leave_after_gate(Request& request)
+    {
+        co_await gate.pass(request);
+        co_return co_await leave_to_successor(request);
     }
 
     std::optional<HandedServer> freeze_first(std::chrono::steady_clock::duration how_long = patience)
@@ -278,6 +291,23 @@ TEST_F(Handover, ARequestLeftToTheSuccessorIsAnsweredThere)
     EXPECT_EQ(chunked.receive().body, "done: chunked");
     sized.send("POST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
     EXPECT_TRUE(eventually([] { return left == 3; })); // the second server was asked this for the first time
+}
+
+TEST_F(Handover, ARequestLeftToASuccessorThatDoesNotComeIsAskedAgain)
+{
+    left = 0;
+    TestClient late = first.connect();
+    late.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n" + std::string{get_root});
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    EXPECT_FALSE(freeze_first(20ms));
+    gate.open = true;
+    EXPECT_EQ(late.receive().body, "done: ");
+    EXPECT_EQ(late.receive().body, "alive");
+    EXPECT_EQ(left, 1);
+    late.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n"); // after a freeze that was given up comes the next
+    ASSERT_TRUE(eventually([] { return left == 2; }));
+    hand_over();
+    EXPECT_EQ(late.receive().body, "done: ");
 }
 
 } // namespace
