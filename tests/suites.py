@@ -34,9 +34,9 @@ class Configuration:
 
 
 # Sanitizer builds are -O1 with line tables: readable stacks at half the compile time of full debug information.
-SANITIZED = ["-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
+SANITIZED = ["-Dtests=true", "-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
 CONFIGURATIONS = {
-    "plain": Configuration("plain", ROOT / "build-test", ["-Dfailpoints=true", "--prefix=/usr"]),
+    "plain": Configuration("plain", ROOT / "build-test", ["-Dtests=true", "-Dfailpoints=true", "--prefix=/usr"]),
     "address": Configuration("address", ROOT / "build-test-address", SANITIZED + ["-Dsanitize=address"], "address", 4),
     "thread": Configuration("thread", ROOT / "build-test-thread", SANITIZED + ["-Dsanitize=thread"], "thread", 8),
 }
