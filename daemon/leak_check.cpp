@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -174,6 +175,11 @@ Census take_census()
     for_each_number("/proc/self/fd", [&census](int fd) { census.descriptors.emplace(fd, describe_descriptor(fd)); });
     add_children(::getpid(), census.children);
     return census;
+}
+
+void adopt_orphans() noexcept
+{
+    (void)::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); // cannot fail, since Linux 3.4
 }
 
 std::vector<Leak> find_leaks(const Census& before, const Threads& threads, std::chrono::milliseconds patience)

@@ -22,6 +22,12 @@ struct Census {
 
 [[nodiscard]] Census take_census();
 
+/**
+ * Makes this process the parent of its descendants' orphans (PR_SET_CHILD_SUBREAPER, prctl(2)): one that forks twice to
+ * get away would be in no census.  Who starts processes that do has the orphans to reap.
+ */
+void adopt_orphans() noexcept;
+
 /** One thing left behind. */
 struct Leak {
     enum class Kind : std::uint8_t { thread, descriptor, child } kind;

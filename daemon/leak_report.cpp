@@ -42,6 +42,7 @@ LeakReport::LeakReport(const Threads& threads, LogThread& log, const std::vector
     const Handover* predecessor)
     : threads_(threads), log_(log), before_(take_census())
 {
+    adopt_orphans();
     for (const pid_t tid : log_thread_of(threads_))
         before_.threads.erase(tid);
     for (const auto& socket : passed)

@@ -15,6 +15,7 @@ namespace belay::daemon {
 
 /**
  * The leak check around the life of a daemon: a census at construction, the comparison and its log records at the end.
+ * From construction on orphans are adopted, adopt_orphans().
  *
  * The thread "log" writes the result, so it is checked last, and by itself.
  */

@@ -34,6 +34,7 @@ int main(int argc, char** argv)
 {
     ::testing::InitGoogleTest(&argc, argv);
     belay::daemon::prepare_stacks();
+    belay::daemon::adopt_orphans();
     std::thread{[] {}}.join(); // ThreadSanitizer starts a thread of its own beside the first one
     ::testing::UnitTest::GetInstance()->listeners().Append(new LeakListener); // owned by GoogleTest
     return RUN_ALL_TESTS();

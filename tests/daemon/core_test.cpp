@@ -3,6 +3,7 @@
 #include "daemon/log.hpp"
 #include "http/server.hpp"
 #include "signals/handled_signals.hpp"
+#include "tests/reap_children.hpp"
 #include "tests/signals/fake_manager.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -114,6 +115,7 @@ TEST(CoreDeathTest, NamesALeakedChild)
     };
     EXPECT_EXIT(run(options(/*strict_leaks=*/true), leak), ::testing::ExitedWithCode(70),
         "child [0-9]+ .*\"threads\":0,\"descriptors\":0,\"children\":1");
+    testing::reap_children();
 }
 
 TEST(CoreDeathTest, AServiceThatCannotStartTellsWhyAndIsStopped)

@@ -1,5 +1,6 @@
 #include "base/unique_fd.hpp"
 #include "daemon/leak_check.hpp"
+#include "tests/reap_children.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -211,7 +212,7 @@ TEST(LeakCheck, SeesGrandchildren)
     for (int i = 0; i < 10'000 && leaks.size() != 2; ++i)
         leaks = find_leaks(before, threads, 1ms);
     ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0); // the grandchild dies with its parent
+    testing::reap_children(); // the grandchild dies with its parent
     ASSERT_EQ(leaks.size(), 2U);
     EXPECT_THAT(leaks, Each(Field(&Leak::kind, Leak::Kind::child)));
     EXPECT_THAT(leaks, Contains(Field(&Leak::what, HasSubstr(" of child " + std::to_string(child)))));
@@ -244,6 +245,21 @@ TEST(SeededLeak, DISABLED_OfAGrandchild)
         std::this_thread::yield();
 }
 
+TEST(SeededLeak, DISABLED_OfAnOrphan)
+{
+    std::array<int, 2> pipe{};
+    ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::close(pipe[1]);
+        char byte = 0;
+        if (::fork() == 0)
+            (void)!::read(pipe[0], &byte, 1); // until the test's process is gone
+        ::_exit(0);
+    }
+    ::waitpid(child, nullptr, 0);
+}
+
 TEST(LeakListener, FailsTheTestThatLeaked)
 {
     const std::string self = std::filesystem::read_symlink("/proc/self/exe");
@@ -254,11 +270,13 @@ TEST(LeakListener, FailsTheTestThatLeaked)
     while (const std::size_t got = std::fread(chunk.data(), 1, chunk.size(), run))
         output.append(chunk.data(), got);
     EXPECT_NE(::pclose(run), 0);
+    testing::reap_children(); // those that it left behind
     for (const char* failure : {"DISABLED_OfAThread left behind: thread ", "DISABLED_OfADescriptor left behind: fd ",
-             "DISABLED_OfAChild left behind: child ", "DISABLED_OfAGrandchild left behind: child "})
+             "DISABLED_OfAChild left behind: child ", "DISABLED_OfAGrandchild left behind: child ",
+             "DISABLED_OfAnOrphan left behind: child "})
         EXPECT_THAT(output, HasSubstr(std::string{"SeededLeak."} + failure));
     EXPECT_THAT(output, HasSubstr(" of child "));
-    EXPECT_THAT(output, HasSubstr("4 FAILED TESTS"));
+    EXPECT_THAT(output, HasSubstr("5 FAILED TESTS"));
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 #include "base/task_group.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/successor.hpp"
+#include "tests/reap_children.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <gmock/gmock.h>
@@ -138,6 +139,7 @@ TEST_F(Successor, IsKilledWithItsGroupAtTheDeadline)
     }
     EXPECT_THAT(answer, EndsWith(": started"));
     held.wait_until_released();
+    testing::reap_children();
 }
 
 TEST_F(Successor, LeavesNothingRunning)
@@ -148,6 +150,7 @@ TEST_F(Successor, LeavesNothingRunning)
                         " & read line < " + started + "; echo can take over"),
         "yes");
     held.wait_until_released();
+    testing::reap_children();
 }
 
 TEST_F(Successor, MustBeExecutable)
