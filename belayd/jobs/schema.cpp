@@ -179,10 +179,10 @@ void create_tables(sqlite::Database& database)
         tables, application_id, schema_version));
 }
 
-sqlite::Database open_checked(const std::string& path, Bytes page_size)
+sqlite::Database open_checked(const std::string& path, Bytes page_size, bool resumed)
 {
     const bool created = create_file(path);
-    const bool unclean = left_unclean(path);
+    const bool unclean = !resumed && left_unclean(path);
     sqlite::Database database{path, sqlite::Database::Access::read_write};
     harden(database);
     check_version(database, path);
@@ -206,10 +206,10 @@ sqlite::Database open_checked(const std::string& path, Bytes page_size)
 
 } // namespace
 
-sqlite::Database open_store_database(const std::string& path, Bytes page_size)
+sqlite::Database open_store_database(const std::string& path, Bytes page_size, bool resumed)
 {
     try {
-        return open_checked(path, page_size);
+        return open_checked(path, page_size, resumed);
     } catch (const sqlite::Error& e) {
         refuse_database(path, e);
     }

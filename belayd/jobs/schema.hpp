@@ -13,10 +13,12 @@ inline constexpr std::int64_t schema_version = 1;
  * Opens the database read-write, creates it with its directory entry synced where there is none, and sets and reads
  * back what durability hangs on: WAL, synchronous=FULL.
  *
+ * @param resumed this process had it open before an exec: else a log that is left tells of a crash, after which all of
+ *     it is read and checked, unless it is large
  * @throws daemon::StartError (69) for a file that cannot be opened, is damaged, is something else's, or has a newer
  *     schema: nothing is ever replaced
  */
-[[nodiscard]] sqlite::Database open_store_database(const std::string& path, Bytes page_size);
+[[nodiscard]] sqlite::Database open_store_database(const std::string& path, Bytes page_size, bool resumed);
 
 /** Looks, while another process has it open, whether this belayd could take the database over.
  *  @throws daemon::StartError (69) if not */

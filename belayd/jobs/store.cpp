@@ -52,12 +52,12 @@ Bytes size_of(const EventRow& row)
 /** Opens and recovers, on the constructing thread. */
 StoreTables open_tables(const StoreOptions& options, Recovered& recovered)
 {
-    auto database = open_store_database(options.path, options.page_size);
+    auto database = open_store_database(options.path, options.page_size, options.resumed.has_value());
     try {
         StoreTables tables{std::move(database), options.boot_id};
         failpoint("start.recovery");
         tables.begin();
-        recovered.jobs = tables.recover(now(), options.resumed);
+        recovered.jobs = tables.recover(now(), options.resumed.value_or(std::set<std::pair<Uuid, unsigned>>{}));
         (void)tables.commit();
         return tables;
     } catch (const sqlite::Error& e) {

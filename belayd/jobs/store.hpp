@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -30,7 +31,9 @@ struct StoreOptions {
     Bytes free_space_floor = 64_MiB;
     std::string boot_id;      ///< of this daemon's life: marks the attempts it runs
     Bytes page_size = 16_KiB; ///< of a new database, 512 bytes to 64 KiB; measured in tests/bench/store_bench.cpp
-    std::set<std::pair<Uuid, unsigned>> resumed{}; ///< attempts, by job and number, that run on and are not lost
+    /** After an upgrade, whose predecessor had the database open until now: attempts, by job and number, that run on and
+     *  are not lost.  What follows a crash, reading all of a small database, is not done. */
+    std::optional<std::set<std::pair<Uuid, unsigned>>> resumed{};
 };
 
 /** What open() found left over by a predecessor that died: what it handed over is not. */

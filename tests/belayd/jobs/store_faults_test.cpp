@@ -147,6 +147,28 @@ TEST_F(StoreFaultsTest, RefusesADamagedPage)
     EXPECT_NE(refusal().find("is damaged"), std::string::npos) << refusal();
 }
 
+TEST_F(StoreFaultsTest, ReadsAllAfterACrashButNotAfterAnUpgrade)
+{
+    open();
+    NewEvent large = event("a");
+    large.body.assign(10'000, 'x');
+    for (int i = 0; i < 40; ++i)
+        accept(large);
+    store.reset();
+    const int page = std::stoi(query("SELECT min(pageno) FROM dbstat WHERE name = 'bodies' AND pagetype = 'leaf'"));
+    damage(static_cast<std::streamoff>(options.page_size) * (page - 1), 64); // which opening does not look at
+    ASSERT_EQ(in_child([this] {
+        open();
+        accept(event("a"));
+        return 0; // it leaves its log
+    }),
+        0);
+    EXPECT_NE(refusal().find("is damaged"), std::string::npos) << refusal();
+    options.resumed.emplace();
+    open();
+    EXPECT_EQ(count(JobState::queued), 41U);
+}
+
 TEST_F(StoreFaultsTest, RefusesAFileThatIsNoDatabase)
 {
     std::ofstream{options.path} << std::string(10'000, 'x');

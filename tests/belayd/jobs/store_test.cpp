@@ -346,7 +346,7 @@ TEST_F(StoreTest, SparesTheAttemptsThatAreResumed)
         accept(event("a"));
     const auto jobs = claim(3);
     ASSERT_EQ(jobs.size(), 3U);
-    options.resumed = {{jobs[0].job, 1}, {jobs[1].job, 2}, {make_uuid_v7(), 1}}; // the second is not at that attempt
+    options.resumed = {{{jobs[0].job, 1}, {jobs[1].job, 2}, {make_uuid_v7(), 1}}}; // the second is not at that attempt
     reopen("boot-1");
     EXPECT_EQ(store->recovered().jobs, (std::vector{jobs[1].job, jobs[2].job}));
     EXPECT_EQ(count(JobState::running), 1U);
