@@ -72,8 +72,8 @@ class BelayMachine(machine.Machine):
         answer, _, status = done.stdout.decode().rpartition("\n")
         return int(status), json.loads(answer) if answer else {"error": done.stderr.decode()}
 
-    def load(self, hook: str) -> load.Load:
-        return load.Load("127.0.0.1:9080", hook, prepare=self._join_its_network)
+    def load(self, hook: str, longest_pause: float = 0.0) -> load.Load:
+        return load.Load("127.0.0.1:9080", hook, longest_pause=longest_pause, prepare=self._join_its_network)
 
     def _join_its_network(self) -> None:
         with open(f"/proc/{self.init}/ns/net") as namespace:
@@ -139,6 +139,7 @@ class MachineTest(unittest.TestCase):
 
     def check_load(self, report: load.Report) -> None:
         """No request to hook `load` failed, the ledger is the store, and each job has run once.  Stops belayd, as the subclass does."""
+        print(f"\n    {report}")
         self.assertEqual(dict(report.failures), {}, self.log())
         self.machine.wait("all jobs to have ended", lambda: not self.machine.metric('belay_jobs{state="queued"}') and
                           not self.machine.metric('belay_jobs{state="running"}'), deadline=900)
@@ -148,7 +149,6 @@ class MachineTest(unittest.TestCase):
                          {delivery: (job, "succeeded") for delivery, job in report.acknowledged.items()})
         # Not by attempts: one that was claimed when a stop came is given back without having run.
         self.assertEqual(sorted(self.machine.read(RUNS).split()), sorted(report.acknowledged.values()))
-        print(f"\n    {report.answers} answers in {report.seconds:.1f} s, longest gap {report.longest_gap * 1000:.0f} ms")
 
 
 class ServiceTest(MachineTest):

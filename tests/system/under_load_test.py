@@ -1,9 +1,11 @@
 """Under full load an operator reloads, upgrades and restarts belayd.service, and no request fails."""
 
 import os
+import time
 import unittest
 
 import belay_machine
+from tests.integration.load import LONGEST_GAP, LONGEST_GAP_OF_A_RESTART, TIMED
 
 ROUNDS = int(os.environ.get("BELAY_ROUNDS", "10"))  # 100 by hand
 RESTARTS = int(os.environ.get("BELAY_RESTARTS", "5"))  # 50 by hand
@@ -29,6 +31,8 @@ class UnderLoad(belay_machine.ServiceTest):
         self.assertEqual(len([message for message in told if message.startswith("upgrading ")]), ROUNDS)
         self.assertEqual(self.machine.main_pid(), pid)
         self.check_load(load.report)
+        if TIMED:
+            self.assertLessEqual(load.report.longest_gap(), LONGEST_GAP)
 
     def test_upgrades(self):
         self.upgrade()
@@ -48,16 +52,29 @@ class UnderLoad(belay_machine.ServiceTest):
                 self.assertNotEqual(done.returncode, 0)
         self.check_load(load.report)
 
-    def test_restarts_with_the_socket_unit(self):
+    def restart(self, longest_pause: float) -> None:
         self.start("belayd.socket", "belayd.service")
-        longest_start = 0.0
-        with self.machine.load("load") as load:
+        restarts = []  # (begin, end, what the start took)
+        with self.machine.load("load", longest_pause) as load:
             for _ in range(RESTARTS):
+                begin = time.monotonic()
                 self.systemctl("restart")
-                longest_start = max(longest_start, self.seconds_of_the_start())
-        print(f"\n    {RESTARTS} restarts, longest start {longest_start * 1000:.0f} ms")
+                restarts.append((begin, time.monotonic(), self.seconds_of_the_start()))
         self.machine.run("systemctl", "stop", "belayd.socket")
         self.check_load(load.report)
+        self.assertEqual(load.report.closed_idle, 0)
+        beside = [load.report.longest_gap(begin, end) - start for begin, end, start in restarts]
+        print(f"\n    {RESTARTS} restarts, start {max(restart[2] for restart in restarts) * 1000:.0f} ms at most, "
+              f"gap beside it {max(beside) * 1000:.0f} ms at most")
+        if TIMED:
+            self.assertLessEqual(max(beside), LONGEST_GAP_OF_A_RESTART)
+
+    def test_restarts_with_the_socket_unit(self):
+        self.restart(longest_pause=0.0)
+
+    def test_restarts_between_pauses(self):
+        """Kept connections are idle now and then, as most of them are."""
+        self.restart(longest_pause=0.02)
 
     def seconds_of_the_start(self) -> float:
         """As systemd counts it, of which the last answer before and the first one after know nothing."""
