@@ -12,7 +12,6 @@
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -164,16 +163,13 @@ void Belayd::open_state(const std::vector<jobs::HandedAttempt>& resumed)
             .retention = config_.retention,
             .free_space_floor = config_.free_space_floor,
             .boot_id = boot_id_,
-            .resumed = ids_of(resumed)},
+            .resumed = core_.predecessor() == nullptr ? std::nullopt : std::optional{ids_of(resumed)}},
         [this](std::string reason) { core_.fail(daemon::ExitCode::unavailable, std::move(reason)); });
     reader_ = std::make_unique<jobs::StoreReader>(core_.threads(), store_path(config_));
 }
 
 void Belayd::start_jobs()
 {
-    // What an attempt's processes leave behind becomes our child, and so can be found and killed, prctl(2).
-    if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
-        throw daemon::StartError{daemon::ExitCode::internal, "cannot become a child subreaper (prctl)"};
     runner_loop_ = std::make_unique<daemon::LoopThread>(core_.threads(), "runner", std::source_location::current());
     scheduler_ = make_scheduler();
 }
@@ -331,9 +327,9 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     helpers.spawn("hurry", forward_hurry(drain));
     scheduler_->pause();
     drain.report("manager", "its word whether this is a restart");
-    asio::awaitable<std::size_t> question = core_.descriptor_store().room();
-    const std::size_t room = co_await std::move(question);
-    if (room == 0) // else the next process goes on with the connections
+    asio::awaitable<bool> question = core_.descriptor_store().has_room();
+    const bool restart = co_await std::move(question);
+    if (!restart) // else the next process goes on with the connections
         server_->announce_close();
 
     // Jobs first, while ingress keeps storing: what is stored is safe for the next start.
@@ -347,8 +343,8 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     drain.report("doors", fmt::format("{} listeners", server_->listeners().size()));
     co_await server_->stop_accepting();
     helpers.spawn("report connections", report_connections(drain));
-    if (room > 0)
-        co_await store_connections(room, finish_deadline(drain));
+    if (restart)
+        co_await store_connections(finish_deadline(drain));
     co_await server_->finish(finish_deadline(drain));
 
     helpers.request_stop();
@@ -356,24 +352,16 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
 }
 
 /**
- * Leaves connections to the process that a restart starts, in the manager's store.  What does not fit goes on here, and
- * so does what is still being answered when a commit takes longer than the others are to wait.
+ * Leaves connections to the process that a restart starts, in the manager's store.  What is still being answered when a
+ * commit takes longer than the others are to wait goes on here.
  */
-asio::awaitable<void> Belayd::store_connections(std::size_t room, std::chrono::steady_clock::time_point deadline)
+asio::awaitable<void> Belayd::store_connections(std::chrono::steady_clock::time_point deadline)
 {
     http::HandedServer frozen;
     frozen.connections =
         co_await server_->freeze_connections(std::min(deadline, daemon::DrainContext::Clock::now() + freeze_time));
-    std::vector<http::HandedConnection>& connections = frozen.connections;
-    std::ranges::partition(connections, [](const auto& connection) { return !connection.linger; });
     const std::size_t busy = server_->requests_in_flight();
-    http::HandedServer rest;
-    if (connections.size() > room) {
-        const auto first = connections.begin() + static_cast<std::ptrdiff_t>(room);
-        std::move(first, connections.end(), std::back_inserter(rest.connections));
-        connections.erase(first, connections.end());
-    }
-    const std::size_t count = connections.size();
+    const std::size_t count = frozen.connections.size();
     bool stored = true;
     if (count > 0) {
         daemon::Handover out;
@@ -384,17 +372,13 @@ asio::awaitable<void> Belayd::store_connections(std::size_t room, std::chrono::s
     }
     if (count + busy > 0)
         log::info("connections left to the next process",
-            {{"connections", stored ? count : 0}, {"not_stored", stored ? 0 : count},
-                {"beyond_room", rest.connections.size()}, {"busy", busy}});
-    server_->resume(std::move(rest));
+            {{"connections", stored ? count : 0}, {"not_stored", stored ? 0 : count}, {"busy", busy}});
 }
 
 void Belayd::take_back(daemon::Handover& stored)
 {
-    boost::json::value& ingress = stored.document.at("ingress");
-    const std::size_t gone = daemon::strike_missing(ingress, stored);
-    http::HandedServer handed = daemon::handed_server(ingress, stored);
-    log::info("connections taken over", {{"connections", handed.connections.size()}, {"gone", gone}});
+    http::HandedServer handed = daemon::handed_server(stored.document.at("ingress"), stored);
+    log::info("connections taken over", {{"connections", handed.connections.size()}});
     server_->resume(std::move(handed));
 }
 

@@ -67,8 +67,7 @@ private:
     [[nodiscard]] asio::awaitable<void> wait_for_drain_delay(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> report_connections(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> forward_hurry(daemon::DrainContext& drain);
-    [[nodiscard]] asio::awaitable<void> store_connections(
-        std::size_t room, std::chrono::steady_clock::time_point deadline);
+    [[nodiscard]] asio::awaitable<void> store_connections(std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] asio::awaitable<void> shut_down();
 
     // In dependency order: what stands lower borrows what stands higher.

@@ -112,7 +112,7 @@ struct Core::Impl {
     Impl& operator=(Impl&&) = delete;
 
     asio::awaitable<void> open_endpoints();
-    asio::awaitable<void> take_stored(Service& service);
+    void take_stored(Service& service);
     /** From a started service to one that can be stopped. */
     asio::awaitable<void> live(Service& service);
     /** Tells why it cannot start. @return the exit code */
@@ -221,12 +221,12 @@ asio::awaitable<void> Core::Impl::open_endpoints()
 }
 
 /** Gives the service what the process before this one left in the manager's store. */
-asio::awaitable<void> Core::Impl::take_stored(Service& running)
+void Core::Impl::take_stored(Service& running)
 {
-    std::optional<Handover> stored = co_await store.take();
+    std::optional<Handover> stored = store.take();
     auto* const restartable = dynamic_cast<Restartable*>(&running);
     if (!stored || restartable == nullptr)
-        co_return;
+        return;
     try {
         restartable->take_back(*stored);
     } catch (const std::exception& e) { // its document is another's
@@ -244,7 +244,7 @@ asio::awaitable<void> Core::Impl::live(Service& running)
         if (predecessor)
             lifecycle.resume(predecessor->document.at("lifecycle"), "upgraded");
         predecessor.reset(); // what nobody took is closed
-        co_await take_stored(running);
+        take_stored(running);
     } catch (...) { // the service has started: it is drained as ever, and at once
         failure = std::current_exception();
         lifecycle.request_stop("cannot start");

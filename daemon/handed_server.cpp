@@ -2,7 +2,6 @@
 
 #include <boost/json.hpp>
 
-#include <algorithm>
 #include <string>
 
 namespace belay::daemon {
@@ -42,16 +41,6 @@ json::value to_json(http::HandedServer server, Handover& out)
             {"unanswered", connection.unanswered}, {"linger_ms", linger}});
     }
     return {{"listeners", std::move(listeners)}, {"connections", std::move(connections)}};
-}
-
-std::size_t strike_missing(json::value& document, const Handover& in)
-{
-    json::array& connections = document.at("connections").as_array();
-    const auto kept = std::remove_if(connections.begin(), connections.end(),
-        [&in](const json::value& connection) { return !in.has(connection.at("fd")); });
-    const auto missing = connections.end() - kept;
-    connections.erase(kept, connections.end());
-    return static_cast<std::size_t>(missing);
 }
 
 http::HandedServer handed_server(const json::value& document, Handover& in)

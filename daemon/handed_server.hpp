@@ -9,9 +9,6 @@ namespace belay::daemon {
 /** What a frozen server holds, as a part of the hand-over; its descriptors go into `out`. */
 [[nodiscard]] boost::json::value to_json(http::HandedServer server, Handover& out);
 
-/** Strikes the connections whose descriptors `in` lacks: a manager's store drops what is dead.  @return how many */
-std::size_t strike_missing(boost::json::value& document, const Handover& in);
-
 /** The counterpart, with the descriptors out of `in`. @throws HandoverError */
 [[nodiscard]] http::HandedServer handed_server(const boost::json::value& document, Handover& in);
 

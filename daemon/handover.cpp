@@ -1,6 +1,7 @@
 #include "daemon/handover.hpp"
 
 #include "base/asio.hpp"
+#include "base/descriptor_passing.hpp"
 #include "base/utf8.hpp"
 
 #include <boost/json.hpp>
@@ -8,14 +9,11 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -28,8 +26,8 @@ namespace json = boost::json;
 
 constexpr unsigned int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
-// Three lines: "belay hand-over 1", the descriptors as a JSON array, the document.  The version comes first, so that it
-// can be told whatever follows.  A descriptor is its number, or [number in the document, SO_COOKIE].
+// Three lines: "belay hand-over 1", the numbers of the descriptors as a JSON array, the document.  The version comes
+// first, so that it can be told whatever follows.
 constexpr std::string_view magic = "belay hand-over ";
 
 /** With errno's text. */
@@ -135,41 +133,33 @@ json::value parse(std::string_view text)
     return value;
 }
 
-/** What the second line holds. */
-template <class T>
-T parse_descriptors(std::string_view text)
+/** What stands in a memfd. */
+struct Content {
+    std::vector<int> descriptors;
+    json::object document;
+};
+
+Content read_content(int memfd)
 {
-    auto descriptors = json::try_value_to<T>(parse(text));
+    const Mapping mapping{memfd};
+    std::string_view text = mapping.text();
+    check_version(take_line(text));
+    auto descriptors = json::try_value_to<std::vector<int>>(parse(take_line(text)));
     if (!descriptors)
         reject("its descriptors are garbled: " + descriptors.error().message());
-    return std::move(*descriptors);
-}
-
-/** Of a socket; nothing for anything else. */
-std::optional<std::uint64_t> cookie_of(int fd)
-{
-    std::uint64_t cookie = 0;
-    socklen_t size = sizeof cookie;
-    if (::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0)
-        return std::nullopt;
-    return cookie;
-}
-
-json::object parse_document(std::string_view text)
-{
-    json::value value = parse(text);
-    if (!value.is_object())
+    json::value document = parse(text);
+    if (!document.is_object())
         reject("its document is garbled");
-    return std::move(value.get_object());
+    return {std::move(*descriptors), std::move(document.get_object())};
 }
 
-UniqueFd write_sealed(const json::array& descriptors, const json::object& document)
+UniqueFd write_sealed(const std::vector<int>& descriptors, const json::object& document)
 {
     const int created = ::memfd_create("belay-hand-over", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (created < 0)
         fail("memfd_create");
     UniqueFd memfd{created};
-    write_all(created, fmt::format("{}{}\n{}\n", magic, handover_version, json::serialize(descriptors)));
+    write_all(created, fmt::format("{}{}\n{}\n", magic, handover_version, json::serialize(json::value_from(descriptors))));
     write_json(created, document);
     if (::fcntl(created, F_ADD_SEALS, seals) != 0)
         fail("cannot seal memfd");
@@ -196,12 +186,6 @@ UniqueFd Handover::take(const json::value& descriptor)
     return fd;
 }
 
-bool Handover::has(const json::value& descriptor) const noexcept
-{
-    const std::int64_t* const number = descriptor.if_int64();
-    return number != nullptr && descriptors_.contains(*number);
-}
-
 std::vector<int> Handover::descriptors() const
 {
     std::vector<int> numbers;
@@ -212,10 +196,7 @@ std::vector<int> Handover::descriptors() const
 
 int Handover::seal()
 try {
-    json::array numbers;
-    for (const auto& [number, fd] : descriptors_)
-        numbers.push_back(number);
-    memfd_ = write_sealed(numbers, document);
+    memfd_ = write_sealed(descriptors(), document);
     for (const auto& [number, fd] : descriptors_)
         set_close_on_exec(fd.get(), false);
     set_close_on_exec(memfd_.get(), false);
@@ -223,18 +204,6 @@ try {
 } catch (...) {
     unseal();
     throw;
-}
-
-UniqueFd Handover::seal_by_cookie() const
-{
-    json::array descriptors;
-    for (const auto& [number, fd] : descriptors_) {
-        const auto cookie = cookie_of(fd.get());
-        if (!cookie)
-            fail(fmt::format("descriptor {}", number));
-        descriptors.push_back({number, *cookie});
-    }
-    return write_sealed(descriptors, document);
 }
 
 void Handover::unseal() noexcept
@@ -249,37 +218,47 @@ Handover Handover::read(int memfd)
     if (memfd < 0)
         reject(fmt::format("{} is no descriptor", memfd));
     const UniqueFd file{memfd};
-    const Mapping mapping{memfd};
-    std::string_view text = mapping.text();
-    check_version(take_line(text));
+    Content content = read_content(memfd);
     Handover handover;
-    for (const int fd : parse_descriptors<std::set<int>>(take_line(text))) {
-        if (fd == memfd)
-            reject(fmt::format("descriptor {} is the hand-over itself", fd));
+    for (const int fd : content.descriptors) {
+        if (fd == memfd || handover.descriptors_.contains(fd))
+            reject(fmt::format("descriptor {} is the hand-over itself, or there twice", fd));
         set_close_on_exec(fd, true); // throws where it is not open
         handover.descriptors_.emplace(fd, UniqueFd{fd});
     }
-    handover.document = parse_document(text);
+    handover.document = std::move(content.document);
     return handover;
 }
 
-Handover Handover::collect(int memfd, std::vector<UniqueFd>& sockets)
+void Handover::send(int socket) const
 {
-    const Mapping mapping{memfd};
-    std::string_view text = mapping.text();
-    check_version(take_line(text));
-    using Pairs = std::vector<std::pair<std::int64_t, std::uint64_t>>;
-    std::map<std::uint64_t, std::int64_t> numbers;
-    for (const auto& [number, cookie] : parse_descriptors<Pairs>(take_line(text)))
-        numbers.emplace(cookie, number);
-    Handover handover;
-    handover.document = parse_document(text);
-    for (UniqueFd& socket : sockets) {
-        const auto found = numbers.find(cookie_of(socket.get()).value_or(0)); // 0 is no socket's
-        if (found != numbers.end())
-            handover.descriptors_.emplace(found->second, std::move(socket));
+    const UniqueFd memfd = write_sealed(descriptors(), document);
+    std::vector<int> all = descriptors();
+    all.insert(all.begin(), memfd.get());
+    try {
+        send_descriptors(socket, all);
+    } catch (const std::system_error& e) {
+        reject(e.what());
     }
-    std::erase_if(sockets, [](const UniqueFd& socket) { return !socket; });
+}
+
+Handover Handover::receive(int socket)
+{
+    std::vector<UniqueFd> all;
+    try {
+        all = receive_descriptors(socket);
+    } catch (const std::system_error& e) {
+        reject(e.what());
+    }
+    if (all.empty())
+        reject("nothing came");
+    Content content = read_content(all.front().get());
+    if (content.descriptors.size() != all.size() - 1)
+        reject(fmt::format("it names {} descriptors, and {} came", content.descriptors.size(), all.size() - 1));
+    Handover handover;
+    handover.document = std::move(content.document);
+    for (std::size_t i = 0; i < content.descriptors.size(); ++i) // not the numbers that they have here
+        handover.descriptors_.emplace(content.descriptors[i], std::move(all[i + 1]));
     return handover;
 }
 

@@ -40,9 +40,6 @@ public:
     /** What `descriptor` of the document stands for; each can be had once. @throws HandoverError */
     [[nodiscard]] UniqueFd take(const boost::json::value& descriptor);
 
-    /** Whether take() would find it. */
-    [[nodiscard]] bool has(const boost::json::value& descriptor) const noexcept;
-
     /** What is kept and was not taken. */
     [[nodiscard]] std::vector<int> descriptors() const;
 
@@ -51,12 +48,6 @@ public:
      * @return the memfd, for Handover::read() of the next image; still owned here. @throws HandoverError
      */
     [[nodiscard]] int seal();
-
-    /**
-     * Writes it to a sealed memfd for a process that gets the descriptors, all of them sockets, under other numbers:
-     * they go by their SO_COOKIE, socket(7), which nothing changes.  @throws HandoverError
-     */
-    [[nodiscard]] UniqueFd seal_by_cookie() const;
 
     /** Exec failed: everything is as it was before seal(). */
     void unseal() noexcept;
@@ -68,10 +59,13 @@ public:
     [[nodiscard]] static Handover read(int memfd);
 
     /**
-     * The counterpart of seal_by_cookie(): takes the descriptors that it names out of `sockets`, those that are there.
-     * @throws HandoverError
+     * Queues copies of everything on a connected unix stream socket: they wait there, also when this process is gone, for
+     * receive() at the other end.  Never blocks.  @throws HandoverError, also where the queue is too small
      */
-    [[nodiscard]] static Handover collect(int memfd, std::vector<UniqueFd>& sockets);
+    void send(int socket) const;
+
+    /** The counterpart.  Never blocks. @throws HandoverError */
+    [[nodiscard]] static Handover receive(int socket);
 
 private:
     std::map<std::int64_t, UniqueFd> descriptors_; // by number, which execve keeps

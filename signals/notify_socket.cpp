@@ -1,5 +1,6 @@
 #include "signals/notify_socket.hpp"
 
+#include "base/descriptor_passing.hpp"
 #include "base/utf8.hpp"
 
 #include <systemd/sd-daemon.h>
@@ -8,7 +9,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <iterator>
 
 namespace belay::signals {
 namespace {
@@ -26,7 +26,7 @@ bool has_service_manager() noexcept
 
 int send_notification(const std::string& message, std::span<const UniqueFd> descriptors) noexcept
 {
-    std::array<int, descriptors_per_datagram> numbers{};
+    std::array<int, descriptors_per_message> numbers{};
     if (descriptors.size() > numbers.size())
         return E2BIG;
     std::ranges::transform(descriptors, numbers.begin(), &UniqueFd::get);
@@ -34,16 +34,9 @@ int send_notification(const std::string& message, std::span<const UniqueFd> desc
                            static_cast<unsigned>(descriptors.size())));
 }
 
-std::vector<Notification> store_notifications(std::string_view name, std::vector<UniqueFd> descriptors)
+std::string storage_message(std::string_view name)
 {
-    std::vector<Notification> messages;
-    for (auto next = descriptors.begin(); next != descriptors.end();) {
-        const auto count = std::min<std::ptrdiff_t>(descriptors_per_datagram, descriptors.end() - next);
-        Notification& message = messages.emplace_back("FDSTORE=1\nFDNAME=" + std::string{name});
-        std::move(next, next + count, std::back_inserter(message.descriptors));
-        next += count;
-    }
-    return messages;
+    return "FDSTORE=1\nFDPOLL=0\nFDNAME=" + std::string{name};
 }
 
 std::string removal_message(std::string_view name)

@@ -19,18 +19,18 @@ struct Notification {
     std::vector<UniqueFd> descriptors{};
 };
 
-/** As many descriptors as one datagram takes: SCM_MAX_FD, unix(7). */
-inline constexpr std::size_t descriptors_per_datagram = 253;
-
 /**
- * Sends one datagram of newline-separated assignments, sd_notify(3), with copies of up to `descriptors_per_datagram`
+ * Sends one datagram of newline-separated assignments, sd_notify(3), with copies of up to `descriptors_per_message`
  * descriptors.  BLOCKS while the manager does not read: only the notify thread may call it.
  * @return an error number, 0 if sent or if there is no manager
  */
 [[nodiscard]] int send_notification(const std::string& message, std::span<const UniqueFd> descriptors = {}) noexcept;
 
-/** "FDSTORE=1": puts them into the manager's descriptor store under that name, in as many datagrams as it takes. */
-[[nodiscard]] std::vector<Notification> store_notifications(std::string_view name, std::vector<UniqueFd> descriptors);
+/**
+ * "FDSTORE=1": puts what goes with it into the manager's descriptor store under that name; it stays there when its other
+ * end is closed, too ("FDPOLL=0").
+ */
+[[nodiscard]] std::string storage_message(std::string_view name);
 
 /** "FDSTOREREMOVE=1": takes everything of that name out of the store. */
 [[nodiscard]] std::string removal_message(std::string_view name);

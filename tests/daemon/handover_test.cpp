@@ -1,3 +1,4 @@
+#include "base/descriptor_passing.hpp"
 #include "daemon/handover.hpp"
 
 #include <boost/json.hpp>
@@ -24,20 +25,6 @@ namespace {
 
 namespace json = boost::json;
 using ::testing::HasSubstr;
-
-/** Its number as the kernel knows it, whatever the process calls it. */
-std::uint64_t cookie_of(int fd)
-{
-    std::uint64_t cookie = 0;
-    socklen_t size = sizeof cookie;
-    EXPECT_EQ(::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size), 0);
-    return cookie;
-}
-
-UniqueFd make_socket()
-{
-    return UniqueFd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-}
 
 constexpr const char* memfd_variable = "BELAY_TEST_HANDOVER";
 
@@ -276,51 +263,87 @@ TEST(Handover, IsReadFromASealedMemfdOnly)
     EXPECT_THROW(read(pipe.read.release()), HandoverError);
 }
 
-/** As a manager's store gives them back: other numbers, another order, and others among them. */
-TEST(Handover, FindsSocketsByTheirCookies)
+std::array<UniqueFd, 2> make_pair()
 {
-    Handover out;
-    std::vector<UniqueFd> stored;
-    std::map<std::string, std::uint64_t> cookies;
-    for (const char* name : {"first", "second", "dead"}) {
-        UniqueFd socket = make_socket();
-        cookies[name] = cookie_of(socket.get());
-        if (std::string_view{name} != "dead")
-            stored.insert(stored.begin(), UniqueFd{::fcntl(socket.get(), F_DUPFD_CLOEXEC, 200)});
-        out.document[name] = out.give(std::move(socket));
-    }
-    stored.insert(stored.begin() + 1, make_socket());
-    stored.push_back(make_pipe().read);
-    const UniqueFd memfd = out.seal_by_cookie();
-    out = {};
-
-    Handover in = Handover::collect(memfd.get(), stored);
-    EXPECT_EQ(stored.size(), 2U) << "what it does not name stays";
-    for (const char* name : {"first", "second"}) {
-        ASSERT_TRUE(in.has(in.document[name]));
-        EXPECT_EQ(cookie_of(in.take(in.document[name]).get()), cookies[name]);
-        EXPECT_FALSE(in.has(in.document[name]));
-    }
-    EXPECT_FALSE(in.has(in.document["dead"]));
-    EXPECT_THROW((void)in.take(in.document["dead"]), HandoverError);
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+    return {UniqueFd{ends[0]}, UniqueFd{ends[1]}};
 }
 
-TEST(Handover, OnlySocketsHaveCookies)
+/** More than a message holds, after who sent them is gone, and whatever the numbers are taken for by then. */
+TEST(Handover, WaitsInAQueue)
 {
-    Handover out;
-    (void)out.give(make_pipe().read);
-    EXPECT_THROW((void)out.seal_by_cookie(), HandoverError);
+    auto [reader, writer] = make_pair();
+    std::vector<UniqueFd> readers;
+    {
+        Handover out;
+        json::array& all = out.document["all"].emplace_array();
+        for (int i = 0; i < 300; ++i) {
+            Pipe pipe = make_pipe();
+            readers.push_back(std::move(pipe.read));
+            all.emplace_back(out.give(std::move(pipe.write)));
+        }
+        out.send(writer.get());
+        EXPECT_TRUE(is_open(static_cast<int>(all.front().as_int64()))) << "copies are sent";
+    }
+    writer.reset();
+    Handover in = Handover::receive(reader.get());
+    const json::array all = in.document["all"].as_array();
+    ASSERT_EQ(all.size(), readers.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const UniqueFd taken = in.take(all[i]);
+        EXPECT_TRUE(is_close_on_exec(taken.get()));
+        write_all(taken.get(), std::to_string(i));
+    }
+    for (std::size_t i = 0; i < readers.size(); ++i)
+        EXPECT_EQ(read_to_end(readers[i].get()), std::to_string(i));
 }
 
-TEST(Handover, OneByNumbersIsNoneByCookies)
+/** Why nothing can be received of what `send` sends. */
+template <class Send>
+std::string complaint_of_receiver(Send send)
 {
+    auto [reader, writer] = make_pair();
+    send(writer.get());
+    try {
+        (void)Handover::receive(reader.get());
+    } catch (const HandoverError& e) {
+        return e.what();
+    }
+    return "received";
+}
+
+TEST(Handover, ComesWholeOrNotAtAll)
+{
+    EXPECT_EQ(complaint_of_receiver([](int) {}), "hand-over: nothing came");
+    EXPECT_EQ(complaint_of_receiver([](int socket) { write_all(socket, "text"); }), "hand-over: nothing came");
+    const Pipe pipe = make_pipe();
+    const auto send_pipe = [&pipe](int socket) { send_descriptors(socket, std::array{pipe.read.get()}); };
+    EXPECT_THAT(complaint_of_receiver(send_pipe), HasSubstr("is not a sealed memfd"));
+    const auto send_and_more = [](int socket) {
+        Handover().send(socket);
+        Handover().send(socket);
+    };
+    EXPECT_EQ(complaint_of_receiver(send_and_more), "hand-over: it names 0 descriptors, and 1 came");
+    EXPECT_EQ(complaint_of_receiver([](int socket) { Handover().send(socket); }), "received");
+}
+
+TEST(Handover, IsNotSentWhereThereIsNoRoom)
+{
+    auto [reader, writer] = make_pair();
+    const int small = 1;
+    ASSERT_EQ(::setsockopt(writer.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
     Handover out;
-    const UniqueFd memfd{::fcntl(out.seal(), F_DUPFD_CLOEXEC, 0)};
-    std::vector<UniqueFd> none;
-    EXPECT_NO_THROW((void)Handover::collect(memfd.get(), none));
-    (void)out.give(make_socket());
-    const UniqueFd by_number{::fcntl(out.seal(), F_DUPFD_CLOEXEC, 0)};
-    EXPECT_THROW((void)Handover::collect(by_number.get(), none), HandoverError);
+    for (int i = 0; i < 300; ++i)
+        (void)out.give(make_pipe().write);
+    try {
+        while (true)
+            out.send(writer.get());
+    } catch (const HandoverError& e) {
+        EXPECT_THAT(e.what(), HasSubstr("Resource temporarily unavailable"));
+    }
+    reader.reset();
+    EXPECT_THROW(out.send(writer.get()), HandoverError);
 }
 
 } // namespace

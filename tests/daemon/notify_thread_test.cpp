@@ -1,3 +1,4 @@
+#include "base/descriptor_passing.hpp"
 #include "daemon/notify_thread.hpp"
 #include "daemon/watchdog.hpp"
 #include "tests/signals/fake_manager.hpp"
@@ -148,7 +149,7 @@ TEST(NotifyThread, ADeliveryFailsWithItsParts)
                 ++barriers;
     }};
     std::vector<signals::Notification> too_many = messages("FDSTORE=1", ::eventfd(0, EFD_CLOEXEC));
-    while (too_many.back().descriptors.size() <= signals::descriptors_per_datagram)
+    while (too_many.back().descriptors.size() <= descriptors_per_message)
         too_many.back().descriptors.emplace_back(::eventfd(0, EFD_CLOEXEC));
     EXPECT_FALSE(delivered(notify, std::move(too_many), 60s)) << "one cannot be sent";
     answering.join();
