@@ -19,7 +19,7 @@ import sqlite3
 import time
 import uuid
 
-from tests.integration.harness import sign
+from tests.integration.harness import DEADLINE, sign
 
 BODY = b'{"load":true}'
 TIMED = os.environ.get("BELAY_GAPS") == "1"  # hold daemons to these, by hand on a machine that does nothing else
@@ -46,13 +46,15 @@ class Report:
 
 
 class _Peer:
-    """One connection, and where it is: connecting, sending, waiting (for a status), reading, idle."""
+    """One connection, and where it is: connecting, sending, waiting (for a status), reading, idle; `since` when it is or
+    waits for the answer."""
 
     def __init__(self, load, keep):
         self.load = load
         self.keep = keep
         self.kind = "kept" if keep else "fresh"
         self.phase = "connecting"
+        self.since = time.monotonic()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -68,6 +70,7 @@ class _Peer:
         """Sends the next request."""
         self.delivery = self.load.next_delivery()
         self.phase = "sending"
+        self.since = time.monotonic()
         self.received = b""
         request = self.load.request(self.delivery, self.keep)
         try:
@@ -188,6 +191,11 @@ class _Load:
             else:
                 peer.begin()
 
+    def fail_late(self, now):
+        """What has got no answer for so long gets none."""
+        for peer in [peer for peer in self.peers if peer.phase != "idle" and now - peer.since > DEADLINE]:
+            peer.fail("no answer")
+
     def count_answer(self):
         now = time.monotonic()
         if self.last_answer is not None:
@@ -210,6 +218,7 @@ class _Load:
             for key, _ in self.selector.select(0.001 if self.idle else 0.005):
                 key.data.ready()
             self.end_pauses(time.monotonic())
+            self.fail_late(time.monotonic())
         self.report.seconds = time.monotonic() - begin
         pipe.send(self.report)
 
@@ -237,7 +246,7 @@ class Load:
 
     def __exit__(self, *_):
         self.pipe.send("end")
-        self.report = self.pipe.recv() if self.pipe.poll(60) else None
+        self.report = self.pipe.recv() if self.pipe.poll(2 * DEADLINE) else None
         if self.report is None:
             self.process.kill()
         self.process.join()

@@ -1,5 +1,6 @@
 """Nothing that an operator does to a daemon under full load fails a request, loses an event or runs a job twice."""
 import os
+import pathlib
 import signal
 import subprocess
 import tempfile
@@ -17,6 +18,10 @@ ROUNDS = int(os.environ.get("BELAY_ROUNDS", "3" if INSTRUMENTED else "10"))  # 1
 class UnderLoad(TestCase):
     longest_pause = 0.0  # between the requests of a kept connection
 
+    def setUp(self):
+        self.runs = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-runs-")), "runs")
+        self.config = hook("load", ["/bin/sh", "-c", 'echo $BELAY_JOB_ID >> "$0"', str(self.runs)])
+
     def load(self, belayd):
         return Load(belayd.address("ingress"), "load", longest_pause=self.longest_pause)
 
@@ -32,14 +37,16 @@ class UnderLoad(TestCase):
         return belayd
 
     def check(self, belayd, report):
-        """No request failed, and the ledger is the store."""
+        """No request failed, no connection was closed in a pause, the ledger is the store, and each job has run once."""
         self.assertEqual(dict(report.failures), {}, belayd.log()[-3000:])
+        self.assertEqual(report.closed_idle, 0)
         counts = 'belay_jobs{state="queued"}', 'belay_jobs{state="running"}'
-        wait_until(lambda: not any(belayd.metrics()[name] for name in counts), "all jobs to have ended", deadline=300)
+        wait_until(lambda: not any(belayd.metrics()[name] for name in counts), "all jobs to have ended", deadline=900)
         rows = stored(belayd.base / "state" / "belay.db")
         self.assertEqual(set(rows), set(report.acknowledged))
         for delivery, job in report.acknowledged.items():
             self.assertEqual(rows[delivery], (job, "succeeded", 1), delivery)
+        self.assertEqual(sorted(self.runs.read_text().split()), sorted(report.acknowledged.values()))
         print(f"\n    {report}")
         if TIMED:
             self.assertLessEqual(report.longest_gap(), LONGEST_GAP)
@@ -52,19 +59,18 @@ class UnderLoad(TestCase):
         self.assertEqual(answer.status, expected, f"{answer}\n{belayd.log()[-3000:]}")
 
     def test_reloads_good_and_bad(self):
-        good = hook("load", ["/bin/true"])
-        belayd = self.start(Belayd(good))
+        belayd = self.start(Belayd(self.config))
         with self.load(belayd) as load:
             for i in range(ROUNDS):
-                belayd.write_config(good + hook(f"other{i}", ["/bin/true"]))
+                belayd.write_config(self.config + hook(f"other{i}", ["/bin/true"]))
                 self.reload(belayd)
-                belayd.write_config(good + "nonsense")
+                belayd.write_config(self.config + "nonsense")
                 self.reload(belayd, expected=422)
         self.check(belayd, load.report)
         self.stop(belayd)
 
     def test_upgrades(self):
-        belayd = self.start_build(hook("load", ["/bin/true"]))
+        belayd = self.start_build(self.config)
         with self.load(belayd) as load:
             for i in range(ROUNDS):
                 self.builds.put_next()
@@ -79,7 +85,7 @@ class UnderLoadWithPauses(UnderLoad):
     longest_pause = 0.02
 
 
-class UnderLoadAsProcess1(UnderLoad):
+class UnderLoadAsProcess1(UnderLoadWithPauses):
     test_reloads_good_and_bad = None
 
     def start_build(self, config):

@@ -140,7 +140,7 @@ class MachineTest(unittest.TestCase):
     def check_load(self, report: load.Report) -> None:
         """No request to hook `load` failed, the ledger is the store, and each job has run once.  Stops belayd, as the subclass does."""
         print(f"\n    {report}")
-        self.assertEqual(dict(report.failures), {}, self.log())
+        self.assertEqual((dict(report.failures), report.closed_idle), ({}, 0), self.log())
         self.machine.wait("all jobs to have ended", lambda: not self.machine.metric('belay_jobs{state="queued"}') and
                           not self.machine.metric('belay_jobs{state="running"}'), deadline=900)
         self.stop()

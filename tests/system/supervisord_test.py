@@ -117,7 +117,7 @@ class SupervisordTest(belay_machine.MachineTest):
         self.machine.configure(belay_machine.LOAD)
         self.start()
         pid = self.pid()
-        with self.machine.load("load") as load:
+        with self.machine.load("load", longest_pause=0.02) as load:
             for _ in range(ROUNDS):
                 self.upgrade()
         self.assertEqual(self.pid(), pid)

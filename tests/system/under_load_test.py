@@ -1,5 +1,6 @@
 """Under full load an operator reloads, upgrades and restarts belayd.service, and no request fails."""
 
+import math
 import os
 import time
 import unittest
@@ -8,6 +9,7 @@ import belay_machine
 from tests.integration.load import LONGEST_GAP, LONGEST_GAP_OF_A_RESTART, TIMED
 
 ROUNDS = int(os.environ.get("BELAY_ROUNDS", "10"))  # 100 by hand
+PAUSE = 0.02  # seconds at most: kept connections are idle now and then, as most of them are
 RESTARTS = int(os.environ.get("BELAY_RESTARTS", "5"))  # 50 by hand
 
 
@@ -20,10 +22,10 @@ class UnderLoad(belay_machine.ServiceTest):
         done = self.machine.run("systemctl", verb, "belayd", check=False)
         self.assertEqual(done.returncode, 0, self.log())
 
-    def upgrade(self) -> None:
+    def upgrade(self, longest_pause: float) -> None:
         self.start()
         pid, cursor = self.machine.main_pid(), self.machine.since()
-        with self.machine.load("load") as load:
+        with self.machine.load("load", longest_pause) as load:
             for _ in range(ROUNDS):
                 self.machine.put_other_build()
                 self.systemctl("reload")
@@ -35,11 +37,11 @@ class UnderLoad(belay_machine.ServiceTest):
             self.assertLessEqual(load.report.longest_gap(), LONGEST_GAP)
 
     def test_upgrades(self):
-        self.upgrade()
+        self.upgrade(longest_pause=0.0)
 
     def test_upgrades_of_a_notify_reload_unit(self):
         self.use_notify_reload()
-        self.upgrade()
+        self.upgrade(longest_pause=PAUSE)
 
     def test_reloads_good_and_bad(self):
         self.start()
@@ -54,17 +56,17 @@ class UnderLoad(belay_machine.ServiceTest):
 
     def restart(self, longest_pause: float) -> None:
         self.start("belayd.socket", "belayd.service")
-        restarts = []  # (begin, end, what the start took)
+        restarts = []  # (begin, what the start took)
         with self.machine.load("load", longest_pause) as load:
             for _ in range(RESTARTS):
                 begin = time.monotonic()
                 self.systemctl("restart")
-                restarts.append((begin, time.monotonic(), self.seconds_of_the_start()))
+                restarts.append((begin, self.seconds_of_the_start()))
         self.machine.run("systemctl", "stop", "belayd.socket")
         self.check_load(load.report)
-        self.assertEqual(load.report.closed_idle, 0)
-        beside = [load.report.longest_gap(begin, end) - start for begin, end, start in restarts]
-        print(f"\n    {RESTARTS} restarts, start {max(restart[2] for restart in restarts) * 1000:.0f} ms at most, "
+        ends = [begin for begin, _ in restarts[1:]] + [math.inf]
+        beside = [load.report.longest_gap(begin, end) - start for (begin, start), end in zip(restarts, ends)]
+        print(f"\n    {RESTARTS} restarts, start {max(start for _, start in restarts) * 1000:.0f} ms at most, "
               f"gap beside it {max(beside) * 1000:.0f} ms at most")
         if TIMED:
             self.assertLessEqual(max(beside), LONGEST_GAP_OF_A_RESTART)
@@ -73,8 +75,7 @@ class UnderLoad(belay_machine.ServiceTest):
         self.restart(longest_pause=0.0)
 
     def test_restarts_between_pauses(self):
-        """Kept connections are idle now and then, as most of them are."""
-        self.restart(longest_pause=0.02)
+        self.restart(longest_pause=PAUSE)
 
     def seconds_of_the_start(self) -> float:
         """As systemd counts it, of which the last answer before and the first one after know nothing."""
