@@ -1,5 +1,6 @@
 #include "daemon/descriptor_store.hpp"
 
+#include "base/failpoint.hpp"
 #include "daemon/log.hpp"
 
 #include <boost/asio/post.hpp>
@@ -70,6 +71,7 @@ std::optional<Handover> DescriptorStore::take()
             handover = read(found.fd.get());
     }
     found_.clear();
+    failpoint("start.taken");
     for (const std::string& name : names)
         notify_.state(signals::removal_message(name));
     return handover;
@@ -134,8 +136,10 @@ asio::awaitable<bool> DescriptorStore::put(const Handover& handover)
         log::warning("cannot store connections, closing them", {{"error", e.what()}});
         co_return false;
     }
+    failpoint("restart.frozen");
     asio::awaitable<bool> delivery = notify_.deliver(std::move(messages), patience);
     const bool delivered = co_await std::move(delivery);
+    failpoint("restart.stored");
     if (!delivered) {
         log::warning("the manager does not store connections, closing them");
         notify_.state(signals::removal_message(own_name));

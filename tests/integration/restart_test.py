@@ -233,6 +233,49 @@ class Restart(TestCase):
         left, = self.left(belayd)
         self.assertEqual((left["connections"], left["not_stored"]), (0, 1))
 
+    def test_one_that_dies_at_any_step_loses_nothing(self):
+        """The old process before and after the manager has the connections, the new one when it has taken them."""
+        failpoints = Failpoints(self)
+        acknowledged = 0
+        belayd = self.belayd(env=failpoints.environment)
+        for step in "restart.frozen", "restart.stored", "start.taken":
+            with self.subTest(step):
+                connections = self.connect(5)
+                for connection in connections:
+                    self.post(connection)
+                acknowledged += 5
+                in_body, = self.connect()
+                in_body.sendall(request()[:-3])
+                wait_until(lambda: belayd.connections() == 6, "the connections")
+                failpoints.arm(step, "kill")
+                belayd.send_signal(signal.SIGTERM)
+                belayd.wait()
+                if step == "start.taken":
+                    dying = Belayd(CONFIG, directory=self.directory, passed=[("ingress", self.listener.fileno())],
+                                   stored=belayd.manager.take_stored(), sections={"ingress": ""},
+                                   env={"FDSTORE": "1", **failpoints.environment})
+                    self.addCleanup(dying.close)
+                    self.assertEqual(dying.wait(), -signal.SIGKILL)
+                    belayd = dying
+                self.assertTrue(failpoints.reached(step))
+                belayd = self.belayd(belayd.manager.take_stored(), env=failpoints.environment)
+                answered = [self.answers(connection, request()) for connection in connections]
+                answered.append(self.answers(in_body, request()[-3:]))
+                for connection in (*connections, in_body):
+                    connection.close()
+                self.assertEqual(set(answered), {step == "restart.stored"})
+                acknowledged += sum(answered)
+                self.assertEqual(len(belayd.api("GET", "/jobs?limit=100").json()["jobs"]), acknowledged)
+        belayd.stop()
+
+    def answers(self, connection, rest):
+        """Or ends; it is not left without either."""
+        try:
+            connection.sendall(rest)
+            return connection.recv(65536).startswith(b"HTTP/1.1 202 ")
+        except ConnectionError:
+            return False
+
     def test_several_listeners_by_name(self):
         path = f"{self.directory}/passed.sock"
         other = self.enterContext(socket.socket(socket.AF_UNIX))
