@@ -1,20 +1,24 @@
 """The real belayd as a service: starts under fire, answers on the side thread, reports, watchdog, forced ends."""
 import concurrent.futures
 import http.client
+import json
 import os
 import random
 import shutil
 import signal
+import tempfile
 import time
 import unittest
 
-from tests.integration.harness import Belayd, TestCase, fetch, hook, wait_until
+from tests.integration.builds import Builds
+from tests.integration.harness import Belayd, TestCase, connect, fetch, hook, sign, wait_until
 from tests.integration.stopped_threads import StoppedThreads
 
 HANDLED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 CLEAN = "leak check clean: 0 threads, 0 descriptors, 0 children left"
 STOPS = int(os.environ.get("BELAY_STOPS", "5"))
 STARTS = int(os.environ.get("BELAY_STARTS", "50"))
+LIVES = STARTS // 10
 
 
 class Starts(TestCase):
@@ -37,6 +41,30 @@ class Starts(TestCase):
                     self.assertEqual(len(belayd.records(CLEAN)), seen + 1, belayd.log()[-3000:])
                 finally:
                     belayd.close()
+
+
+class Lives(TestCase):
+    def test_nothing_is_left_of_what_a_life_did(self):
+        """A job whose grandchild gets away from it, a connection that stays, a reload, an upgrade: no false alarm either."""
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-builds-")))
+        base = self.enterContext(tempfile.TemporaryDirectory(prefix="belay-test-"))
+        config = hook("a", ["/bin/sh", "-c", "(setsid sleep 1000 &) & echo done"])
+        for i in range(LIVES):
+            with self.subTest(i=i):
+                belayd = self.start(Belayd(config, directory=base, executable=builds.path))
+                kept = connect(belayd.address("ingress"))
+                self.addCleanup(kept.close)
+                kept.request("POST", "/hooks/a", b"{}", {"X-Hub-Signature-256": sign(b"{}")})
+                response = kept.getresponse()
+                job = json.loads(response.read())["job"]
+                if i % 2:
+                    builds.put_next()
+                self.assertEqual(belayd.api("POST", "/reload").status, 200)
+                belayd.wait_job(job, "succeeded")
+                seen = len(belayd.records(CLEAN))
+                belayd.stop()
+                self.assertEqual(len(belayd.records(CLEAN)), seen + 1, belayd.log()[-3000:])
+                belayd.close()
 
 
 class SideThread(TestCase):
