@@ -11,11 +11,17 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace {
@@ -70,13 +76,29 @@ int run(const CommandLine& command_line)
     return core.run(belayd);
 }
 
+/** Whether a manager is told not to restart what ends so. */
+bool is_final(int exit_code)
+{
+    return exit_code == static_cast<int>(daemon::ExitCode::usage) ||
+           exit_code == static_cast<int>(daemon::ExitCode::configuration);
+}
+
 /** What a manager would not restart, it must be made to after exec: the new image had said that it could take over. */
 int restartable(int exit_code, bool resumed)
 {
-    const bool is_final = exit_code == static_cast<int>(daemon::ExitCode::usage) ||
-                          exit_code == static_cast<int>(daemon::ExitCode::configuration);
-    return resumed && is_final ? static_cast<int>(daemon::ExitCode::internal) : exit_code;
+    return resumed && is_final(exit_code) ? static_cast<int>(daemon::ExitCode::internal) : exit_code;
 }
+
+/** Whether a manager holds sockets for this process, sd_listen_fds(3). */
+bool sockets_are_passed()
+{
+    const char* const pid = std::getenv("LISTEN_PID"); // NOLINT(concurrency-mt-unsafe): nobody changes it
+    return pid != nullptr && pid == std::to_string(::getpid());
+}
+
+/** Before the end of a process whose sockets the manager holds: for whoever waits there it starts the next one at once,
+ *  whatever it was told, and closes those that need that too often.  As long as RestartSec=. */
+constexpr std::chrono::seconds final_pause{1};
 
 int run_or_say_why_not(const CommandLine& command_line)
 try {
@@ -102,5 +124,8 @@ int main(int argc, char** argv)
         exit_code = run_or_say_why_not(*command_line);
     const bool resumed = std::any_of(
         argv, argv + argc, [](const char* argument) { return std::string_view{argument}.starts_with("--resume="); });
-    return restartable(exit_code, resumed);
+    exit_code = restartable(exit_code, resumed);
+    if (is_final(exit_code) && sockets_are_passed())
+        std::this_thread::sleep_for(final_pause);
+    return exit_code;
 }

@@ -4,6 +4,7 @@ import pathlib
 import socket
 import sys
 import tempfile
+import time
 import unittest
 
 from tests.integration.builds import Builds
@@ -56,6 +57,14 @@ class Activation(TestCase):
             self.assertEqual(self.post(file), 202)
         for file in ("three", "four"):
             self.assertEqual(fetch(f"unix:{self.path(file)}", "GET", "/healthz").status, 200)
+
+    def test_who_cannot_start_gives_the_manager_time(self):
+        """Which holds the sockets, and for whoever waits there starts belayd again as soon as it has ended."""
+        begin = time.monotonic()
+        belayd = Belayd("nonsense", prefix=[sys.executable, "-c", ACTIVATE, f"ingress={self.path('one')}"])
+        self.addCleanup(belayd.close)
+        self.assertEqual(belayd.wait(), 78, belayd.log())
+        self.assertGreaterEqual(time.monotonic() - begin, 1)
 
     def test_those_named_ingress_and_admin_replace_the_defaults(self):
         belayd = self.start_with([("ingress", "one"), ("admin", "three"), ("ingress", "two"), ("admin", "four")],

@@ -1,5 +1,7 @@
 """belayd under a real systemd: start, reload, stop, crash, journal, socket activation, watchdog."""
 
+import concurrent.futures
+import itertools
 import json
 import re
 import unittest
@@ -206,6 +208,26 @@ class SystemdTest(belay_machine.ServiceTest):
         self.assertEqual(status, 202, answer)
         self.machine.wait_job(answer["job"], "succeeded")
         self.assertEqual(self.machine.properties("belayd", "ActiveState")["ActiveState"], "active")
+
+    def test_a_bad_configuration_leaves_the_socket_open_and_whoever_waits_there_is_answered_in_the_end(self):
+        self.machine.configure("[hooks.deploy]\n")
+        cursor = self.machine.since()
+        self.start("belayd.socket")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(self.machine.post, "deploy") for _ in range(4)]
+
+            def starts() -> list[int]:
+                """When belayd said what is wrong, in microseconds."""
+                return [int(record["__MONOTONIC_TIMESTAMP"]) for record in self.machine.journal(cursor, "--unit=belayd")
+                        if 'hook "deploy" has no auth' in str(record["MESSAGE"])]
+
+            tried = self.machine.wait("some starts", lambda: len(found := starts()) > 3 and found)
+            shown = self.machine.properties("belayd.socket", "ActiveState", "Result", "TriggerLimitIntervalUSec")
+            self.machine.configure(belay_machine.CONFIGURATION)
+            self.assertEqual([answer.result()[0] for answer in waiting], [202] * 4)
+        pauses = [after - before for before, after in itertools.pairwise(tried)]
+        self.assertGreater(min(pauses), 900_000, "systemd starts it all the time")
+        self.assertEqual(shown, {"ActiveState": "active", "Result": "success", "TriggerLimitIntervalUSec": "0"})
 
     def test_each_relaxation_of_the_drop_in_for_hooks_is_what_its_text_says(self):
         """With its lines alone a job can do what it could not before.
