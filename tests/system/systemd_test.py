@@ -233,14 +233,19 @@ class SystemdTest(belay_machine.ServiceTest):
         """With its lines alone a job can do what it could not before.
 
         Not shown here: docker and /dev/kvm, which the machine has not got; `sysctl -w`, since /proc/sys is read-only in
-        it; `dmesg` and `keyctl`, since the kernel's log and its keys are the host's; `chrt`, since a manager that is itself
-        confined, as in a container, cannot raise the limit.
+        it; `dmesg`, `keyctl`, `modprobe` and `date --set`, since the kernel's log, its keys, modules and clock are the
+        host's; `chrt`, since a manager that is itself confined, as in a container, cannot raise the limit.
         """
-        self.machine.run("sh", "-c", "install -d -o belay /srv/www /home/deploy && install -m 4755 /usr/bin/id /usr/local/bin"
-                         " && install -o daemon /dev/null /srv/of-daemon")
-        self.addCleanup(self.machine.run, "rm", "-r", "/srv/www", "/home/deploy", "/usr/local/bin/id", "/srv/of-daemon")
+        self.machine.run("sh", "-c", "install -d -o belay /srv/www /home/deploy /tmp/shared /lib/modules/x && "
+                         "install -m 4755 /usr/bin/id /usr/local/bin && install -o daemon /dev/null /srv/of-daemon")
+        self.addCleanup(self.machine.run, "rm", "-r", "/srv/www", "/home/deploy", "/tmp/shared", "/lib/modules/x",
+                        "/usr/local/bin/id", "/srv/of-daemon")
         packets = "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)"
         commands = {"/srv/www": "touch /srv/www/x", "/home": "touch /home/deploy/x",
+                    "web server what": 'rm -f /tmp/x; touch /tmp/x; test "$(stat -c %a /tmp/x)" = 644',
+                    "into /tmp": "touch /tmp/shared/x",
+                    "Core dumps": 'test "$(ulimit -c)" = unlimited',
+                    "`chmod u+s`": "touch /tmp/x && chmod u+s /tmp/x",
                     "`sudo`": 'test "$(/usr/local/bin/id -u)" = 0',
                     "netlink": "python3 -c 'import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)'",
                     "`tcpdump`": f"python3 -c 'import socket; {packets}'",
@@ -249,7 +254,10 @@ class SystemdTest(belay_machine.ServiceTest):
                     "`stat`": 'test "$(stat -c %U /srv/of-daemon)" = daemon',
                     "Control groups": "d=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/own && mkdir $d && rmdir $d",
                     "`ipcmk`": "python3 -c 'import ctypes; raise SystemExit(ctypes.CDLL(None).shmget(4711, 1, 0) < 0)'",
-                    "`unshare`": "unshare --user --map-root-user --mount true"}
+                    "`unshare`": "unshare --user --map-root-user --mount true",
+                    "`bwrap --proc`": "unshare --user --map-root-user --pid --fork --mount-proc true",
+                    "`modinfo`": "ls /lib/modules/x",
+                    "`hostname NAME`": 'hostname "$(hostname)"'}
         before = {"`ipcmk`": "python3 -c 'import ctypes; ctypes.CDLL(None).shmget(4711, 1, 0o1600)'"}  # IPC_CREAT
         names = {command: f"hook{i}" for i, command in enumerate([*commands.values(), *before.values()])}
         self.machine.configure("".join(f'[hooks.{name}]\nauth = "none"\nrun = ["/bin/sh", "-c", {json.dumps(command)}]\n'

@@ -7,6 +7,9 @@ import belay_machine
 
 EXAMPLES = "/usr/share/doc/belay/examples/systemd"
 DROP_INS = "/run/systemd/system/belayd.service.d"
+RELAXED_BY = {"ProtectSystem": "ReadWritePaths", "DevicePolicy": "DeviceAllow"}
+# Nothing needs these otherwise: mounts are private with any of the others, and the error is only how a refusal looks.
+NEVER_RELAXED = {"PrivateMounts", "SystemCallErrorNumber"}
 
 
 class Units(belay_machine.MachineTest):
@@ -33,6 +36,14 @@ class Units(belay_machine.MachineTest):
         self.assertGreater(len(settings), 20)
         self.assertEqual(re.findall(r"^\w+=", shipped, re.MULTILINE), [], "nothing is relaxed unasked")
         self.assertEqual(self.verify_with(re.sub(r"^#(\w+=)", r"\1", shipped, flags=re.MULTILINE)), (0, ""))
+
+    def test_the_drop_in_for_hooks_relaxes_every_directive_of_the_sandbox(self):
+        shipped = set(re.findall(r"^#(\w+)=", self.machine.read(f"{EXAMPLES}/hooks.conf"), re.MULTILINE))
+        sandbox = self.machine.read("/lib/systemd/system/belayd.service").partition("# The sandbox.")[2].partition("[Install]")[0]
+        directives = set(re.findall(r"^(\w+)=", sandbox, re.MULTILINE))
+        self.assertGreater(len(directives), 25)
+        self.assertLessEqual({"UMask", "LimitCORE"}, directives)
+        self.assertEqual({RELAXED_BY.get(name, name) for name in directives - NEVER_RELAXED} - shipped, set())
 
     def test_the_drop_in_for_notify_reload_verifies(self):
         _, said = self.verify_with(self.machine.read(f"{EXAMPLES}/notify-reload.conf"))
