@@ -95,6 +95,7 @@ class SideThread(TestCase):
             wait_until(lambda: any("runner" in m.get("STATUS", "") for m in belayd.messages), "STATUS to name the loop")
             self.assertLessEqual(sum(m.get("WATCHDOG") == "1" for m in belayd.messages), pings + 1)
         wait_until(lambda: fetch(belayd.address("admin"), "GET", "/healthz").status == 200, "/healthz to recover")
+        belayd.watchdog = None  # it was wedged
         belayd.stop()
 
     def test_sigusr1_reports(self):

@@ -177,15 +177,16 @@ class FakeManager:
         return found
 
     def _late_pings(self, interval):
-        """A ping comes right after the first READY=1, then at each half of the interval, until STOPPING=1."""
+        """A ping comes right after the first READY=1, then at each half of the interval, until STOPPING=1, which ends the
+        last of these times."""
         found, last = [], None
         for message, arrived in list(zip(self.messages, self._times)):
-            if "STOPPING" in message:
-                break
-            if "WATCHDOG" not in message and not ("READY" in message and last is None):
+            if not {"WATCHDOG", "STOPPING"} & message.keys() and not ("READY" in message and last is None):
                 continue
             if last is not None and arrived - last > interval * (0.5 + LATENESS):
                 found.append(f"no ping for {(arrived - last) / 1e6:g} s of an interval of {interval / 1e6:g} s")
+            if "STOPPING" in message:
+                break
             last = arrived
         return found
 

@@ -217,9 +217,13 @@ class FakeManagerTest(unittest.TestCase):
         ping = says("WATCHDOG=1")
         self.assertEqual(self.violations(READY, ping, {"pause": 0.1}, ping, RELOADING, READY, ping, STOPPING,
                                          watchdog=60), [])
-        for steps in ([READY, ping, {"pause": 2}, ping, STOPPING], [READY, {"pause": 2}, ping, STOPPING]):
-            self.setUp()
-            self.assertRegex("\n".join(self.violations(*steps, watchdog=1)), "no ping for")
+        for steps in ([READY, ping, {"pause": 2}, ping, STOPPING], [READY, {"pause": 2}, ping, STOPPING],
+                      [READY, ping, {"pause": 2}, STOPPING]):
+            with self.subTest(steps=steps):
+                self.setUp()
+                self.assertRegex("\n".join(self.violations(*steps, watchdog=1)), "no ping for")
+        self.setUp()
+        self.assertEqual(self.violations(READY, ping, STOPPING, {"pause": 2}, ping, watchdog=1), [])
 
 
 if __name__ == "__main__":

@@ -107,7 +107,8 @@ os.execv(sys.argv[3], sys.argv[3:])
 class Daemon:
     """A process that speaks sd_notify and logs JSON lines, in a directory of its own.
 
-    `messages` holds every notification as a dict, in order; `records()` the log.
+    `messages` holds every notification as a dict, in order; `records()` the log.  `watchdog` is the interval in seconds
+    at whose halves it has to ping, or None: as its environment says, unless the test, which may wedge a loop, says else.
     """
 
     def __init__(self, argv, directory=None, env=None, notify=True, preexec_fn=None, passed=(), stored=(),
@@ -125,6 +126,7 @@ class Daemon:
             if name in os.environ:
                 environment[name] = os.environ[name]
         environment.update(env or {})
+        self.watchdog = int(environment["WATCHDOG_USEC"]) / 1e6 if "WATCHDOG_USEC" in environment else None
         if notify:
             self.manager = FakeManager(self.directory / "notify", manager_answers)
             self.manager.stored = list(stored)
@@ -210,13 +212,13 @@ class Daemon:
             raise AssertionError(f"ended with {code}, expected {expect}:\n{self.log()[-4000:]}")
         self.check_messages()
 
-    def check_messages(self, watchdog=None):
+    def check_messages(self):
         """What it told the service manager was in order, and came from itself."""
         if self.manager is None:
             return
         if self.process.poll() is not None:
             self.manager.close()  # what it said last is in
-        if violations := self.manager.violations(self.pid, watchdog):
+        if violations := self.manager.violations(self.pid, self.watchdog):
             raise AssertionError("\n".join(violations + [str(m) for m in self.messages]))
 
     def close(self):

@@ -184,6 +184,7 @@ class LifecycleTest(TestCase):
             daemon.wait_record("loop turns again", loop="http-0")
             self.assertLessEqual(self.pings(daemon), before + 1)  # 3 s would be six; one comes with the last turn
         wait_until(lambda: self.pings(daemon) > before, "pings to go on")
+        daemon.watchdog = None  # it was wedged
         self.assertEqual(len(daemon.records("loop is wedged")), 1)
         daemon.stop()
 
@@ -191,9 +192,7 @@ class LifecycleTest(TestCase):
         daemon = self.example(env={"WATCHDOG_USEC": "8000000", "EXAMPLE_RELOAD_MS": "7000"})
         daemon.send_signal(signal.SIGHUP)
         daemon.wait_reloads()
-        daemon.send_signal(signal.SIGTERM)
-        self.assertEqual(daemon.wait(), 0)
-        daemon.check_messages(watchdog=8)
+        daemon.stop()
 
     @staticmethod
     def pings(daemon):

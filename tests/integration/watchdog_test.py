@@ -26,6 +26,7 @@ class Wedges(TestCase):
         failpoints = Failpoints(self)
         directory = self.enterContext(tempfile.TemporaryDirectory(prefix="belay-test-"))
         belayd = self.start(Belayd(CONFIG, directory=directory, env={**WATCHED, **failpoints.environment}))
+        belayd.watchdog = None
         failpoints.arm(f"{loop}.turn", "wedge")
         failpoints.wait_reached(f"{loop}.turn")
         return belayd, failpoints
@@ -99,8 +100,8 @@ class Waits(TestCase):
         wait_until(lambda: probe("/readyz").status == 200, "/readyz to recover")
         poster.join()
         self.assertEqual(answers, [202])
+        belayd.watchdog = 5  # of which three quarters are tolerated: before systemd would act
         belayd.stop()
-        belayd.check_messages(watchdog=5)  # of which it tolerates three quarters: before systemd would act
         self.assertEqual(belayd.records("loop is wedged"), [])
 
     def test_a_long_recovery_after_an_upgrade_is_no_hang(self):
