@@ -3,6 +3,7 @@
 #include "daemon/log.hpp"
 #include "http/server.hpp"
 #include "signals/handled_signals.hpp"
+#include "tests/daemon/seeded_leaks.hpp"
 #include "tests/reap_children.hpp"
 #include "tests/signals/fake_manager.hpp"
 
@@ -14,13 +15,15 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <functional>
+#include <future>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -92,28 +95,74 @@ TEST(CoreDeathTest, NamesALeakedThreadWithItsCreatorAndStack)
         "\"threads\":1,\"descriptors\":0,\"children\":0");
 }
 
+/** What a service leaves behind in start(). */
+auto in_start(std::function<void()> leak)
+{
+    return [leak = std::move(leak)](TestService& service) { service.on_start = leak; };
+}
+
+TEST(CoreDeathTest, NamesWhereALibraryMadeALeakedThread)
+{
+    const auto leak = in_start([] {
+        static std::promise<void> never;
+        testing::start_as_a_library_does(never).detach();
+    });
+#ifdef __clang__ // thread_interposer.cpp is not linked
+    const std::string creator = "not created by daemon::Threads";
+#else
+    const std::string creator = "created at [^\"]*start_as_a_library_does[^\"]* < ";
+#endif
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), leak), ::testing::ExitedWithCode(70),
+        "thread [^\"]* .tid [0-9]+. " + creator + ".*\"threads\":1,\"descriptors\":0,\"children\":0");
+}
+
 TEST(CoreDeathTest, NamesALeakedDescriptor)
 {
-    const auto leak = [](TestService& service) {
-        service.on_start = [] { (void)::open("/dev/null", O_RDONLY | O_CLOEXEC); };
-    };
+    const auto leak = in_start([] { (void)::open("/dev/null", O_RDONLY | O_CLOEXEC); });
     EXPECT_EXIT(run(options(/*strict_leaks=*/true), leak), ::testing::ExitedWithCode(70),
         "fd [0-9]+ → /dev/null.*\"threads\":0,\"descriptors\":1,\"children\":0");
     EXPECT_EXIT(run(options(/*strict_leaks=*/false), leak), ::testing::ExitedWithCode(0), "fd [0-9]+ → /dev/null");
 }
 
+TEST(CoreDeathTest, NamesALeakedSocketWithItsPeer)
+{
+    const auto leak = in_start([] {
+        auto listening = http::open_listening_socket("127.0.0.1:0");
+        sockaddr_in address{};
+        socklen_t size = sizeof address;
+        ::getsockname(listening.fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
+        const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ::connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+        (void)listening.fd.release(); // closed, it would end the connection that it has in its queue
+    });
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), leak), ::testing::ExitedWithCode(70),
+        "fd [0-9]+ → socket:\\[[0-9]+\\] 127.0.0.1:[0-9]+ to 127.0.0.1:[0-9]+.*"
+        "\"threads\":0,\"descriptors\":2,\"children\":0");
+}
+
 TEST(CoreDeathTest, NamesALeakedChild)
 {
-    const auto leak = [](TestService& service) {
-        service.on_start = [] {
-            if (::fork() == 0) {
-                ::prctl(PR_SET_PDEATHSIG, SIGKILL); // it must not outlive the test
-                for (;;)
-                    ::pause();
-            }
-        };
-    };
+    const auto leak = in_start([] {
+        const pid_t self = ::getpid();
+        if (::fork() == 0)
+            testing::wait_for_the_end_of(self);
+    });
     EXPECT_EXIT(run(options(/*strict_leaks=*/true), leak), ::testing::ExitedWithCode(70),
+        "child [0-9]+ .*\"threads\":0,\"descriptors\":0,\"children\":1");
+    testing::reap_children();
+}
+
+TEST(CoreDeathTest, NamesALeakedGrandchild)
+{
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), in_start(testing::fork_in_two_generations_and_wait)),
+        ::testing::ExitedWithCode(70),
+        "child [0-9]+ .* of child [0-9]+.*\"threads\":0,\"descriptors\":0,\"children\":2");
+    testing::reap_children();
+}
+
+TEST(CoreDeathTest, NamesAGrandchildWhoseParentHasEnded)
+{
+    EXPECT_EXIT(run(options(/*strict_leaks=*/true), in_start(testing::leave_an_orphan)), ::testing::ExitedWithCode(70),
         "child [0-9]+ .*\"threads\":0,\"descriptors\":0,\"children\":1");
     testing::reap_children();
 }

@@ -1,5 +1,6 @@
 #include "base/unique_fd.hpp"
 #include "daemon/leak_check.hpp"
+#include "tests/daemon/seeded_leaks.hpp"
 #include "tests/reap_children.hpp"
 
 #include <gmock/gmock.h>
@@ -8,7 +9,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -22,40 +22,6 @@
 #include <future>
 #include <string>
 #include <thread>
-
-// Not in an unnamed namespace: only what has external linkage has a name for dladdr(3).
-namespace belay::daemon::leak_check_test {
-
-std::thread start_as_a_library_does(std::promise<void>& release);
-[[noreturn]] void wait_for_the_end_of(pid_t parent);
-pid_t fork_in_two_generations();
-
-[[gnu::noinline]] std::thread start_as_a_library_does(std::promise<void>& release)
-{
-    std::thread thread{[&release] { release.get_future().wait(); }};
-    asm volatile(""); // no tail call: this function must be on the stack
-    return thread;
-}
-
-void wait_for_the_end_of(pid_t parent)
-{
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (::getppid() == parent) // else it ended before the kernel was asked to tell
-        ::pause();
-    ::_exit(0);
-}
-
-pid_t fork_in_two_generations()
-{
-    const pid_t test = ::getpid();
-    const pid_t child = ::fork();
-    if (child != 0)
-        return child;
-    const pid_t self = ::getpid();
-    wait_for_the_end_of(::fork() == 0 ? self : test);
-}
-
-} // namespace belay::daemon::leak_check_test
 
 namespace belay::daemon {
 namespace {
@@ -106,7 +72,7 @@ TEST(LeakCheck, NamesAThreadThatALibraryMade)
     const Threads threads;
     const Census before = take_census();
     std::promise<void> release;
-    std::thread thread = leak_check_test::start_as_a_library_does(release);
+    std::thread thread = testing::start_as_a_library_does(release);
     const auto leaks = find_leaks(before, threads, 20ms);
     release.set_value();
     thread.join();
@@ -207,7 +173,7 @@ TEST(LeakCheck, SeesGrandchildren)
 {
     const Threads threads;
     const Census before = take_census();
-    const pid_t child = leak_check_test::fork_in_two_generations();
+    const pid_t child = testing::fork_in_two_generations();
     std::vector<Leak> leaks; // the grandchild comes in its own time
     for (int i = 0; i < 10'000 && leaks.size() != 2; ++i)
         leaks = find_leaks(before, threads, 1ms);
@@ -234,37 +200,34 @@ TEST(SeededLeak, DISABLED_OfAChild)
 {
     const pid_t self = ::getpid();
     if (::fork() == 0)
-        leak_check_test::wait_for_the_end_of(self);
+        testing::wait_for_the_end_of(self);
 }
 
 TEST(SeededLeak, DISABLED_OfAGrandchild)
 {
-    const Census before = take_census();
-    (void)leak_check_test::fork_in_two_generations();
-    for (int i = 0; i < 10'000 && take_census().children.size() < before.children.size() + 2; ++i)
-        std::this_thread::yield();
+    testing::fork_in_two_generations_and_wait();
 }
 
 TEST(SeededLeak, DISABLED_OfAnOrphan)
 {
-    std::array<int, 2> pipe{};
-    ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::close(pipe[1]);
-        char byte = 0;
-        if (::fork() == 0)
-            (void)!::read(pipe[0], &byte, 1); // until the test's process is gone
-        ::_exit(0);
-    }
-    ::waitpid(child, nullptr, 0);
+    testing::leave_an_orphan();
 }
+
+/** Its test leaks nothing. */
+struct SeededSuiteLeak : ::testing::Test {
+    static void SetUpTestSuite()
+    {
+        ASSERT_GE(::open("/dev/null", O_RDONLY | O_CLOEXEC), 0); // NOLINT(clang-analyzer-unix.Stream)
+    }
+};
+
+TEST_F(SeededSuiteLeak, DISABLED_OfADescriptor) {}
 
 TEST(LeakListener, FailsTheTestThatLeaked)
 {
     const std::string self = std::filesystem::read_symlink("/proc/self/exe");
     FILE* const run =
-        ::popen((self + " --gtest_also_run_disabled_tests --gtest_filter='SeededLeak.*' 2>&1").c_str(), "re");
+        ::popen((self + " --gtest_also_run_disabled_tests --gtest_filter='Seeded*Leak.*' 2>&1").c_str(), "re");
     std::string output;
     std::array<char, 4096> chunk{};
     while (const std::size_t got = std::fread(chunk.data(), 1, chunk.size(), run))
@@ -276,6 +239,8 @@ TEST(LeakListener, FailsTheTestThatLeaked)
              "DISABLED_OfAnOrphan left behind: child "})
         EXPECT_THAT(output, HasSubstr(std::string{"SeededLeak."} + failure));
     EXPECT_THAT(output, HasSubstr(" of child "));
+    EXPECT_THAT(output, HasSubstr("SeededSuiteLeak left behind: fd "));
+    EXPECT_THAT(output, HasSubstr("[       OK ] SeededSuiteLeak.DISABLED_OfADescriptor"));
     EXPECT_THAT(output, HasSubstr("5 FAILED TESTS"));
 }
 
