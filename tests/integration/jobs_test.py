@@ -21,7 +21,8 @@ class Jobs(TestCase):
         """F11: descriptors 0, 1, 2; no blocked or ignored signal; the allow-list and BELAY_* only."""
         belayd = self.start(Belayd(hook("a", ["/bin/sh", "-c", "ls -l /proc/self/fd; grep Sig /proc/self/status; env"],
                                         "env = { MINE = 'yes' }"),
-                                   env={"SECRET_OF_DAEMON": "x", "LISTEN_FDS": "0", "WATCHDOG_USEC": "60000000"}))
+                                   sections={"runner": 'pass_environment = ["ASKED_FOR", "NOT_THERE"]\n'},
+                                   env={"SECRET_OF_DAEMON": "x", "ASKED_FOR": "a b", "LISTEN_FDS": "0", "WATCHDOG_USEC": "60000000"}))
         job = belayd.post("a").json()
         belayd.wait_job(job["job"], "succeeded")
         out = belayd.output(job["job"])["stdout"]
@@ -29,10 +30,11 @@ class Jobs(TestCase):
         self.assertEqual([fd for fd in listed if fd != "3"], ["0", "1", "2"])  # 3 is ls's own directory
         for line in ("SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"):
             self.assertIn(line, out)
-        environment = {line.split("=", 1)[0] for line in out.splitlines() if "=" in line and " -> " not in line}
-        self.assertLessEqual({"BELAY_EVENT_ID", "BELAY_JOB_ID", "BELAY_ATTEMPT", "BELAY_HOOK", "TRACEPARENT", "MINE"},
-                             environment)
-        for name in ("SECRET_OF_DAEMON", "NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC"):
+        environment = dict(line.split("=", 1) for line in out.splitlines() if "=" in line and " -> " not in line)
+        self.assertLessEqual({"BELAY_EVENT_ID", "BELAY_JOB_ID", "BELAY_ATTEMPT", "BELAY_HOOK", "TRACEPARENT"},
+                             environment.keys())
+        self.assertLessEqual({"MINE": "yes", "ASKED_FOR": "a b"}.items(), environment.items())
+        for name in ("SECRET_OF_DAEMON", "NOT_THERE", "NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC"):
             self.assertNotIn(name, environment)
         belayd.stop()
 

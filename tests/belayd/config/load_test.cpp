@@ -370,6 +370,18 @@ TEST(ParseConfig, RefusesDangerousVariables)
     EXPECT_THAT(hook_error("env = { A = 1 }"), HasSubstr("4:13: env.A must be a string or a table"));
 }
 
+TEST(ParseConfig, RefusesToGiveJobsTheVariablesOfTheServiceManager)
+{
+    for (const std::string name :
+        {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"}) {
+        const std::string reserved = "\"" + name + "\" is reserved";
+        EXPECT_THAT(
+            error_of("[runner]\npass_environment = ['" + name + "']"), HasSubstr("2:21: pass_environment " + reserved));
+        for (const char* value : {"'x'", "{ payload = '/x' }", "{ header = 'X' }"})
+            EXPECT_THAT(hook_error("env = { " + name + " = " + value + " }"), HasSubstr("4:9: env " + reserved));
+    }
+}
+
 TEST(ParseConfig, StopsListingErrorsAtAHundred)
 {
     std::string text;
