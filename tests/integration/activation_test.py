@@ -26,7 +26,8 @@ for i, one in enumerate(sys.argv[1].split(",")):
     names.append(name)
 for i, descriptor in enumerate([os.dup(one.fileno()) for one in sockets]):
     os.dup2(descriptor, 3 + i)
-os.environ.update(LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names), LISTEN_PID=str(os.getpid()))
+os.environ.update(LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names), LISTEN_PID=str(os.getpid()),
+                  WATCHDOG_PID=str(os.getpid()))
 os.closerange(3 + len(names), 100)
 os.execv(sys.argv[2], sys.argv[2:])
 """
@@ -49,8 +50,11 @@ class Activation(TestCase):
         belayd = Belayd(config, executable=builds.path, prefix=[sys.executable, "-c", ACTIVATE, sockets], **options)
         return self.start(belayd)
 
+    def send(self, file):
+        return fetch(f"unix:{self.path(file)}", "POST", "/hooks/a", b"{}", {"X-Hub-Signature-256": sign(b"{}")})
+
     def post(self, file):
-        return fetch(f"unix:{self.path(file)}", "POST", "/hooks/a", b"{}", {"X-Hub-Signature-256": sign(b"{}")}).status
+        return self.send(file).status
 
     def assert_serve_all(self):
         for file in ("one", "two"):
@@ -85,6 +89,24 @@ class Activation(TestCase):
         self.assertEqual([self.post("one"), self.post("two")], [202, 202])
         self.assertEqual(fetch(f"unix:{self.path('three')}", "GET", "/healthz").status, 200)
         belayd.wait_record("nobody accepts on a passed socket", name="unused")
+        belayd.stop()
+
+    def test_the_environment_is_never_changed_and_jobs_see_nothing_of_the_manager(self):
+        belayd = self.start_with([("ingress", "one")], hook("a", ["/usr/bin/env"]), env={"WATCHDOG_USEC": "60000000"},
+                                 sections={"ingress": ""})
+        environment = lambda: pathlib.Path(f"/proc/{belayd.pid}/environ").read_bytes()
+        before = environment()
+        for _ in range(2):
+            job = belayd.wait_job(self.send("one").json()["job"], "succeeded")["id"]
+            seen = belayd.output(job)["stdout"]
+            self.assertIn("PATH=", seen)
+            self.assertNotRegex(seen, "NOTIFY_|LISTEN_|WATCHDOG_")
+            self.builds.put_next()
+            self.assertEqual(belayd.api("POST", "/upgrade").status, 200)
+            self.assertEqual(environment(), before)
+        names = {entry.partition(b"=")[0].decode() for entry in before.split(b"\0")}
+        self.assertLessEqual({"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"},
+                             names)
         belayd.stop()
 
 

@@ -4,6 +4,7 @@ over.
 The rules are those of systemd's service.c (v252 to v262) and of sd_notify(3).
 """
 import collections
+import contextlib
 import os
 import socket
 import struct
@@ -19,6 +20,7 @@ CONSTANTS = {**dict.fromkeys(STATES, {"1"}), "WATCHDOG": {"1", "trigger"}, "BARR
              "FDSTOREREMOVE": {"1"}, "FDPOLL": {"0"}}
 AFTER_STOPPING = {"STATUS", "EXTEND_TIMEOUT_USEC", "EXIT_STATUS", "ERRNO", "WATCHDOG", "BARRIER", "FDSTORE", "FDNAME",
                   "FDPOLL", "FDSTOREREMOVE"}
+FILLER = b"FILLER=1"  # of its own queue
 LATENESS = 0.25  # of the watchdog's interval: what a busy machine may add to half of it
 
 Cycle = collections.namedtuple("Cycle", "stamp ready")  # a reload: its MONOTONIC_USEC, and whether READY=1 followed
@@ -40,6 +42,7 @@ class FakeManager:
         self._malformed = []
         self._requests = []
         self._closing = False
+        self._reading = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         path.unlink(missing_ok=True)  # of an earlier life of the same daemon
@@ -56,6 +59,17 @@ class FakeManager:
             self._socket.close()
             for fd in self._barriers or ():
                 os.close(fd)
+
+    @contextlib.contextmanager
+    def held(self):
+        """Meanwhile it reads nothing and its queue is full: a thread that says something to it waits."""
+        with self._reading, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+            filler.setblocking(False)
+            filler.connect(self._socket.getsockname())
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    filler.send(FILLER)
+            yield
 
     def take_stored(self):
         """For the next start, LISTEN_FDS: whoever calls owns them."""
@@ -93,9 +107,13 @@ class FakeManager:
 
     def _receive(self):
         while True:
-            data, control, flags, _ = self._socket.recvmsg(65536, 4096)
+            self._socket.recv(1, socket.MSG_PEEK)
+            with self._reading:
+                data, control, flags, _ = self._socket.recvmsg(65536, 4096)
             if not data and self._closing:
                 return
+            if data == FILLER:
+                continue
             arrived = monotonic_usec()
             sender, fds = None, []
             for level, kind, value in control:

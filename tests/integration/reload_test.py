@@ -1,10 +1,14 @@
 """Reload is all or nothing, says why not, and disturbs nobody."""
 import concurrent.futures
 import json
+import select
 import signal
+import tempfile
 import threading
 import unittest
 
+from tests.integration.builds import Builds
+from tests.integration.failpoints import Failpoints
 from tests.integration.harness import Belayd, TestCase, connect, fetch, hook, sign, wait_until
 from tests.integration.stopped_threads import StoppedThreads
 
@@ -163,6 +167,50 @@ class Reload(TestCase):
         for job in accepted:
             belayd.wait_job(job, "succeeded")
         belayd.stop()
+
+
+class Answers(TestCase):
+    """`systemctl reload` returns when `belay reload` does: by then the manager must have READY=1."""
+
+    def ask(self, belayd):
+        asking = connect(belayd.control)
+        self.addCleanup(asking.close)
+        asking.request("POST", "/api/v1/reload")
+        return asking
+
+    def check(self, belayd, asking):
+        """READY=1 is said, but not yet sent."""
+        for _ in range(5):
+            belayd.metrics()  # by the loop that would answer
+        self.assertEqual(select.select([asking.sock], [], [], 0)[0], [], "answered before READY=1 was on the wire")
+
+    def finish(self, belayd, asking):
+        self.assertEqual(asking.getresponse().status, 200)
+        asking.close()
+        belayd.wait_message("READY", "1", after=belayd.wait_message("RELOADING"))
+        belayd.stop()
+
+    def test_a_reload_is_answered_after_ready(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/true"])))
+        with belayd.manager.held():
+            asking = self.ask(belayd)
+            belayd.wait_record("reloaded")
+            self.check(belayd, asking)
+        self.finish(belayd, asking)
+
+    def test_an_upgrade_is_answered_after_ready(self):
+        failpoints = Failpoints(self)
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-builds-")))
+        belayd = self.start(Belayd(hook("a", ["/bin/true"]), executable=builds.path, env=failpoints.environment))
+        builds.put_next()
+        failpoints.arm("start.ready", "wedge")
+        asking = self.ask(belayd)
+        failpoints.wait_reached("start.ready")
+        with belayd.manager.held():
+            failpoints.release("start.ready")
+            wait_until(lambda: belayd.metrics()['belay_state{state="ready"}'], "the new image to be ready")
+            self.check(belayd, asking)
+        self.finish(belayd, asking)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,18 @@
 """Upgrade in place: another executable, the same process, and nobody notices."""
+import collections
+import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import tempfile
 import time
 import unittest
 
 from tests.integration.builds import Builds
+from tests.integration.failpoints import Failpoints
 from tests.integration.harness import Belayd, TestCase, children_of, connect, hook, sign, wait_until
 
 
@@ -20,6 +25,15 @@ def descendants_of(pid):
     for child in children_of(pid):
         found += [child, *descendants_of(child)]
     return found
+
+
+def descriptors_of(pid):
+    """How many there are of each kind: without numbers that differ from one socket or pipe to the next."""
+    kinds = collections.Counter()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            kinds[re.sub(r":\[\d+\]$", "", os.readlink(f"/proc/{pid}/fd/{fd}"))] += 1
+    return kinds
 
 
 class Upgrade(TestCase):
@@ -110,6 +124,45 @@ class Upgrade(TestCase):
         for _ in range(5):
             self.upgrade(belayd)
             self.assertEqual(belayd.post("a").status, 202)
+        belayd.stop()
+
+    def test_no_descriptor_is_left_by_an_upgrade(self):
+        """With everything that is handed over: listeners, a connection, a running job."""
+        belayd = self.start_build(hook("a", ["/bin/true"]) + hook("slow", ["/bin/sleep", "1000"]))
+        kept = connect(belayd.address("ingress"))
+        kept.connect()
+        job = belayd.post("slow").json()["job"]
+        belayd.wait_job(job, "running")
+        self.upgrade(belayd)
+        after_one = descriptors_of(belayd.pid)
+        for _ in range(5):
+            self.upgrade(belayd)
+        # What went to the last request is closed in its own time.
+        wait_until(lambda: not descriptors_of(belayd.pid) - after_one, f"no more descriptors than {after_one}")
+        kept.request("POST", "/hooks/a", b"{}", {"X-Hub-Signature-256": sign(b"{}")})
+        self.assertEqual(kept.getresponse().status, 202)
+        kept.close()
+        belayd.api("POST", f"/jobs/{job}/cancel")
+        belayd.wait_job(job, "cancelled")
+        belayd.stop()
+
+    def test_whoever_waits_is_told(self):
+        """Those that asked before an upgrade began, and while it was under way: in its question, and with main held."""
+        failpoints = Failpoints(self)
+        belayd = self.start_build(hook("a", ["/bin/true"]), env=failpoints.environment)
+        waiting = 'belay_connections{server="control",state="in_flight"}'
+        for starts, point in enumerate(("upgrade.question", "upgrade.asked"), 2):
+            with self.subTest(point), concurrent.futures.ThreadPoolExecutor(6) as pool:
+                self.builds.put_next()
+                failpoints.arm(point, "wedge")
+                answers = [pool.submit(belayd.api, "POST", "/reload") for _ in range(3)]
+                failpoints.wait_reached(point)
+                answers += [pool.submit(belayd.api, "POST", "/reload") for _ in range(3)]
+                wait_until(lambda: belayd.metrics()[waiting] == 6, "all to have asked")
+                failpoints.release(point)
+                for answer in answers:
+                    self.assertEqual((answer.result().status, answer.result().json().get("ok")), (200, True), belayd.log()[-3000:])
+                self.assertEqual(belayd.count_records("starting", starts), starts)
         belayd.stop()
 
     def test_an_upload_goes_on_where_it_was(self):
