@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 import unittest
@@ -82,6 +83,16 @@ class SideThread(TestCase):
             self.assertLessEqual({"main", "admin", "store", "reader", "runner", "log", "notify", "watchdog", "http-0"},
                                  names)
         self.assertEqual(belayd.post("a").status, 202)
+        belayd.stop()
+
+    def test_it_would_know_who_made_a_librarys_thread(self):
+        """By a pthread_create of its own, which takes the place of libc's only in an executable that it is linked into."""
+        belayd = self.start(Belayd(hook("a", ["/bin/true"])))
+        if not any(name.startswith("belay_build_info") and 'compiler="gcc' in name for name in belayd.metrics()):
+            self.skipTest("with clang it is not linked")
+        symbols = subprocess.run(["nm", "--dynamic", "--defined-only", f"/proc/{belayd.pid}/exe"], check=True,
+                                 capture_output=True, text=True).stdout
+        self.assertRegex(symbols, r"(?m) T pthread_create\b")
         belayd.stop()
 
     def test_a_wedged_loop_turns_healthz_red_with_its_name_and_stops_the_pings(self):

@@ -10,6 +10,7 @@ import unittest
 from tests.integration.builds import Builds
 from tests.integration.failpoints import Failpoints
 from tests.integration.harness import Belayd, TestCase, fetch, hook, wait_until
+from tests.integration.load import Load
 
 LOOPS = ("http-0", "store", "runner", "main", "admin", "reader")
 CONFIG = hook("a", ["/bin/true"])
@@ -79,6 +80,24 @@ class Wedges(TestCase):
 
 
 class Waits(TestCase):
+    def starve(self):
+        """Until the end of the test every core has two others to run."""
+        for _ in range(2 * os.cpu_count()):
+            busy = subprocess.Popen(["sh", "-c", "while :; do :; done"], start_new_session=True)  # a group of its own, sched(7)
+            self.addCleanup(busy.wait)
+            self.addCleanup(busy.kill)
+
+    def test_full_load_on_a_starved_machine_is_no_hang(self):
+        belayd = self.start(Belayd(CONFIG, env=WATCHED, sections={"log": 'level = "info"\nformat = "json"\n'}))
+        self.starve()
+        with Load(belayd.address("ingress"), "a") as load:
+            begun = pings(belayd)
+            wait_until(lambda: pings(belayd) >= begun + 6, "pings")
+        self.assertEqual(dict(load.report.failures), {}, belayd.log()[-3000:])
+        belayd.watchdog = 5  # of which three quarters are tolerated: before systemd would act
+        belayd.stop()
+        self.assertEqual(belayd.records("loop is wedged"), [])
+
     def test_a_disk_wait_turns_readyz_and_nothing_else_on_a_starved_machine_too(self):
         failpoints = Failpoints(self)
         belayd = self.start(Belayd(CONFIG, env={**WATCHED, **failpoints.environment}))
@@ -87,10 +106,7 @@ class Waits(TestCase):
         answers = []
         poster = threading.Thread(target=lambda: answers.append(belayd.post("a").status))
         poster.start()
-        for _ in range(2 * os.cpu_count()):
-            busy = subprocess.Popen(["sh", "-c", "while :; do :; done"])
-            self.addCleanup(busy.wait)
-            self.addCleanup(busy.kill)
+        self.starve()
         probe = lambda path: fetch(belayd.address("admin"), "GET", path)
         waited = lambda: re.search(r"loop store has waited (\d+)\.\d s for the disk", probe("/readyz").body.decode())
         wait_until(waited, "/readyz to name the loop")
