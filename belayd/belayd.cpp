@@ -1,6 +1,7 @@
 #include "belayd/belayd.hpp"
 
 #include "base/failpoint.hpp"
+#include "base/task_group.hpp"
 #include "belayd/derived.hpp"
 #include "belayd/hooks/load.hpp"
 #include "daemon/handed_server.hpp"
@@ -105,6 +106,14 @@ http::Handler with_middleware(daemon::Core& core, Ingress& ingress, const http::
         router.dispatcher());
 }
 
+/** Those of `present` that are not `wanted`. */
+std::vector<std::string> superfluous(std::vector<std::string> present, const std::vector<std::string>& wanted)
+{
+    std::erase_if(
+        present, [&wanted](const std::string& name) { return std::ranges::find(wanted, name) != wanted.end(); });
+    return present;
+}
+
 std::string join_diagnostics(const std::vector<config::Diagnostic>& diagnostics)
 {
     std::string text;
@@ -127,7 +136,7 @@ struct Belayd::Candidate {
 Belayd::Belayd(
     daemon::Core& core, CommandLine command_line, config::Config config, std::shared_ptr<const hooks::HookTable> hooks)
     : core_(core), command_line_(std::move(command_line)), config_(std::move(config)), hooks_(std::move(hooks)),
-      hook_count_(hooks_->size()), tasks_(core.main_loop().get_executor(), report_task_error)
+      hook_count_(hooks_->size())
 {
     api::add_routes(core_.control_router(), api_);
 }
@@ -227,9 +236,7 @@ void Belayd::start_ingress()
 void Belayd::resume(http::HandedServer handed, const std::vector<std::string>& specs)
 {
     server_->resume(std::move(handed));
-    for (auto& name : server_->listeners())
-        if (std::ranges::find(specs, name) == specs.end())
-            tasks_.spawn("remove listener", server_->remove_listener(std::move(name)));
+    stop_listening(superfluous(server_->listeners(), specs));
 }
 
 void Belayd::listen(std::vector<http::ListeningSocket> sockets)
@@ -239,6 +246,13 @@ void Belayd::listen(std::vector<http::ListeningSocket> sockets)
         server_->add_listener(std::move(socket));
         log::info("listening", {{"server", "ingress"}, {"listener", name}, {"address", server_->bound_address(name)}});
     }
+}
+
+void Belayd::stop_listening(const std::vector<std::string>& names)
+{
+    for (const auto& name : names)
+        for (auto& passed : server_->remove_listener(name))
+            core_.give_back_passed_socket(std::move(passed));
 }
 
 /** The API answers 503 outside the time between publish() and withdraw(). */
@@ -277,9 +291,7 @@ Belayd::Candidate Belayd::prepare(const config::Config& current) const
     const daemon::KnownSockets known{present, core_.passed_names()};
     candidate.listen = ingress_specs(candidate.config, known);
     candidate.opened = open_listeners(candidate.listen, known);
-    for (const auto& name : present)
-        if (std::ranges::find(candidate.listen, name) == candidate.listen.end())
-            candidate.removed.push_back(name);
+    candidate.removed = superfluous(present, candidate.listen);
     return candidate;
 }
 
@@ -317,8 +329,7 @@ asio::awaitable<void> Belayd::adopt(Candidate candidate)
     co_await scheduler_->apply(std::move(both));
     co_await ingress_->replace(hooks_);
     co_await scheduler_->apply(std::move(rules));
-    for (auto& name : candidate.removed)
-        tasks_.spawn("remove listener", server_->remove_listener(std::move(name)));
+    stop_listening(candidate.removed);
 }
 
 asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
@@ -432,7 +443,7 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
 {
     std::optional<http::HandedServer> ingress = co_await server_->freeze(deadline);
     if (!ingress)
-        co_return "a request was still being handled when it was time";
+        co_return "a request, or a handshake on a removed listener, was still being waited for when it was time";
     failpoint("upgrade.ingress_frozen");
     std::optional<std::string> trouble;
     try {
@@ -499,9 +510,7 @@ asio::awaitable<void> Belayd::shut_down()
     asio::awaitable<void> withdrawal = withdraw();
     co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
     if (server_)
-        co_await server_->close(); // ends what the tasks wait for
-    tasks_.request_stop();
-    co_await tasks_.wait_until_empty();
+        co_await server_->close();
     if (scheduler_)
         co_await scheduler_->stop();
 }

@@ -1,5 +1,4 @@
 #pragma once
-#include "base/task_group.hpp"
 #include "belayd/api/routes.hpp"
 #include "belayd/command_line.hpp"
 #include "belayd/config/config.hpp"
@@ -58,6 +57,7 @@ private:
     void start_ingress();
     void resume(http::HandedServer handed, const std::vector<std::string>& specs);
     void listen(std::vector<http::ListeningSocket> sockets);
+    void stop_listening(const std::vector<std::string>& names);
     void publish();
     [[nodiscard]] asio::awaitable<void> withdraw();
 
@@ -91,7 +91,6 @@ private:
     std::unique_ptr<http::Server> server_;
     std::size_t connection_metrics_ = 0; // handle of the collector that reads server_
     api::Sources api_;                   // touched on the admin loop only, once it runs
-    TaskGroup tasks_;                    // last: listeners that a reload removed, draining
 };
 
 } // namespace belay

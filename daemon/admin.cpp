@@ -6,7 +6,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <algorithm>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 namespace belay::daemon {
@@ -44,10 +46,10 @@ void add_probes(http::Router& router, const Metrics& metrics, const Admin::Probe
 } // namespace
 
 Admin::Admin(Threads& threads, Metrics& metrics, http::Router& control_router, const Probes& probes)
-    : metrics_(metrics), control_router_(control_router), thread_(threads, "admin"), server_(options("admin", router_)),
-      control_(options("control", control_router_)), collectors_{metrics.add(connection_metrics(server_, "admin")),
-                                                         metrics.add(connection_metrics(control_, "control"))},
-      removals_(io().get_executor(), {})
+    : metrics_(metrics), control_router_(control_router), thread_(threads, "admin"),
+      server_(options("admin", router_)), control_(options("control", control_router_)),
+      collectors_{metrics.add(connection_metrics(server_, "admin")),
+          metrics.add(connection_metrics(control_, "control"))}
 {
     add_probes(router_, metrics, probes);
     add_probes(control_router_, metrics, probes);
@@ -78,10 +80,10 @@ http::Server::Options Admin::options(const char* name, const http::Router& route
     return options;
 }
 
-asio::awaitable<void> Admin::change_listeners(
+asio::awaitable<std::vector<http::ListeningSocket>> Admin::change_listeners(
     std::vector<http::ListeningSocket> added, std::vector<std::string> removed)
 {
-    co_await asio::co_spawn(io(), change(std::move(added), std::move(removed)), asio::use_awaitable);
+    co_return co_await asio::co_spawn(io(), change(std::move(added), std::move(removed)), asio::use_awaitable);
 }
 
 asio::awaitable<void> Admin::open_control(http::ListeningSocket socket)
@@ -142,11 +144,14 @@ asio::awaitable<void> Admin::add(http::Server& server, std::vector<http::Listeni
     co_return;
 }
 
-asio::awaitable<void> Admin::change(std::vector<http::ListeningSocket> added, std::vector<std::string> removed)
+asio::awaitable<std::vector<http::ListeningSocket>> Admin::change(
+    std::vector<http::ListeningSocket> added, std::vector<std::string> removed)
 {
     co_await add(server_, std::move(added));
-    for (auto& listener : removed)
-        removals_.spawn("remove listener", server_.remove_listener(std::move(listener)));
+    std::vector<http::ListeningSocket> passed;
+    for (const auto& listener : removed)
+        std::ranges::move(server_.remove_listener(listener), std::back_inserter(passed));
+    co_return passed;
 }
 
 asio::awaitable<void> Admin::finish_control()
@@ -160,7 +165,6 @@ asio::awaitable<void> Admin::finish()
 {
     co_await control_.close();
     co_await server_.close();
-    co_await removals_.wait_until_empty();
 }
 
 } // namespace belay::daemon

@@ -1,6 +1,5 @@
 #pragma once
 #include "base/asio.hpp"
-#include "base/task_group.hpp"
 #include "daemon/loop_thread.hpp"
 #include "daemon/metrics.hpp"
 #include "http/router.hpp"
@@ -42,8 +41,11 @@ public:
 
     [[nodiscard]] asio::io_context& io() noexcept { return thread_.io(); }
 
-    /** Listens on `added`, then lets go of the listeners named in `removed`, whose connections end in peace. */
-    [[nodiscard]] asio::awaitable<void> change_listeners(
+    /**
+     * Listens on `added`, then lets go of the listeners named in `removed`, whose connections end in peace.
+     * @return the passed ones among the latter, see http::Server::remove_listener()
+     */
+    [[nodiscard]] asio::awaitable<std::vector<http::ListeningSocket>> change_listeners(
         std::vector<http::ListeningSocket> added, std::vector<std::string> removed);
 
     [[nodiscard]] asio::awaitable<void> open_control(http::ListeningSocket socket);
@@ -70,7 +72,7 @@ public:
 private:
     [[nodiscard]] http::Server::Options options(const char* name, const http::Router& router);
     [[nodiscard]] asio::awaitable<void> add(http::Server& server, std::vector<http::ListeningSocket> sockets);
-    [[nodiscard]] asio::awaitable<void> change(
+    [[nodiscard]] asio::awaitable<std::vector<http::ListeningSocket>> change(
         std::vector<http::ListeningSocket> added, std::vector<std::string> removed);
     [[nodiscard]] asio::awaitable<std::optional<Handed>> freeze_both(std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] asio::awaitable<void> resume_both(Handed handed);
@@ -84,7 +86,6 @@ private:
     http::Server server_;
     http::Server control_;
     std::array<std::size_t, 2> collectors_;
-    TaskGroup removals_; // last: of listeners that a reload let go
 };
 
 } // namespace belay::daemon

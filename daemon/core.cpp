@@ -118,6 +118,7 @@ struct Core::Impl {
     /** Tells why it cannot start. @return the exit code */
     ExitCode failed_to_start(ExitCode code, const std::exception& error);
     std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
+    void give_back_passed_socket(http::ListeningSocket socket);
     [[nodiscard]] std::vector<std::string> passed_names() const;
     asio::awaitable<void> reconcile_listeners(const CoreOptions& wanted_options);
     http::Response readyz() const;
@@ -279,6 +280,13 @@ std::optional<signals::PassedSocket> Core::Impl::take_passed_socket(std::string_
     return socket;
 }
 
+void Core::Impl::give_back_passed_socket(http::ListeningSocket socket)
+{
+    const std::string name{passed_name(socket.name).value()};
+    log::warning("nobody accepts on a passed socket", {{"name", name}});
+    passed.push_back({name, std::move(socket.fd)});
+}
+
 std::vector<std::string> Core::Impl::passed_names() const
 {
     std::vector<std::string> names;
@@ -309,7 +317,9 @@ asio::awaitable<void> Core::Impl::reconcile_listeners(const CoreOptions& wanted_
         if (std::ranges::find(wanted, spec) == wanted.end())
             removed.push_back(spec);
     admin_listeners = std::move(wanted);
-    co_await admin->change_listeners(std::move(sockets), std::move(removed));
+    auto given_back = co_await admin->change_listeners(std::move(sockets), std::move(removed));
+    for (http::ListeningSocket& socket : given_back)
+        give_back_passed_socket(std::move(socket));
 }
 
 Core::Core(CoreOptions options, std::optional<Handover> predecessor)
@@ -405,6 +415,11 @@ std::set<pid_t> Core::strangers() const
 std::optional<signals::PassedSocket> Core::take_passed_socket(std::string_view name)
 {
     return impl_->take_passed_socket(name);
+}
+
+void Core::give_back_passed_socket(http::ListeningSocket socket)
+{
+    impl_->give_back_passed_socket(std::move(socket));
 }
 
 std::vector<std::string> Core::passed_names() const

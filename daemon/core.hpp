@@ -9,6 +9,7 @@
 #include "daemon/state.hpp"
 #include "daemon/threads.hpp"
 #include "http/router.hpp"
+#include "http/server.hpp"
 #include "signals/passed_sockets.hpp"
 
 #include <sys/types.h>
@@ -86,6 +87,8 @@ public:
 
     /** The passed socket of that FileDescriptorName, if there is one and nobody took it yet. */
     [[nodiscard]] std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
+    /** For who no longer accepts on one, so that it can be taken again: its name is "fd:NAME". */
+    void give_back_passed_socket(http::ListeningSocket socket);
     /** Names of those that nobody took yet. */
     [[nodiscard]] std::vector<std::string> passed_names() const;
 

@@ -82,6 +82,12 @@ Listener::Listener(ServerContext& context, const std::vector<std::unique_ptr<Ser
 {
 }
 
+UniqueFd Listener::copy_of_passed()
+{
+    const int fd = passed_ ? ::fcntl(socket_.native_handle(), F_DUPFD_CLOEXEC, 0) : -1;
+    return fd < 0 ? UniqueFd{} : UniqueFd{fd};
+}
+
 void Listener::start(std::shared_ptr<Listener> self)
 {
     ended_ = false;

@@ -17,7 +17,7 @@ namespace belay::http {
  *
  * Lifetime: borrows context and loops; its accept loop, a task of the first loop, shares in its ownership, and ends
  * with close(), shut(), release() or ServerLoop::abort_all().
- * Threads: confined to the first loop, but for the accessors.
+ * Threads: confined to the first loop, but for the accessors; copy_of_passed() only before the end has begun.
  */
 class Listener {
 public:
@@ -28,20 +28,23 @@ public:
     [[nodiscard]] const ListenerTag& tag() const noexcept { return tag_; }
     [[nodiscard]] const std::string& bound_address() const noexcept { return bound_address_; }
 
+    /** A descriptor more of a passed socket, which stays open when this one is closed; none of a socket of our own. */
+    [[nodiscard]] UniqueFd copy_of_passed();
+
     /** Starts accepting.  @param self this */
     void start(std::shared_ptr<Listener> self);
 
     /**
      * Closes the door without shutting it in anybody's face: new handshakes are ignored (the peer's kernel tries again
      * and meets the successor), those under way are waited for, all completed are taken, then the socket is closed.  A
-     * passed socket is only let go. When cancelled it leaves the closing to close() or to the end of the listener.
+     * passed socket is only let go.  close() ends it early.
      */
     [[nodiscard]] asio::awaitable<void> shut();
 
     /** Stops accepting and gives the socket away as it is: open, its queue filling. */
     [[nodiscard]] asio::awaitable<ListeningSocket> release();
 
-    /** Closes the socket, with whatever waits in its queue. */
+    /** Closes the socket, with whatever waits in its queue.  Repeating it is fine. */
     void close() noexcept;
 
 private:

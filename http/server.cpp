@@ -1,5 +1,6 @@
 #include "http/server.hpp"
 
+#include "base/task_group.hpp"
 #include "http/listener.hpp"
 #include "http/peer.hpp"
 #include "http/server_context.hpp"
@@ -7,6 +8,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <algorithm>
 #include <cassert>
@@ -80,7 +82,11 @@ std::string_view to_string(ConnectionState state) noexcept
 }
 
 struct Server::State {
-    explicit State(Options options) : context{.options = std::move(options)}
+    explicit State(Options options)
+        : context{.options = std::move(options)},
+          removals(context.options.control, [this](std::string_view task, const std::exception_ptr& error) {
+              context.warn_of(task, error);
+          })
     {
         for (unsigned i = 0; i < context.options.loops.size(); ++i)
             loops.push_back(std::make_unique<ServerLoop>(context, i));
@@ -95,6 +101,26 @@ struct Server::State {
             co_await on(*loop, begin_drain(*loop, listener, deadline));
         for (const auto& loop : loops)
             co_await on(*loop, loop->wait_until_gone(listener, deadline));
+    }
+
+    asio::awaitable<void> remove(std::shared_ptr<Listener> listener)
+    {
+        co_await on(front(), listener->shut());
+        std::erase(leaving, listener);
+        if (leaving.empty())
+            left.cancel();
+        co_await drain(listener->tag(), no_deadline);
+    }
+
+    /** @return false if some listener is still leaving at the deadline */
+    asio::awaitable<bool> wait_for_leaving(std::chrono::steady_clock::time_point deadline)
+    {
+        while (!leaving.empty() && std::chrono::steady_clock::now() < deadline) {
+            left.expires_at(deadline);
+            error_code ec;
+            co_await left.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        }
+        co_return leaving.empty();
     }
 
     void add(ListeningSocket socket, ListenerTag tag)
@@ -133,8 +159,12 @@ struct Server::State {
 
     ServerContext context;
     std::vector<std::unique_ptr<ServerLoop>> loops;
-    std::vector<std::shared_ptr<Listener>> listeners; // confined to control
+    // Confined to control:
+    std::vector<std::shared_ptr<Listener>> listeners;
+    std::vector<std::shared_ptr<Listener>> leaving{}; // removed, and not closed yet
+    asio::steady_timer left{context.options.control}; // cancelled when none is leaving any more
     std::size_t next_loop = 0;                        // for what is resumed
+    TaskGroup removals;                               // last; never cancelled: its tasks await other loops
 };
 
 Server::Server(Options options)
@@ -175,15 +205,18 @@ std::string Server::bound_address(std::string_view listener) const
     return found == state_->listeners.end() ? std::string{} : (*found)->bound_address();
 }
 
-asio::awaitable<void> Server::remove_listener(std::string listener)
+std::vector<ListeningSocket> Server::remove_listener(const std::string& name)
 {
-    const auto found = state_->find(listener);
-    if (found == state_->listeners.end())
-        co_return;
-    const std::shared_ptr<Listener> removed = std::move(*found); // its name is free from now on
-    state_->listeners.erase(found);
-    co_await on(state_->front(), removed->shut());
-    co_await state_->drain(removed->tag(), no_deadline);
+    std::vector<ListeningSocket> passed;
+    for (auto found = state_->find(name); found != state_->listeners.end(); found = state_->find(name)) {
+        std::shared_ptr<Listener> removed = std::move(*found);
+        state_->listeners.erase(found);
+        if (UniqueFd copy = removed->copy_of_passed())
+            passed.push_back({.name = name, .fd = std::move(copy), .passed = true, .unix_path = {}});
+        state_->leaving.push_back(removed);
+        state_->removals.spawn("remove listener", state_->remove(std::move(removed)));
+    }
+    return passed;
 }
 
 void Server::announce_close()
@@ -196,6 +229,7 @@ asio::awaitable<void> Server::stop_accepting()
     for (const auto& listener : state_->listeners)
         co_await on(state_->front(), listener->shut());
     state_->listeners.clear();
+    (void)co_await state_->wait_for_leaving(no_deadline);
 }
 
 asio::awaitable<void> Server::finish(std::chrono::steady_clock::time_point deadline)
@@ -210,6 +244,8 @@ asio::awaitable<void> Server::finish(std::chrono::steady_clock::time_point deadl
 
 asio::awaitable<std::optional<HandedServer>> Server::freeze(std::chrono::steady_clock::time_point deadline)
 {
+    if (!co_await state_->wait_for_leaving(deadline))
+        co_return std::nullopt;
     HandedServer handed;
     std::vector<ListenerTag> tags;
     for (const auto& listener : state_->listeners) {
@@ -255,13 +291,15 @@ void Server::resume(HandedServer handed)
 
 asio::awaitable<void> Server::close()
 {
-    for (const auto& listener : state_->listeners)
+    std::vector<std::shared_ptr<Listener>> listeners = std::exchange(state_->listeners, {});
+    std::ranges::copy(state_->leaving, std::back_inserter(listeners)); // which is to end early
+    for (const auto& listener : listeners)
         co_await on(state_->front(), close_listener(*listener));
     for (const auto& loop : state_->loops)
         co_await on(*loop, abort_all(*loop));
     for (const auto& loop : state_->loops)
         co_await on(*loop, loop->wait_until_closed());
-    state_->listeners.clear();
+    co_await state_->removals.wait_until_empty();
 }
 
 std::array<std::size_t, connection_states> Server::connections() const noexcept

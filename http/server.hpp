@@ -143,8 +143,12 @@ public:
     /** The address actually bound, e.g. "127.0.0.1:43121" where port 0 was asked for. */
     [[nodiscard]] std::string bound_address(std::string_view listener) const;
 
-    /** Takes what its backlog holds, closes it, and drains its connections as finish() would. */
-    [[nodiscard]] asio::awaitable<void> remove_listener(std::string listener);
+    /**
+     * Lets the listeners of that name go: in the background, what their backlogs hold is taken, they are closed, and
+     * their connections are drained as by finish().
+     * @return those that were passed, for who may want to accept on them again: their queues go on filling
+     */
+    [[nodiscard]] std::vector<ListeningSocket> remove_listener(const std::string& name);
 
     /** From now on each answer carries `Connection: close`.  Accepting goes on. */
     void announce_close();
@@ -163,8 +167,8 @@ public:
     /**
      * Lets go of everything without closing anything, for a successor that will resume() it: backlogs keep what comes
      * in meanwhile, requests being handled are answered, every other connection is taken where it stands, idle or in
-     * the middle of a body or of an answer.
-     * @return nothing if a request was still being handled at the deadline: the server then goes on as before
+     * the middle of a body or of an answer.  Listeners that are being removed have been closed by then.
+     * @return nothing if that, or a request, was still being handled at the deadline: the server goes on as before
      */
     [[nodiscard]] asio::awaitable<std::optional<HandedServer>> freeze(std::chrono::steady_clock::time_point deadline);
 

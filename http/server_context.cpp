@@ -1,6 +1,21 @@
 #include "http/server_context.hpp"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 namespace belay::http {
+
+void ServerContext::warn_of(std::string_view task, std::exception_ptr error) const
+{
+    try {
+        std::rethrow_exception(std::move(error));
+    } catch (const std::exception& e) {
+        warn(fmt::format("{} ended: {}", task, e.what()));
+    } catch (...) {
+        warn(fmt::format("{} ended by an unknown exception", task));
+    }
+}
 
 void ConnectionCaps::set(const Limits& limits) noexcept
 {

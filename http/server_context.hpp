@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -55,6 +56,9 @@ struct ServerContext {
         if (options.on_warning)
             options.on_warning(what);
     }
+
+    /** Of what escaped a task. */
+    void warn_of(std::string_view task, std::exception_ptr error) const;
 };
 
 /** Which listener a connection came in by: its name, and by its address its identity. */

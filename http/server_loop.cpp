@@ -43,13 +43,7 @@ ServerLoop::ServerLoop(ServerContext& context, unsigned index)
     : context_(context), index_(index), io_(*context.options.loops.at(index)),
       limits_(std::make_shared<const Limits>(context.options.limits)), sweep_interval_(sweep_interval(*limits_)),
       sweep_timer_(io_), tasks_(io_.get_executor(), [&context](std::string_view task, std::exception_ptr error) {
-          try {
-              std::rethrow_exception(std::move(error));
-          } catch (const std::exception& e) {
-              context.warn(fmt::format("{} ended: {}", task, e.what()));
-          } catch (...) {
-              context.warn(fmt::format("{} ended by an unknown exception", task));
-          }
+          context.warn_of(task, std::move(error));
       })
 {
 }

@@ -1,5 +1,4 @@
 // How a server goes: nothing that was sent to it in time is lost, and nobody gets a reset.
-#include "base/task_group.hpp"
 #include "test_server.hpp"
 
 #include <boost/asio/post.hpp>
@@ -7,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -39,16 +39,34 @@ asio::awaitable<void> stop_and_finish(Server& server, std::chrono::steady_clock:
     co_await server.finish(in(patience));
 }
 
-/** Cancels the removal of a listener once that is `due`. */
-asio::awaitable<void> begin_to_remove(Server& server, std::string listener, const std::function<bool()>& due)
+/** Removes a listener, and goes on with that until it is `far_enough`. */
+asio::awaitable<void> remove(Server& server, std::string listener, std::function<bool()> far_enough)
 {
+    EXPECT_TRUE(server.remove_listener(listener).empty()); // it is our own
     const auto executor = co_await asio::this_coro::executor;
-    TaskGroup tasks{executor, {}};
-    tasks.spawn("remove", server.remove_listener(std::move(listener)));
-    while (!due())
+    while (!far_enough())
         co_await asio::post(executor, asio::use_awaitable);
-    tasks.request_stop();
-    co_await tasks.wait_until_empty();
+}
+
+/** Of what it listens on, handshakes are under way until the peer has sent something. */
+ListeningSocket open_deferring_socket()
+{
+    ListeningSocket socket = open_listening_socket("127.0.0.1:0");
+    const int seconds = 30;
+    EXPECT_EQ(::setsockopt(socket.fd.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds), 0);
+    socket.name = "deferring";
+    return socket;
+}
+
+std::uint16_t port_of(const Server& server, std::string_view listener)
+{
+    const std::string address = server.bound_address(listener);
+    return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+asio::awaitable<void> freeze(Server& server, std::optional<HandedServer>& handed)
+{
+    handed = co_await server.freeze(in(10s));
 }
 
 asio::awaitable<void> freeze_in_vain(Server& server)
@@ -248,7 +266,7 @@ TEST(Drain, RemovingAListenerDrainsItsConnectionsOnly)
         EXPECT_EQ(client.receive_end(), TestClient::End::eof);
         client.close();
     }};
-    fixture.run(server.remove_listener(spec));
+    fixture.run(remove(server, spec, [&] { return total(server) == 1; }));
     peer.join();
     EXPECT_EQ(server.listeners(), (std::vector<std::string>{"127.0.0.1:0"}));
     EXPECT_FALSE(std::filesystem::exists(directory / "x.sock"));
@@ -275,27 +293,41 @@ TEST(Drain, WhatIsInFlightOnARemovedListenerIsAnsweredWithClose)
         EXPECT_EQ(client.receive_end(), TestClient::End::eof);
         client.close();
     }};
-    fixture.run(fixture.server().remove_listener("127.0.0.1:0"));
+    fixture.run(remove(fixture.server(), "127.0.0.1:0", [&] { return total(fixture.server()) == 0; }));
     peer.join();
 }
 
-TEST(Drain, ARemovalThatIsCancelledLeavesAListenerToBeClosed)
+TEST(Drain, CloseEndsARemovalAtItsBeginning)
 {
     for (int round = 0; round < 20; ++round) {
         TestServer fixture{2};
         fixture.start();
         EXPECT_EQ(fixture.probe(), 200); // its accept loop runs
-        const auto begun = [&] { return fixture.server().listeners().empty(); };
-        fixture.run(begin_to_remove(fixture.server(), "127.0.0.1:0", begun));
+        fixture.run(remove(fixture.server(), "127.0.0.1:0", [] { return true; }));
         fixture.run(fixture.server().close());
         EXPECT_FALSE(fixture.connect().connected());
     }
 }
 
-TEST(Drain, ARemovalThatIsCancelledWhileItWaitsForConnectionsIsForgotten)
+TEST(Drain, CloseEndsARemovalThatWaitsForAHandshake)
+{
+    for (int round = 0; round < 5; ++round) {
+        TestServer fixture{2};
+        fixture.start();
+        fixture.server().add_listener(open_deferring_socket());
+        const std::string address = fixture.server().bound_address("deferring");
+        TestClient client{port_of(fixture.server(), "deferring")};
+        fixture.run(remove(fixture.server(), "deferring", [] { return true; }));
+        client.send(get_root);
+        fixture.run(fixture.server().close());
+        EXPECT_NO_THROW((void)open_listening_socket(address)); // nothing accepts there any more
+    }
+}
+
+TEST(Drain, CloseEndsARemovalThatWaitsForConnections)
 {
     Gate gate;
-    TestServer fixture;
+    TestServer fixture{2};
     fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
     fixture.start();
     TestClient busy = fixture.connect();
@@ -304,19 +336,78 @@ TEST(Drain, ARemovalThatIsCancelledWhileItWaitsForConnectionsIsForgotten)
     idle.send(get_root);
     EXPECT_EQ(idle.receive().status, 200);
     ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
-    std::atomic<bool> due{false};
+    std::atomic<bool> draining{false};
     std::thread peer{[&] {
-        EXPECT_EQ(idle.receive_end(), TestClient::End::eof); // it is draining
+        EXPECT_EQ(idle.receive_end(), TestClient::End::eof);
         idle.close();
-        due = true;
+        draining = true;
     }};
-    fixture.run(begin_to_remove(fixture.server(), "127.0.0.1:0", [&] { return due.load(); }));
+    fixture.run(remove(fixture.server(), "127.0.0.1:0", [&] { return draining.load(); }));
     peer.join();
-    gate.open = true;
-    EXPECT_EQ(busy.receive().status, 200); // nobody waits for the end of its connection any more
-    EXPECT_EQ(busy.receive_end(), TestClient::End::eof);
-    busy.close();
-    EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 0; }));
+    fixture.run(fixture.server().close());
+    EXPECT_EQ(total(fixture.server()), 0U);
+}
+
+TEST(Drain, AFreezeTakesAlongWhoHasJustConnectedToARemovedListener)
+{
+    for (int round = 0; round < 5; ++round) {
+        TestServer fixture{2};
+        fixture.start();
+        fixture.server().add_listener(open_deferring_socket());
+        TestClient client{port_of(fixture.server(), "deferring")};
+        fixture.run(remove(fixture.server(), "deferring", [] { return true; }));
+        client.send(get_root);
+        std::optional<HandedServer> handed;
+        fixture.run(freeze(fixture.server(), handed));
+        ASSERT_TRUE(handed);
+        ASSERT_EQ(handed->connections.size(), 1U);
+        EXPECT_EQ(handed->connections[0].listener, "deferring");
+        EXPECT_EQ(handed->listeners.size(), 1U); // the other one
+    }
+}
+
+TEST(Drain, AHandshakeThatNobodyCompletesEndsAFreezeThatHasNoTimeForIt)
+{
+    TestServer fixture{2};
+    fixture.start();
+    fixture.server().add_listener(open_deferring_socket());
+    TestClient client{port_of(fixture.server(), "deferring")};
+    fixture.run(remove(fixture.server(), "deferring", [] { return true; }));
+    fixture.run(freeze_in_vain(fixture.server()));
+    EXPECT_EQ(fixture.probe(), 200);
+    client.send(get_root);
+    EXPECT_EQ(client.receive().status, 200);
+}
+
+TEST(Drain, PassedSocketsThatAreRemovedCanBeAddedAgain)
+{
+    TestServer fixture;
+    fixture.start();
+    Server& server = fixture.server();
+    std::vector<std::uint16_t> ports;
+    for (int i = 0; i < 2; ++i) { // both of one name
+        ListeningSocket socket = open_listening_socket("127.0.0.1:0");
+        sockaddr_in address{};
+        socklen_t size = sizeof address;
+        ASSERT_EQ(::getsockname(socket.fd.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+        ports.push_back(ntohs(address.sin_port));
+        socket.name = "fd:test";
+        socket.passed = true;
+        server.add_listener(std::move(socket));
+    }
+    std::vector<ListeningSocket> passed = server.remove_listener("fd:test");
+    ASSERT_EQ(passed.size(), 2U);
+    EXPECT_EQ(server.listeners(), (std::vector<std::string>{"127.0.0.1:0"}));
+    fixture.run(server.stop_accepting()); // has waited for them
+    std::vector<TestClient> early;
+    for (const std::uint16_t port : ports) {
+        early.emplace_back(port);
+        early.back().send(get_root);
+    }
+    for (ListeningSocket& socket : passed)
+        server.add_listener(std::move(socket));
+    for (TestClient& client : early)
+        EXPECT_EQ(client.receive().status, 200);
 }
 
 TEST(Drain, ARemovalIsNotForgottenByAFreezeThatIsUndone)
@@ -337,7 +428,7 @@ TEST(Drain, ARemovalIsNotForgottenByAFreezeThatIsUndone)
         idle.close();
         due = true;
     }};
-    fixture.run(begin_to_remove(fixture.server(), "127.0.0.1:0", [&] { return due.load(); }));
+    fixture.run(remove(fixture.server(), "127.0.0.1:0", [&] { return due.load(); }));
     peer.join();
     fixture.run(freeze_in_vain(fixture.server()));
     partial.send(get_root.substr(10));
@@ -367,7 +458,7 @@ TEST(Drain, ARemovalAfterAFreezeThatWasUndoneReachesWhatKeptItFromIt)
         EXPECT_EQ(busy.receive_end(), TestClient::End::eof);
         busy.close();
     }};
-    fixture.run(fixture.server().remove_listener("127.0.0.1:0"));
+    fixture.run(remove(fixture.server(), "127.0.0.1:0", [&] { return total(fixture.server()) == 0; }));
     peer.join();
 }
 

@@ -1,6 +1,7 @@
 """Sockets that the service manager holds, sd_listen_fds(3)."""
 import os
 import pathlib
+import select
 import socket
 import sys
 import tempfile
@@ -8,7 +9,7 @@ import time
 import unittest
 
 from tests.integration.builds import Builds
-from tests.integration.harness import Belayd, TestCase, fetch, hook, sign
+from tests.integration.harness import Belayd, TestCase, fetch, hook, sign, wait_until
 
 # What systemd does before it executes a service: listening sockets from descriptor 3 on, and what they are called.
 # Arguments: NAME=PATH,... COMMAND...
@@ -31,6 +32,10 @@ os.environ.update(LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names), LI
 os.closerange(3 + len(names), 100)
 os.execv(sys.argv[2], sys.argv[2:])
 """
+
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+HOOK = (f"POST /hooks/a HTTP/1.1\r\nHost: a\r\nX-Hub-Signature-256: {sign(b'{}')}\r\n"
+        "Content-Length: 2\r\n\r\n{}").encode()
 
 
 class Activation(TestCase):
@@ -108,6 +113,39 @@ class Activation(TestCase):
         self.assertLessEqual({"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"},
                              names)
         belayd.stop()
+
+    def test_what_a_reload_lets_go_keeps_its_queue_for_the_next_that_takes_it(self):
+        """All sockets of a name; and an upgrade between the two does not lose them."""
+        belayd = self.start_with([("ingress", "one"), ("admin", "three"), ("ingress", "two"), ("admin", "four")],
+                                 sections={"daemon": 'drain_timeout = "5s"\n', "ingress": "", "admin": ""})
+        def reload(listen):
+            belayd.sections.update(ingress=listen, admin=listen)
+            belayd.write_config(hook("a", ["/bin/true"]))
+            answer = belayd.api("POST", "/reload")
+            self.assertEqual(answer.status, 200, answer)
+        reload('listen = "127.0.0.1:0"\n')
+        self.assertEqual(belayd.post("a").status, 202)
+        waiting = []
+        for file, request in (("one", HOOK), ("two", HOOK), ("three", HEALTHZ), ("four", HEALTHZ)):
+            wait_until(lambda: not self.answers(self.ask(file, request), 0.3), f"nobody to accept on {file}")
+            waiting.append(self.ask(file, request))
+        self.builds.put_next()
+        self.assertEqual(belayd.api("POST", "/upgrade").status, 200)
+        reload("")
+        for peer in waiting:
+            self.assertTrue(self.answers(peer, 60))
+        self.assert_serve_all()
+        belayd.stop()
+
+    def ask(self, file, request):
+        peer = self.enterContext(socket.socket(socket.AF_UNIX))
+        peer.connect(self.path(file))
+        peer.sendall(request)
+        return peer
+
+    def answers(self, peer, seconds):
+        return select.select([peer], [], [], seconds)[0] and peer.recv(10000).startswith(b"HTTP/1.1 20")
+
 
 
 class NewListeners(TestCase):

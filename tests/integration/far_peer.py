@@ -78,6 +78,10 @@ class FarPeer:
 
     def complete_handshake(self, data):
         self._send(ACK)
+        self.send(data)
+
+    def send(self, data):
+        """And acknowledges what receive_data() has returned."""
         self._send(ACK | PSH, data)
         self.sent += len(data)
 
@@ -97,10 +101,12 @@ class FarPeer:
         raise AssertionError(f"no segment in {DEADLINE:g} s")
 
     def receive_data(self):
+        """The next that is not empty, or at the end of the stream."""
         while True:
-            flags, _, data = self.receive()
+            flags, sequence, data = self.receive()
             assert not flags & RST, "reset"
-            if data:
+            if data or flags & FIN:
+                self.received = sequence + len(data)
                 return data
 
     def _send(self, flags, data=b""):

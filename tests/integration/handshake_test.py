@@ -1,8 +1,12 @@
-"""Handshakes under way when a drain shuts the doors: a peer that has had its SYN-ACK is not turned away."""
+"""Peers far away: what they have begun, or may be about to ask, when a drain or a reload comes is not turned away."""
+import concurrent.futures
 import signal
+import tempfile
 import time
 import unittest
 
+from tests.integration.builds import Builds
+from tests.integration.failpoints import Failpoints
 from tests.integration.far_peer import FarPeer
 from tests.integration.harness import Belayd, TestCase, hook, sign
 
@@ -11,10 +15,10 @@ REQUEST = (f"POST /hooks/a HTTP/1.1\r\nHost: a\r\nX-Hub-Signature-256: {sign(b'{
 
 
 class Handshakes(TestCase):
-    def start_far(self):
+    def start_far(self, **options):
         far = FarPeer(self)
         belayd = self.start(Belayd(hook("a", ["/bin/true"]), prefix=far.prefix,
-                                   sections={"ingress": f'listen = "{far.address}"\n'}))
+                                   sections={"ingress": f'listen = "{far.address}"\n'}, **options))
         far.attach(self)
         return far, belayd
 
@@ -39,6 +43,30 @@ class Handshakes(TestCase):
         far.receive()  # the SYN-ACK once more, a second later
         belayd.stop()
         self.assertLess(self.seconds_at_the_doors(belayd), 0.5)
+
+    def test_an_upgrade_takes_along_one_on_a_listener_that_a_reload_let_go(self):
+        failpoints = Failpoints(self)
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory()))
+        far, belayd = self.start_far(executable=builds.path, env=failpoints.environment)
+        far.begin_handshake()
+        begun = time.monotonic()
+        belayd.sections["ingress"] = f'listen = "unix:{belayd.base}/ingress"\n'
+        belayd.write_config(hook("a", ["/bin/true"]))
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        builds.put_next()
+        failpoints.arm("upgrade.asked", "wedge")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            upgrade = pool.submit(belayd.api, "POST", "/upgrade")
+            failpoints.wait_reached("upgrade.asked")
+            failpoints.release("upgrade.asked")
+            time.sleep(0.1)  # what is under test is time that passes
+            if time.monotonic() > begun + 0.9:
+                self.skipTest("this machine is too slow: by now the handshake is taken for one that nobody completes")
+            far.complete_handshake(REQUEST)
+            self.assertEqual(far.receive_data()[:13], b"HTTP/1.1 202 ")
+            far.reset()
+            self.assertEqual(upgrade.result().status, 200)
+        belayd.stop()
 
     def test_without_any_the_doors_shut_at_once(self):
         belayd = self.start(Belayd(hook("a", ["/bin/true"])))
