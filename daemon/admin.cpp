@@ -19,6 +19,20 @@ using namespace std::chrono_literals;
 /** For answers in flight on the control socket at the end: they were promised, and come at once. */
 constexpr auto control_patience = 500ms;
 
+/**
+ * For who has connected or been answered just now on the admin port, and for who does not close.  Scrapers that have
+ * been idle for longer than the hold close when we do: they take no time from a restart.
+ */
+constexpr auto admin_patience = 500ms;
+
+/** Those of the admin port.  A peer that does not close its end delays every exit: it gets as long as a hold. */
+http::Limits admin_limits()
+{
+    http::Limits limits;
+    limits.close_timeout = limits.drain_hold;
+    return limits;
+}
+
 asio::awaitable<http::Response> answer(http::Response response)
 {
     co_return response;
@@ -47,7 +61,7 @@ void add_probes(http::Router& router, const Metrics& metrics, const Admin::Probe
 
 Admin::Admin(Threads& threads, Metrics& metrics, http::Router& control_router, const Probes& probes)
     : metrics_(metrics), control_router_(control_router), thread_(threads, "admin"),
-      server_(options("admin", router_)), control_(options("control", control_router_)),
+      server_(options("admin", router_, admin_limits())), control_(options("control", control_router_)),
       collectors_{metrics.add(connection_metrics(server_, "admin")),
           metrics.add(connection_metrics(control_, "control"))}
 {
@@ -63,7 +77,7 @@ Admin::~Admin()
     stop();
 }
 
-http::Server::Options Admin::options(const char* name, const http::Router& router)
+http::Server::Options Admin::options(const char* name, const http::Router& router, const http::Limits& limits)
 {
     const auto report = [](const http::Request& request, std::string_view what) {
         log::error("request failed", {{"target", request.target}, {"request_id", request.id}, {"error", what}});
@@ -76,6 +90,7 @@ http::Server::Options Admin::options(const char* name, const http::Router& route
     options.control = io().get_executor();
     options.router = &router;
     options.handler = http::compose(std::move(middleware), router.dispatcher());
+    options.limits = limits;
     options.on_warning = [name](std::string_view what) { log::warning(what, {{"server", name}}); };
     return options;
 }
@@ -164,6 +179,8 @@ asio::awaitable<void> Admin::finish_control()
 asio::awaitable<void> Admin::finish()
 {
     co_await control_.close();
+    co_await server_.stop_accepting();
+    co_await server_.finish(std::chrono::steady_clock::now() + admin_patience);
     co_await server_.close();
 }
 

@@ -63,14 +63,18 @@ public:
     /** Answers what is in flight on the control socket and closes it. */
     [[nodiscard]] asio::awaitable<void> close_control();
 
-    /** Closes the rest; the thread ends. */
+    /** From now on the admin port's answers say `Connection: close`.  Thread-safe. */
+    void announce_close() { server_.announce_close(); }
+
+    /** Closes the rest, the admin port so that nobody who asks there is left without an answer; the thread ends. */
     [[nodiscard]] asio::awaitable<void> close();
 
     /** Joins the thread, after close(). */
     void stop() { thread_.stop(); }
 
 private:
-    [[nodiscard]] http::Server::Options options(const char* name, const http::Router& router);
+    [[nodiscard]] http::Server::Options options(
+        const char* name, const http::Router& router, const http::Limits& limits = {});
     [[nodiscard]] asio::awaitable<void> add(http::Server& server, std::vector<http::ListeningSocket> sockets);
     [[nodiscard]] asio::awaitable<std::vector<http::ListeningSocket>> change(
         std::vector<http::ListeningSocket> added, std::vector<std::string> removed);

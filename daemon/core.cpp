@@ -164,6 +164,7 @@ Core::Impl::Impl(CoreOptions o, std::optional<Handover> p)
         });
     upgrade.emplace(Upgrade::Parts{*admin, lifecycle, notify, metrics, leaks, passed, admin_listeners},
         Executable::of_this_process(), options.arguments);
+    lifecycle.set_on_stop([this] { admin->announce_close(); });
     lifecycle.set_upgrade([this](bool insist) { return upgrade->perform(*service.load(), insist); });
     if (predecessor) {
         lifecycle.ping(); // exec is not to be mistaken for a hang

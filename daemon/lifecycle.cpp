@@ -350,6 +350,8 @@ void Lifecycle::request_stop(std::string_view reason)
         {{"reason", reason}, {"deadline_seconds", std::chrono::duration<double>{deadline - Clock::now()}.count()}});
     watchdog_.leave_manager_alone();
     notify_.state("STOPPING=1\nSTATUS=draining");
+    if (on_stop_)
+        on_stop_();
     stop_requested_.emit(asio::cancellation_type::terminal);
     status_due_.cancel(); // from now on more often
     changed_.cancel();

@@ -93,6 +93,9 @@ public:
     /** How the image is replaced; without, it never is. */
     void set_upgrade(Upgrade upgrade) { upgrade_ = std::move(upgrade); }
 
+    /** Called once, when a stop is requested. */
+    void set_on_stop(std::function<void()> on_stop) { on_stop_ = std::move(on_stop); }
+
     /** For STATUS= and belay_state. */
     void show_upgrading();
 
@@ -177,6 +180,7 @@ private:
     ExitCode exit_code_ = ExitCode::clean;
     asio::steady_timer changed_; // never expires; cancelled when a reload or a stop is requested
     Upgrade upgrade_;
+    std::function<void()> on_stop_;
     std::shared_ptr<Reload> reload_;      // being performed
     std::shared_ptr<Reload> next_reload_; // asked for
     bool leaving_ = false;                // verdicts are left to the successor

@@ -29,9 +29,6 @@ constexpr std::size_t kept_output = 128_KiB;
 /** Where a drain holds connections for longer than configured, because round trips take that long: not beyond this. */
 constexpr auto longest_hold = 1s;
 
-/** Lingering costs only with a peer that does not close. */
-constexpr auto courtesy = 1s;
-
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
 } // namespace
@@ -263,11 +260,11 @@ Connection::Clock::duration Connection::drain_hold() noexcept
 
 /**
  * After a close that both sides know of, the peer gets this long to close its end: longer, and it is gone.  A request
- * that crosses our half-close arrives in the time of a hold.
+ * that crosses our half-close arrives in the time of a hold.  This costs only with a peer that does not close.
  */
 Connection::Clock::duration Connection::courtesy_linger() const noexcept
 {
-    return std::min<Clock::duration>(limits().linger_timeout, std::max<Clock::duration>(courtesy, hold_));
+    return std::min<Clock::duration>(limits().linger_timeout, std::max<Clock::duration>(limits().close_timeout, hold_));
 }
 
 Connection::Clock::duration Connection::linger_time() const noexcept

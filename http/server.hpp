@@ -33,6 +33,7 @@ struct Limits {
     Milliseconds idle_timeout{75'000};   ///< between requests of a kept-alive connection
     Milliseconds linger_timeout{5'000};  ///< reading and discarding after a rejection, RFC 9112 §9.6
     Milliseconds drain_hold{250};        ///< in a drain, from an answer to half-closing; longer for far peers
+    Milliseconds close_timeout{1'000};   ///< after half-closing, for the peer to close too; at least the hold
     Bytes linger_bytes = 16_MiB;
     std::size_t connections = 4096;            ///< of this server; beyond: 503 and close
     std::size_t connections_per_address = 256; ///< loopback and unix sockets excepted, for reverse proxies
@@ -107,8 +108,8 @@ struct HandedServer {
  * changes its loop.  Every request that gets an answer, rejected ones included, passes `Options::handler` exactly once.
  *
  * Lifetime: borrows loops, router and budget.  Before it is destroyed, close() must have returned.
- * Threads: everything is awaited or called on the thread of the executor given as `control`, but for the counts, which
- * are thread-safe.
+ * Threads: everything is awaited or called on the thread of the executor given as `control`, but for what says
+ * thread-safe.
  */
 class Server {
 public:
@@ -150,7 +151,7 @@ public:
      */
     [[nodiscard]] std::vector<ListeningSocket> remove_listener(const std::string& name);
 
-    /** From now on each answer carries `Connection: close`.  Accepting goes on. */
+    /** From now on each answer carries `Connection: close`.  Accepting goes on.  Thread-safe. */
     void announce_close();
 
     /** Shuts the doors: no new connection is lost that had completed its handshake (SYN filter, backlog to EAGAIN). */

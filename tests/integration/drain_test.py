@@ -11,7 +11,13 @@ import unittest
 from tests.integration.failpoints import Failpoints
 from tests.integration.harness import Belayd, TestCase, connect, hook, sign, wait_until
 
+READYZ = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
 STUBBORN = ["/bin/sh", "-c", 'trap "" TERM; while :; do sleep 0.1; done']
+
+
+def read_all(peer):
+    """To the end of the stream."""
+    return b"".join(iter(lambda: peer.recv(65536), b""))
 
 
 class Drain(TestCase):
@@ -114,6 +120,64 @@ class Drain(TestCase):
         waited_for = {record["phase"]: record["waited_for"] for record in phases}
         self.assertEqual((waited_for["jobs"], waited_for["connections"]), ("2 running", "2 partial"))
         self.assertGreater(self.phase_seconds(belayd, "jobs"), 4.9)
+
+
+class AdminPort(TestCase):
+    """Who asks there hears to the end how it stands."""
+
+    def test_a_scraper_is_told_that_its_connection_ends(self):
+        fifo = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "fifo"
+        os.mkfifo(fifo)
+        belayd = self.start(Belayd(hook("a", ["/bin/cat", str(fifo)]), sections={"daemon": 'drain_timeout = "60s"\n'}))
+        belayd.wait_job(belayd.post("a").json()["job"], "running")
+        with contextlib.closing(connect(belayd.address("admin"))) as scraper:
+            self.assertEqual(self.get(scraper, "/readyz"), (200, None))
+            belayd.send_signal(signal.SIGTERM)
+            belayd.wait_message("STOPPING")
+            self.assertEqual(self.get(scraper, "/readyz"), (503, "close"))
+        for target, status in (("/healthz", 200), ("/readyz", 503), ("/metrics", 200)):
+            with contextlib.closing(connect(belayd.address("admin"))) as probe:
+                self.assertEqual(self.get(probe, target), (status, "close"))
+        fifo.write_bytes(b"")
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+        belayd.check_messages()
+
+    def test_who_asks_in_the_last_moment_is_answered(self):
+        failpoints = Failpoints(self)
+        belayd = self.start(Belayd(hook("a", ["/bin/true"]), env=failpoints.environment, sections={
+            "daemon": 'drain_timeout = "60s"\n'}))
+        host, port = belayd.address("admin").rsplit(":", 1)
+        def peer():
+            return self.enterContext(socket.create_connection((host, int(port)), timeout=60))
+        scraper = peer()
+        scraper.sendall(READYZ)
+        self.assertEqual(scraper.recv(10000)[:13], b"HTTP/1.1 200 ")
+        failpoints.arm("reader.turn", "wedge")
+        failpoints.wait_reached("reader.turn")
+        belayd.send_signal(signal.SIGTERM)
+        belayd.wait_record("drain phase over", phase="control")
+        wait_until(lambda: belayd.metrics()['belay_loop_heartbeat_age_seconds{loop="main"}'] > 2, "main to wait for reader")
+        failpoints.arm("admin.turn", "wedge")
+        failpoints.wait_reached("admin.turn")
+        waiting = [scraper, *(peer() for _ in range(50))]  # most are in the backlog
+        for one in waiting:
+            one.sendall(READYZ)
+        failpoints.release("reader.turn")
+        belayd.wait_record("drain phase over", phase="stop")
+        failpoints.release("admin.turn")
+        for one in waiting:
+            answer = read_all(one)
+            self.assertEqual(answer[:13], b"HTTP/1.1 503 ")
+            self.assertIn(b"\r\nConnection: close\r\n", answer)
+            one.close()
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+        belayd.check_messages()
+
+    def get(self, connection, target):
+        connection.request("GET", target)
+        response = connection.getresponse()
+        response.read()
+        return response.status, response.headers["Connection"]
 
 
 if __name__ == "__main__":
