@@ -12,6 +12,8 @@ from tests.integration.failpoints import Failpoints
 from tests.integration.harness import Belayd, TestCase, connect, hook, sign, wait_until
 
 READYZ = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
+REQUEST = (f"POST /hooks/a HTTP/1.1\r\nHost: a\r\nX-Hub-Signature-256: {sign(b'{}')}\r\n"
+           "Content-Length: 2\r\n\r\n{}").encode()
 STUBBORN = ["/bin/sh", "-c", 'trap "" TERM; while :; do sleep 0.1; done']
 
 
@@ -120,6 +122,30 @@ class Drain(TestCase):
         waited_for = {record["phase"]: record["waited_for"] for record in phases}
         self.assertEqual((waited_for["jobs"], waited_for["connections"]), ("2 running", "2 partial"))
         self.assertGreater(self.phase_seconds(belayd, "jobs"), 4.9)
+
+    def test_who_waits_at_a_unix_socket_of_ours_is_answered(self):
+        """Its path goes first, so that nobody comes meanwhile."""
+        failpoints = Failpoints(self)
+        path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "sock"
+        belayd = self.start(Belayd(hook("a", ["/bin/true"]), env=failpoints.environment, sections={
+            "daemon": 'drain_timeout = "60s"\n', "ingress": f'listen = "unix:{path}"\n'}))
+        failpoints.arm("http-0.turn", "wedge")
+        failpoints.wait_reached("http-0.turn")  # it is the one that accepts
+        waiting = [self.enterContext(socket.socket(socket.AF_UNIX)) for _ in range(50)]
+        for peer in waiting:
+            peer.settimeout(60)
+            peer.connect(str(path))
+            peer.sendall(REQUEST)
+        belayd.send_signal(signal.SIGTERM)
+        belayd.wait_record("drain phase over", phase="delay")
+        self.assertTrue(path.exists())
+        failpoints.release("http-0.turn")
+        for peer in waiting:
+            self.assertEqual(read_all(peer)[:13], b"HTTP/1.1 202 ")
+            peer.close()
+        self.assertFalse(path.exists())
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+        belayd.check_messages()
 
 
 class AdminPort(TestCase):
