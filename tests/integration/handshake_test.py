@@ -75,5 +75,32 @@ class Handshakes(TestCase):
         self.assertLess(self.seconds_at_the_doors(belayd), 0.5)
 
 
+class KeptAlive(TestCase):
+    def test_a_request_may_follow_an_answer_in_the_time_that_two_round_trips_take(self):
+        """Longer than the least hold: the answer has to get there, and the request here."""
+        round_trip = 0.45
+        far = FarPeer(self)
+        belayd = self.start(Belayd(hook("a", ["/bin/true"]), prefix=far.prefix,
+                                   sections={"ingress": f'listen = "{far.address}"\n'}))
+        far.attach(self)
+        far.begin_handshake()
+        time.sleep(round_trip)  # what is under test is time that passes
+        far.complete_handshake(REQUEST)
+        self.assertEqual(far.receive_data()[:13], b"HTTP/1.1 202 ")
+        answered = time.monotonic()
+        belayd.send_signal(signal.SIGTERM)
+        belayd.wait_record("drain phase over", phase="doors")
+        time.sleep(max(0, answered + 0.5 - time.monotonic()))
+        in_time = time.monotonic() < answered + 2 * round_trip - 0.1
+        far.send(REQUEST)
+        answer = far.receive_data()  # and no reset
+        if in_time:
+            self.assertEqual(answer[:13], b"HTTP/1.1 202 ")
+            self.assertIn(b"\r\nConnection: close\r\n", answer)
+        far.reset()
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+        belayd.check_messages()
+
+
 if __name__ == "__main__":
     unittest.main()
