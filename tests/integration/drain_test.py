@@ -188,6 +188,8 @@ class AdminPort(TestCase):
         waiting = [scraper, *(peer() for _ in range(50))]  # most are in the backlog
         for one in waiting:
             one.sendall(READYZ)
+        slow = peer()
+        slow.sendall(READYZ[:20])
         failpoints.release("reader.turn")
         belayd.wait_record("drain phase over", phase="stop")
         failpoints.release("admin.turn")
@@ -196,6 +198,9 @@ class AdminPort(TestCase):
             self.assertEqual(answer[:13], b"HTTP/1.1 503 ")
             self.assertIn(b"\r\nConnection: close\r\n", answer)
             one.close()
+        slow.sendall(READYZ[20:])
+        self.assertIn(read_all(slow)[:13], (b"HTTP/1.1 503 ", b"HTTP/1.1 408 "))  # too slow it may be, but not ignored
+        slow.close()
         self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
         belayd.check_messages()
 
