@@ -220,7 +220,7 @@ asio::awaitable<void> Scheduler::State::cancel_orphans()
 /** Ends what a predecessor that was killed left running, before its jobs run again. */
 asio::awaitable<void> Scheduler::State::end_leftovers()
 {
-    const std::vector<Uuid>& jobs = store.recovered().jobs;
+    const std::vector<Uuid> jobs = store.take_recovered().jobs;
     const Clock::time_point limit = Clock::now() + leftovers_limit;
     for (bool first = true; !jobs.empty() && !stopping && !hurried; first = false) {
         const std::vector<std::pair<pid_t, Uuid>> killed = kill_leftovers(jobs);

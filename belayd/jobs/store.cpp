@@ -117,9 +117,9 @@ Store::~Store()
     close();
 }
 
-const Recovered& Store::recovered() const noexcept
+Recovered Store::take_recovered() noexcept
 {
-    return state_->recovered;
+    return std::exchange(state_->recovered, {});
 }
 
 void Store::on_queued(std::function<void(const std::vector<std::string>& hooks)> callback)

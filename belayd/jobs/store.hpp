@@ -67,7 +67,9 @@ public:
     Store(Store&&) = delete;
     Store& operator=(Store&&) = delete;
 
-    [[nodiscard]] const Recovered& recovered() const noexcept;
+    /** What the constructor found, once: nothing the next time, for those jobs may run again by then.  Threads: one
+     *  caller at a time. */
+    [[nodiscard]] Recovered take_recovered() noexcept;
 
     /** Called on the store's thread after a commit that queued jobs, with their hooks: wakes the scheduler. */
     void on_queued(std::function<void(const std::vector<std::string>& hooks)> callback);

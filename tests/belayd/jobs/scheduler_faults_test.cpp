@@ -70,7 +70,7 @@ TEST_F(SchedulerFaultsTest, GivesUpAResultThatTheStoreRefusesAltogether)
     stop();
     execute("DROP INDEX one_of_an_outcome");
     reopen("boot-2");
-    EXPECT_EQ(store->recovered().jobs, std::vector<Uuid>{job});
+    EXPECT_EQ(store->take_recovered().jobs, std::vector<Uuid>{job});
 }
 
 TEST_F(SchedulerFaultsTest, ALongCancellationSparesAHookThatIsBack)

@@ -326,6 +326,21 @@ TEST_F(SchedulerFreezeTest, WhileTheStoreIsStillCancellingItGoesOn)
     EXPECT_TRUE(until_count(JobState::succeeded, 1)) << "it claims again";
 }
 
+TEST_F(SchedulerFreezeTest, WhatRunsAgainAfterACrashIsNoLeftoverOfIt)
+{
+    const Uuid job = queue(waiting("go", "echo done"));
+    ASSERT_EQ(claim().size(), 1u); // and its daemon is killed
+    reopen("boot-2");
+    start();
+    ASSERT_TRUE(until_written(job, "ready"));
+    resume(freeze());
+    queue("true");
+    ASSERT_TRUE(until_count(JobState::succeeded, 1)) << "it claims: leftovers have been looked for";
+    make("go");
+    ASSERT_TRUE(until_count(JobState::succeeded, 2));
+    EXPECT_EQ(output(job).out.text, "ready\ndone\n");
+}
+
 TEST_F(SchedulerFreezeTest, WhatAClaimBringsIsHandedOverToo)
 {
     rules.max_jobs = 1;

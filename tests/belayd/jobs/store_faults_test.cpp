@@ -86,7 +86,7 @@ TEST_F(StoreFaultsTest, KeepsWhatWasAcknowledgedWhenItsProcessDies)
     ASSERT_EQ(status, 0);
     ASSERT_GT(std::filesystem::file_size(options.path + "-wal"), 0U) << "nothing was closed";
     open();
-    EXPECT_EQ(store->recovered().jobs.size(), 1U);
+    EXPECT_EQ(store->take_recovered().jobs.size(), 1U);
     EXPECT_EQ(count(JobState::queued), 3U);
     EXPECT_EQ(query("SELECT count(*) FROM attempts WHERE outcome = 'lost' AND boot_id = 'boot-that-dies'"), "1");
     EXPECT_EQ(query("PRAGMA integrity_check"), "ok");

@@ -310,7 +310,7 @@ TEST_F(StoreTest, KeepsEverythingOverARestart)
     const auto failed = accept(event("b")).job;
     EXPECT_TRUE(fail(claim(1, {{"a", 0}}).at(0)));
     reopen("boot-2");
-    EXPECT_TRUE(store->recovered().jobs.empty());
+    EXPECT_TRUE(store->take_recovered().jobs.empty());
     EXPECT_EQ(count(JobState::queued), 1U);
     EXPECT_EQ(count(JobState::failed), 1U);
     EXPECT_TRUE(accept(event("a", "d1")).duplicate);
@@ -327,7 +327,7 @@ TEST_F(StoreTest, RequeuesWhatRanInAFormerLifeUntilItWasLostThreeTimes)
         EXPECT_EQ(claimed[0].attempt, life);
         EXPECT_EQ(claimed[0].counted, 0U) << "lost attempts do not count";
         reopen("boot-" + std::to_string(life + 1));
-        EXPECT_EQ(store->recovered().jobs, std::vector{job});
+        EXPECT_EQ(store->take_recovered().jobs, std::vector{job});
         EXPECT_FALSE(succeed(claimed[0])) << "the former life has no say any more";
     }
     EXPECT_EQ(count(JobState::failed), 1U);
@@ -348,7 +348,7 @@ TEST_F(StoreTest, SparesTheAttemptsThatAreResumed)
     ASSERT_EQ(jobs.size(), 3U);
     options.resumed = {{{jobs[0].job, 1}, {jobs[1].job, 2}, {make_uuid_v7(), 1}}}; // the second is not at that attempt
     reopen("boot-1");
-    EXPECT_EQ(store->recovered().jobs, (std::vector{jobs[1].job, jobs[2].job}));
+    EXPECT_EQ(store->take_recovered().jobs, (std::vector{jobs[1].job, jobs[2].job}));
     EXPECT_EQ(count(JobState::running), 1U);
     EXPECT_EQ(count(JobState::queued), 2U);
     EXPECT_TRUE(succeed(jobs[0]));
