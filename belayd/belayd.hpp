@@ -64,10 +64,14 @@ private:
     [[nodiscard]] Candidate prepare(const config::Config& current) const;
     [[nodiscard]] asio::awaitable<void> adopt(Candidate candidate);
 
+    static void report_task_error(std::string_view task, const std::exception_ptr& error);
+
+    // in belayd_drain.cpp, as drain() and take_back():
     [[nodiscard]] asio::awaitable<void> wait_for_drain_delay(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> report_connections(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> forward_hurry(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> store_connections(std::chrono::steady_clock::time_point deadline);
+
     [[nodiscard]] asio::awaitable<void> shut_down();
 
     // In dependency order: what stands lower borrows what stands higher.

@@ -1,0 +1,154 @@
+// How belayd comes to rest: jobs, the delay for a balancer, the doors, the connections.
+#include "belayd/belayd.hpp"
+#include "daemon/handed_server.hpp"
+#include "daemon/log.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+namespace belay {
+namespace {
+
+using namespace std::chrono_literals;
+
+/** A drain_delay ends early when no request has been on its way for this long: the balancer has left. */
+constexpr auto quiet_time = 500ms;
+constexpr auto quiet_check = 50ms;
+
+/** How often the connections that are left are counted, for STATUS=. */
+constexpr auto report_interval = 50ms;
+
+/** How long connections may take to end after accepting stopped. */
+constexpr auto finish_time = 5s;
+
+/** What an idle one takes at most, to hold and to linger: given even where what came before used up the time. */
+constexpr auto least_finish_time = 2s;
+
+/** How long requests may still be handled when connections are to be left to the next process. */
+constexpr auto freeze_time = 1s;
+
+/** What is left of the drain's time for the control socket, the store and the leak check. */
+constexpr auto stop_time = 2s;
+
+std::chrono::steady_clock::time_point finish_deadline(const daemon::DrainContext& drain)
+{
+    const auto now = daemon::DrainContext::Clock::now();
+    return std::max(now + least_finish_time, std::min(drain.deadline() - stop_time, now + finish_time));
+}
+
+/** "2 in flight, 18 idle" */
+std::string text_of(const std::array<std::size_t, http::connection_states>& connections)
+{
+    std::string text;
+    for (std::size_t i = 0; i < connections.size(); ++i)
+        if (connections[i] > 0)
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", connections[i],
+                http::to_string(static_cast<http::ConnectionState>(i)));
+    std::ranges::replace(text, '_', ' ');
+    return text.empty() ? "none left" : text;
+}
+
+} // namespace
+
+asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
+{
+    TaskGroup helpers{core_.main_loop().get_executor(), report_task_error};
+    helpers.spawn("hurry", forward_hurry(drain));
+    scheduler_->pause();
+    drain.report("manager", "its word whether this is a restart");
+    asio::awaitable<bool> question = core_.descriptor_store().has_room();
+    const bool restart = co_await std::move(question);
+    if (!restart) // else the next process goes on with the connections
+        server_->announce_close();
+
+    // Jobs first, while ingress keeps storing: what is stored is safe for the next start.
+    const std::function<void(std::size_t)> report = [this, &drain](std::size_t running) {
+        asio::post(core_.main_loop(), [&drain, running] { drain.report("jobs", fmt::format("{} running", running)); });
+    };
+    drain.report("jobs", fmt::format("{} running", scheduler_->running_count()));
+    co_await scheduler_->drain(drain.soft_deadline(), report);
+    co_await wait_for_drain_delay(drain);
+
+    drain.report("doors", fmt::format("{} listeners", server_->listeners().size()));
+    co_await server_->stop_accepting();
+    helpers.spawn("report connections", report_connections(drain));
+    if (restart)
+        co_await store_connections(finish_deadline(drain));
+    co_await server_->finish(finish_deadline(drain));
+
+    helpers.request_stop();
+    co_await helpers.wait_until_empty();
+}
+
+/**
+ * Leaves connections to the process that a restart starts, in the manager's store.  What is still being answered when a
+ * commit takes longer than the others are to wait goes on here.
+ */
+asio::awaitable<void> Belayd::store_connections(std::chrono::steady_clock::time_point deadline)
+{
+    http::HandedServer frozen;
+    frozen.connections =
+        co_await server_->freeze_connections(std::min(deadline, daemon::DrainContext::Clock::now() + freeze_time));
+    const std::size_t busy = server_->requests_in_flight();
+    const std::size_t count = frozen.connections.size();
+    bool stored = true;
+    if (count > 0) {
+        daemon::Handover out;
+        out.document["ingress"] = daemon::to_json(std::move(frozen), out);
+        stored = co_await core_.descriptor_store().put(out);
+        if (!stored)
+            server_->resume(daemon::handed_server(out.document.at("ingress"), out));
+    }
+    if (count + busy > 0)
+        log::info("connections left to the next process",
+            {{"connections", stored ? count : 0}, {"not_stored", stored ? 0 : count}, {"busy", busy}});
+}
+
+void Belayd::take_back(daemon::Handover& stored)
+{
+    http::HandedServer handed = daemon::handed_server(stored.document.at("ingress"), stored);
+    log::info("connections taken over", {{"connections", handed.connections.size()}});
+    server_->resume(std::move(handed));
+}
+
+asio::awaitable<void> Belayd::wait_for_drain_delay(daemon::DrainContext& drain)
+{
+    using Clock = daemon::DrainContext::Clock;
+    // Counted from the signal, so that it runs concurrently with the jobs.
+    const auto end = drain.soft_deadline() - config_.drain_timeout + config_.drain_delay;
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    auto last_busy = Clock::now();
+    drain.report("delay", text_of(server_->connections()));
+    while (!drain.hurried() && Clock::now() < end && Clock::now() - last_busy < quiet_time) {
+        timer.expires_after(quiet_check);
+        co_await timer.async_wait(asio::use_awaitable);
+        if (server_->requests_in_flight() != 0)
+            last_busy = Clock::now();
+        drain.report("delay", text_of(server_->connections()));
+    }
+}
+
+/** Until cancelled: who is still connected is nobody's to tell, but counted. */
+asio::awaitable<void> Belayd::report_connections(daemon::DrainContext& drain)
+{
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    for (;;) {
+        drain.report("connections", text_of(server_->connections()));
+        timer.expires_after(report_interval);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+asio::awaitable<void> Belayd::forward_hurry(daemon::DrainContext& drain)
+{
+    co_await drain.until_hurried();
+    if (drain.hurried()) // else: cancelled, the drain is over
+        scheduler_->hurry();
+}
+
+} // namespace belay
