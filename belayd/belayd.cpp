@@ -28,6 +28,11 @@
 namespace belay {
 namespace {
 
+using namespace std::chrono_literals;
+
+/** The store's time to come to rest at least, so that it is not blamed where others have used up the time. */
+constexpr auto least_rest_time = 100ms;
+
 void create_state_dir(const std::string& path)
 {
     std::error_code ec;
@@ -117,10 +122,12 @@ void Belayd::start()
     scheduler_->start(std::move(attempts));
 }
 
-void Belayd::open_state(const std::vector<jobs::HandedAttempt>& resumed)
+void Belayd::open_state(const std::vector<jobs::HandedAttempt>& attempts)
 {
     create_state_dir(config_.state_dir);
+    std::optional<jobs::ResumedStore> resumed;
     if (daemon::Handover* const predecessor = core_.predecessor()) {
+        resumed = {ids_of(attempts), jobs::handed_counts(predecessor->document.at("job_counts"))};
         boot_id_ = predecessor->document.at("boot_id").as_string();
         lock_ = std::make_unique<jobs::StateLock>(predecessor->take(predecessor->document.at("lock")));
     } else {
@@ -132,7 +139,7 @@ void Belayd::open_state(const std::vector<jobs::HandedAttempt>& resumed)
             .retention = config_.retention,
             .free_space_floor = config_.free_space_floor,
             .boot_id = boot_id_,
-            .resumed = core_.predecessor() == nullptr ? std::nullopt : std::optional{ids_of(resumed)}},
+            .resumed = std::move(resumed)},
         [this](std::string reason) { core_.fail(daemon::ExitCode::unavailable, std::move(reason)); });
     reader_ = std::make_unique<jobs::StoreReader>(core_.threads(), store_path(config_));
 }
@@ -323,11 +330,21 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
     out.document["ingress"] = daemon::to_json(std::move(*ingress), out);
     out.document["boot_id"] = boot_id_;
     out.document["lock"] = out.give(lock_->release());
-    co_return std::nullopt;
+    try {
+        const auto rest_deadline = std::max(deadline, std::chrono::steady_clock::now() + least_rest_time);
+        const jobs::JobCounts::ByHook counts = co_await store_->freeze(rest_deadline);
+        out.document["job_counts"] = jobs::to_json(counts);
+    } catch (const jobs::StoreUnavailable& e) {
+        trouble = e.what();
+    }
+    if (trouble)
+        co_await thaw(out);
+    co_return trouble;
 }
 
 asio::awaitable<void> Belayd::thaw(daemon::Handover& in)
 {
+    store_->thaw();
     lock_ = std::make_unique<jobs::StateLock>(in.take(in.document.at("lock")));
     std::vector<jobs::HandedAttempt> attempts = jobs::take_attempts(in.document.at("attempts"), in);
     asio::awaitable<void> withdrawal = withdraw(); // from the API, which looks at the scheduler

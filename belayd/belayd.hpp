@@ -51,7 +51,7 @@ public:
 private:
     struct Candidate; // a configuration that is good, with what it needs already opened
 
-    void open_state(const std::vector<jobs::HandedAttempt>& resumed);
+    void open_state(const std::vector<jobs::HandedAttempt>& attempts);
     void start_jobs();
     [[nodiscard]] std::unique_ptr<jobs::Scheduler> make_scheduler();
     void start_ingress();

@@ -1,6 +1,8 @@
 #pragma once
 #include "belayd/jobs/job.hpp"
 
+#include <boost/json/fwd.hpp>
+
 #include <array>
 #include <cstdint>
 #include <map>
@@ -17,6 +19,10 @@ namespace belay::jobs {
 class JobCounts {
 public:
     using ByState = std::array<std::uint64_t, job_states>;
+    using ByHook = std::map<std::string, ByState>;
+
+    JobCounts() = default;
+    explicit JobCounts(ByHook by_hook);
 
     void add(const std::string& hook, JobState state, std::uint64_t count = 1);
     void remove(const std::string& hook, JobState state);
@@ -25,7 +31,7 @@ public:
     void commit() noexcept { undo_.clear(); }
     void rollback() noexcept;
 
-    [[nodiscard]] const std::map<std::string, ByState>& by_hook() const noexcept { return by_hook_; }
+    [[nodiscard]] const ByHook& by_hook() const noexcept { return by_hook_; }
     [[nodiscard]] const ByState& totals() const noexcept { return totals_; }
 
 private:
@@ -36,9 +42,15 @@ private:
     };
     void change(ByState& hook, JobState state, std::uint64_t count);
 
-    std::map<std::string, ByState> by_hook_;
+    ByHook by_hook_;
     ByState totals_{};
     std::vector<Change> undo_;
 };
+
+/** As a part of a hand-over's document. */
+[[nodiscard]] boost::json::object to_json(const JobCounts::ByHook& counts);
+
+/** The counterpart. @throws daemon::HandoverError */
+[[nodiscard]] JobCounts::ByHook handed_counts(const boost::json::value& counts);
 
 } // namespace belay::jobs

@@ -5,6 +5,9 @@
 #include "belayd/jobs/schema.hpp"
 #include "belayd/jobs/store_thread.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include <utility>
 
 namespace belay::jobs {
@@ -54,16 +57,30 @@ StoreTables open_tables(const StoreOptions& options, Recovered& recovered)
 {
     auto database = open_store_database(options.path, options.page_size, options.resumed.has_value());
     try {
-        StoreTables tables{std::move(database), options.boot_id};
+        const bool resumes = options.resumed.has_value();
+        StoreTables tables{
+            std::move(database), options.boot_id, resumes ? std::optional{options.resumed->counts} : std::nullopt};
         failpoint("start.recovery");
         tables.begin();
-        recovered.jobs = tables.recover(now(), options.resumed.value_or(std::set<std::pair<Uuid, unsigned>>{}));
+        recovered.jobs =
+            tables.recover(now(), resumes ? options.resumed->attempts : std::set<std::pair<Uuid, unsigned>>{});
         (void)tables.commit();
         return tables;
     } catch (const sqlite::Error& e) {
         refuse_database(options.path, e);
     }
 }
+
+/** The answer to a question that is not waited for beyond a deadline; it may come later still. */
+struct Counted {
+    Counted(const asio::any_io_executor& executor, std::chrono::steady_clock::time_point deadline)
+        : over(executor, deadline)
+    {
+    }
+    asio::steady_timer over; // at once when there is an answer
+    std::optional<JobCounts::ByHook> counts;
+    std::exception_ptr error;
+};
 
 } // namespace
 
@@ -181,6 +198,34 @@ asio::awaitable<std::optional<Time>> Store::next_due(std::map<std::string, unsig
 {
     auto find_next = [room = std::move(room)](StoreTables& tables, Time) { return tables.next_due(room); };
     co_return co_await state_->call(std::move(find_next), WhenFull::try_anyway);
+}
+
+asio::awaitable<JobCounts::ByHook> Store::freeze(std::chrono::steady_clock::time_point deadline)
+{
+    state_->thread.rest(true); // what the thread does before it answers has begun before
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    const auto counted = std::make_shared<Counted>(executor, deadline);
+    auto count = [](StoreTables& tables, Time) { return tables.counts().by_hook(); };
+    asio::co_spawn(executor, state_->call(std::move(count), WhenFull::try_anyway),
+        [counted](std::exception_ptr error, JobCounts::ByHook counts) {
+            if (!error)
+                counted->counts = std::move(counts);
+            counted->error = std::move(error);
+            counted->over.expires_at(std::chrono::steady_clock::time_point::min());
+        });
+    error_code answered;
+    co_await counted->over.async_wait(asio::redirect_error(asio::use_awaitable, answered));
+    if (counted->counts)
+        co_return std::move(*counted->counts);
+    thaw();
+    if (counted->error)
+        std::rethrow_exception(counted->error);
+    throw StoreUnavailable{"the store was still at work when it was time"};
+}
+
+void Store::thaw() noexcept
+{
+    state_->thread.rest(false);
 }
 
 void Store::reconfigure(std::chrono::milliseconds retention, Bytes free_space_floor)

@@ -3,10 +3,12 @@
 #include "base/byte_size.hpp"
 #include "base/unique_fd.hpp"
 #include "belayd/jobs/job.hpp"
+#include "belayd/jobs/job_counts.hpp"
 #include "daemon/metrics.hpp"
 #include "daemon/threads.hpp"
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,15 +27,21 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/** What the predecessor knew. */
+struct ResumedStore {
+    std::set<std::pair<Uuid, unsigned>> attempts; ///< by job and number: they run on and are not lost
+    JobCounts::ByHook counts;                     ///< from its freeze(): however many jobs there are, none is looked at
+};
+
 struct StoreOptions {
     std::string path; ///< of the SQLite file
     std::chrono::milliseconds retention{7 * 86'400'000LL};
     Bytes free_space_floor = 64_MiB;
     std::string boot_id;      ///< of this daemon's life: marks the attempts it runs
     Bytes page_size = 16_KiB; ///< of a new database, 512 bytes to 64 KiB; measured in tests/bench/store_bench.cpp
-    /** After an upgrade, whose predecessor had the database open until now: attempts, by job and number, that run on and
-     *  are not lost.  What follows a crash, reading all of a small database, is not done. */
-    std::optional<std::set<std::pair<Uuid, unsigned>>> resumed{};
+    /** After an upgrade, whose predecessor had the database open until now.  What follows a crash, reading all of a
+     *  small database, is not done. */
+    std::optional<ResumedStore> resumed{};
 };
 
 /** What open() found left over by a predecessor that died: what it handed over is not. */
@@ -107,6 +115,17 @@ public:
 
     /** When the next queued job becomes due, of hooks that have room; nothing if none waits. */
     [[nodiscard]] asio::awaitable<std::optional<Time>> next_due(std::map<std::string, unsigned> room);
+
+    /**
+     * Brings the thread to rest: when this returns, it neither syncs nor checkpoints nor prunes any more, and does not
+     * until thaw() or close() except for what it is asked to.
+     * @return the jobs there are, for the next image's ResumedStore
+     * @throws StoreUnavailable if it is still at work at `deadline`: it goes on by itself then
+     */
+    [[nodiscard]] asio::awaitable<JobCounts::ByHook> freeze(std::chrono::steady_clock::time_point deadline);
+
+    /** Goes on after freeze().  Thread-safe. */
+    void thaw() noexcept;
 
     /** Changes retention and floor. Thread-safe. */
     void reconfigure(std::chrono::milliseconds retention, Bytes free_space_floor);

@@ -54,8 +54,8 @@ std::uint64_t count_in(const JobCounts::ByState& counts, JobState state)
 
 } // namespace
 
-StoreTables::StoreTables(sqlite::Database database, std::string boot_id)
-    : database_(std::move(database)), boot_id_(std::move(boot_id)),
+StoreTables::StoreTables(sqlite::Database database, std::string boot_id, const std::optional<JobCounts::ByHook>& known)
+    : database_(std::move(database)), boot_id_(std::move(boot_id)), counts_(known ? JobCounts{*known} : JobCounts{}),
       next_body_(database_.integer("SELECT max(id) FROM bodies") + 1), //
       begin_(database_.prepare("BEGIN IMMEDIATE")), commit_(database_.prepare("COMMIT")),
       insert_event_(database_.prepare(
@@ -103,6 +103,8 @@ StoreTables::StoreTables(sqlite::Database database, std::string boot_id)
       delete_event_(database_.prepare("DELETE FROM events WHERE id = ?1")),
       delete_job_(database_.prepare("DELETE FROM jobs WHERE id = ?1"))
 {
+    if (known)
+        return;
     auto count = database_.prepare("SELECT hook, state, count(*) FROM jobs INDEXED BY jobs_queue GROUP BY hook, state");
     auto rows = count();
     while (rows.step())

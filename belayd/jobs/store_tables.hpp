@@ -31,8 +31,8 @@ struct EventRow {
  */
 class StoreTables {
 public:
-    /** Takes over an open database, and counts what is in it. */
-    StoreTables(sqlite::Database database, std::string boot_id);
+    /** Takes over an open database, and counts what is in it where that is not known: it takes a look at each job. */
+    StoreTables(sqlite::Database database, std::string boot_id, const std::optional<JobCounts::ByHook>& known = {});
 
     void begin();
     /** The sync. @return the hooks of the jobs that were queued since begin() */

@@ -123,9 +123,8 @@ void StoreThread::run(daemon::Heartbeat& heartbeat)
         heartbeat.beat();
         if (!batch.empty())
             execute(std::move(batch), heartbeat);
-        checkpoint_if_due(heartbeat);
-        prune_if_due(heartbeat);
-        look_around_if_due(heartbeat);
+        if (!resting_)
+            keep_up(heartbeat);
         const std::scoped_lock lock{mutex_};
         if (closing_ && queue_.empty())
             break;
@@ -136,7 +135,9 @@ void StoreThread::run(daemon::Heartbeat& heartbeat)
 StoreOperations StoreThread::next_batch()
 {
     std::unique_lock lock{mutex_};
-    const auto until = std::min(Clock::now() + daemon::Heartbeat::interval, next_prune_);
+    auto until = Clock::now() + daemon::Heartbeat::interval;
+    if (!resting_)
+        until = std::min(until, next_prune_);
     wake_.wait_until(lock, until, [this] { return !queue_.empty() || closing_; });
     StoreOperations batch;
     Bytes bytes = 0;

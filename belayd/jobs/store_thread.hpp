@@ -28,7 +28,7 @@ struct StoreLimits {
  * The thread "store": takes what has queued up, runs it in one transaction, syncs once, resumes those who waited; then
  * checkpoints, prunes and looks at the free space.
  *
- * Lifetime: borrows limits and health.  Threads: submit(), gauges() and on_queued() are thread-safe.
+ * Lifetime: borrows limits and health.  Threads: submit(), gauges(), rest() and on_queued() are thread-safe.
  */
 class StoreThread {
 public:
@@ -48,6 +48,9 @@ public:
 
     void on_queued(OnQueued callback);
 
+    /** Whether it does nothing but what is submitted: for good once an operation submitted after that is over. */
+    void rest(bool resting) noexcept { resting_ = resting; }
+
     [[nodiscard]] const StoreGauges& gauges() const noexcept { return gauges_; }
 
     /** Ends the thread after what is queued, checkpoints, closes the database.  Repeating is fine. */
@@ -66,6 +69,7 @@ private:
     void answer(StoreOperations done);
     void handle(const sqlite::Error& error);
 
+    void keep_up(daemon::Heartbeat& heartbeat);
     void checkpoint_if_due(daemon::Heartbeat& heartbeat);
     void prune_if_due(daemon::Heartbeat& heartbeat);
     [[nodiscard]] std::size_t prune();
@@ -81,6 +85,7 @@ private:
     const OnFailure on_failure_;
     StoreMetrics metrics_;
     StoreGauges gauges_;
+    std::atomic<bool> resting_{false}; // nothing is due
 
     std::mutex mutex_; // guards the next five
     std::condition_variable wake_;

@@ -23,6 +23,13 @@ constexpr Bytes vacuum_step = 4_MiB;
 
 } // namespace
 
+void StoreThread::keep_up(daemon::Heartbeat& heartbeat)
+{
+    checkpoint_if_due(heartbeat);
+    prune_if_due(heartbeat);
+    look_around_if_due(heartbeat);
+}
+
 void StoreThread::checkpoint_if_due(daemon::Heartbeat& heartbeat)
 {
     if (wal_bytes_ + checkpoint_bytes < checkpoint_at_)

@@ -231,7 +231,7 @@ TEST(Handover, SaysWhatIsWrong)
     EXPECT_EQ(complaint("\x7f"
                         "ELF\n\n"),
         "hand-over: it does not begin as one");
-    EXPECT_EQ(complaint("belay hand-over 9\nwhatever\n"), "hand-over: version 9, but this belayd reads version 2");
+    EXPECT_EQ(complaint("belay hand-over 9\nwhatever\n"), "hand-over: version 9, but this belayd reads version 3");
     EXPECT_THAT(complaint("belay hand-over \x1b\n"), HasSubstr("version \\x1b, but"));
     EXPECT_EQ(complaint("belay hand-over 2"), "hand-over: it is cut off");
     EXPECT_EQ(complaint("belay hand-over 2\n[]"), "hand-over: it is cut off");

@@ -92,6 +92,30 @@ class UpgradeUndo(TestCase):
             self.builds.put_file("/etc/passwd")
         self.undo("upgrade.asked", "cannot be executed: Exec format error", meanwhile=put_what_is_none)
 
+    def test_a_disk_that_the_store_waits_for(self):
+        """It is not torn away in the middle of a sync, though nobody waits for that."""
+        belayd = self.start_build()
+        job = belayd.post("a").json()["job"]
+        belayd.wait_job(job, "succeeded")
+        self.builds.put_next()
+        self.failpoints.arm("store.disk", "wedge")
+        self.failpoints.wait_reached("store.disk")  # upkeep: nothing else is to be done
+        done = self.belay_reload(belayd)
+        self.assertIn("not upgraded: the store was still at work when it was time", done.stderr)
+        self.assertNotEqual(done.returncode, 0, done)
+        self.failpoints.release("store.disk")
+        self.assertEqual(belayd.post("a").status, 202)
+        wait_until(lambda: belayd.metrics()['belay_jobs{state="succeeded"}'] == 2, "both to have succeeded")
+        self.assertEqual(len(belayd.records("starting")), 1)
+        done = self.belay_reload(belayd)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(len(belayd.records("starting")), 2)
+        self.assertEqual(belayd.metrics()['belay_jobs{state="succeeded"}'], 2)
+        self.assertEqual(belayd.post("a").status, 202)
+        wait_until(lambda: belayd.metrics()['belay_jobs{state="succeeded"}'] == 3, "all to have succeeded")
+        belayd.stop()
+        self.assertEqual(belayd.records("leak"), [])
+
     def test_a_freeze_that_takes_too_long(self):
         for point in ("upgrade.jobs_frozen", "upgrade.frozen", "upgrade.sealed"):
             with self.subTest(point):

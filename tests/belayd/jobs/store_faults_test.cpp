@@ -166,7 +166,7 @@ TEST_F(StoreFaultsTest, ReadsAllAfterACrashButNotAfterAnUpgrade)
     EXPECT_NE(refusal().find("is damaged"), std::string::npos) << refusal();
     options.resumed.emplace();
     open();
-    EXPECT_EQ(count(JobState::queued), 41U);
+    EXPECT_EQ(query("SELECT count(*) FROM jobs"), "41");
 }
 
 TEST_F(StoreFaultsTest, RefusesAFileThatIsNoDatabase)

@@ -2,6 +2,7 @@
 #include "belayd/jobs/store.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -98,6 +99,9 @@ struct StoreFixture : testing::Test {
     std::vector<std::string> failures;
     StoreOptions options{(directory.path() / "belay.db").string(), std::chrono::hours{1}, 0, "boot-1"};
     std::unique_ptr<Store> store;
+
+    /** The loop that outlives the tests opens its descriptors before one is checked for leaks. */
+    static void SetUpTestSuite() { const asio::steady_timer timer{caller_loop()}; }
 
     void SetUp() override { open(); }
 

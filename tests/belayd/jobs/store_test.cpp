@@ -12,6 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr auto never = std::chrono::steady_clock::time_point::max();
+
 struct StoreTest : StoreFixture {};
 
 std::vector<Uuid> ids(const std::vector<ClaimedJob>& jobs)
@@ -346,7 +348,8 @@ TEST_F(StoreTest, SparesTheAttemptsThatAreResumed)
         accept(event("a"));
     const auto jobs = claim(3);
     ASSERT_EQ(jobs.size(), 3U);
-    options.resumed = {{{jobs[0].job, 1}, {jobs[1].job, 2}, {make_uuid_v7(), 1}}}; // the second is not at that attempt
+    options.resumed = {{{jobs[0].job, 1}, {jobs[1].job, 2}, {make_uuid_v7(), 1}}, // the second is not at that attempt
+        await(store->freeze(never))};
     reopen("boot-1");
     EXPECT_EQ(store->take_recovered().jobs, (std::vector{jobs[1].job, jobs[2].job}));
     EXPECT_EQ(count(JobState::running), 1U);
@@ -354,6 +357,52 @@ TEST_F(StoreTest, SparesTheAttemptsThatAreResumed)
     EXPECT_TRUE(succeed(jobs[0]));
     EXPECT_FALSE(succeed(jobs[1]));
     EXPECT_EQ(claim(3).size(), 2U);
+}
+
+TEST_F(StoreTest, DoesNoUpkeepWhileItIsFrozen)
+{
+    const auto log_bytes = [this] {
+        const std::string name = "\nbelay_store_wal_bytes ";
+        const std::string text = metrics.text();
+        return std::stod(text.substr(text.find(name) + name.size()));
+    };
+    const auto accept_mebibyte = [this] {
+        NewEvent made = event("a");
+        made.body.assign(1_MiB, 'x');
+        accept(std::move(made));
+    };
+    (void)await(store->freeze(never));
+    for (int i = 0; i < 8; ++i)
+        accept_mebibyte();
+    accept(event("a")); // the turn before it is over
+    EXPECT_GT(log_bytes(), 8.0 * (1 << 20)) << "checkpointed";
+    store->thaw();
+    EXPECT_TRUE(waits_until([&] { return log_bytes() == 0; }));
+    {
+        const Locked lock{options.path};
+        EXPECT_THROW(await(store->freeze(std::chrono::steady_clock::now() + 50ms)), StoreUnavailable);
+    }
+    for (int i = 0; i < 8; ++i)
+        accept_mebibyte();
+    accept(event("a"));
+    EXPECT_LT(log_bytes(), 8.0 * (1 << 20)) << "too late to be frozen, it goes on";
+}
+
+TEST_F(StoreTest, DoesNotCountAgainWhatItsPredecessorCounted)
+{
+    accept(event("a"));
+    accept(event("b"));
+    const Uuid running = claim(1, {{"b", 0}}).at(0).job;
+    JobCounts::ByHook counts = await(store->freeze(never));
+    EXPECT_EQ(counts, (JobCounts::ByHook{{"a", {0, 1}}, {"b", {1}}}));
+    counts["b"] = {10, 0, 5};
+    options.resumed = {{{running, 1}}, counts};
+    open();
+    EXPECT_EQ(count(JobState::queued), 10U);
+    EXPECT_EQ(count(JobState::running), 1U);
+    EXPECT_EQ(count(JobState::succeeded), 5U);
+    accept(event("b"));
+    EXPECT_EQ(count(JobState::queued), 11U);
 }
 
 TEST_F(StoreTest, ForgetsFinishedJobsAfterTheRetention)
