@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <utility>
 
 namespace belay {
 namespace {
@@ -123,11 +124,13 @@ asio::awaitable<void> Belayd::wait_for_drain_delay(daemon::DrainContext& drain)
     const auto end = drain.soft_deadline() - config_.drain_timeout + config_.drain_delay;
     asio::steady_timer timer{co_await asio::this_coro::executor};
     auto last_busy = Clock::now();
+    std::size_t begun = server_->requests_begun();
     drain.report("delay", text_of(server_->connections()));
     while (!drain.hurried() && Clock::now() < end && Clock::now() - last_busy < quiet_time) {
         timer.expires_after(quiet_check);
         co_await timer.async_wait(asio::use_awaitable);
-        if (server_->requests_in_flight() != 0)
+        const std::size_t before = std::exchange(begun, server_->requests_begun()); // most are over between two looks
+        if (begun != before || server_->requests_in_flight() != 0)
             last_busy = Clock::now();
         drain.report("delay", text_of(server_->connections()));
     }

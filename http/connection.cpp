@@ -29,6 +29,12 @@ std::size_t window_of(const Limits& limits)
     return static_cast<std::size_t>(std::max<Bytes>(16_KiB, 2 * limits.header_bytes));
 }
 
+/** To a count of this loop's alone; modulo 2^64. */
+void add(std::atomic<std::size_t>& count, std::size_t n) noexcept
+{
+    count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
 } // namespace
 
 Connection::Connection(ServerLoop& loop, Accepted accepted)
@@ -307,13 +313,9 @@ void Connection::finish_request(const Request& request, const Response& response
 
 void Connection::set_state(ConnectionState state) noexcept
 {
-    auto& counts = loop_.counts;
-    const auto add = [&counts](ConnectionState which, std::size_t n) {
-        auto& count = counts.by_state[static_cast<std::size_t>(which)];
-        count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-    };
-    add(state_, std::size_t(-1));
-    add(state, 1);
+    auto& by_state = loop_.counts.by_state;
+    add(by_state[static_cast<std::size_t>(state_)], std::size_t(-1));
+    add(by_state[static_cast<std::size_t>(state)], 1);
     state_ = state;
     count_request(state != ConnectionState::fresh && state != ConnectionState::idle);
 }
@@ -323,9 +325,9 @@ void Connection::count_request(bool counts) noexcept
     if (counts == counts_as_request_)
         return;
     counts_as_request_ = counts;
-    auto& requests = loop_.counts.requests;
-    requests.store(
-        requests.load(std::memory_order_relaxed) + (counts ? 1 : std::size_t(-1)), std::memory_order_relaxed);
+    add(loop_.counts.requests, counts ? 1 : std::size_t(-1));
+    if (counts)
+        add(loop_.counts.requests_begun, 1);
 }
 
 } // namespace belay::http

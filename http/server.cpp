@@ -324,4 +324,12 @@ std::size_t Server::requests_in_flight() const noexcept
     return sum;
 }
 
+std::size_t Server::requests_begun() const noexcept
+{
+    std::size_t sum = 0;
+    for (const auto& loop : state_->loops)
+        sum += loop->counts.requests_begun.load(std::memory_order_relaxed);
+    return sum;
+}
+
 } // namespace belay::http

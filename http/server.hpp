@@ -196,6 +196,10 @@ public:
     /** Requests being read, handled or answered.  Thread-safe. */
     [[nodiscard]] std::size_t requests_in_flight() const noexcept;
 
+    /** How often, since it was made, a connection had one in flight and none before: if this has not changed and none
+     *  is in flight, none was meanwhile.  Thread-safe. */
+    [[nodiscard]] std::size_t requests_begun() const noexcept;
+
 private:
     struct State;
     std::unique_ptr<State> state_;

@@ -72,6 +72,7 @@ public:
     struct Counts {
         std::array<std::atomic<std::size_t>, connection_states> by_state{};
         std::atomic<std::size_t> requests{0};
+        std::atomic<std::size_t> requests_begun{0};
     };
     Counts counts;
 

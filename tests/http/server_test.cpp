@@ -54,6 +54,20 @@ TEST(Server, AnswersOneRequestAfterTheOtherOnAKeptConnection)
     }
 }
 
+TEST(Server, CountsTheRequestsThatAreOverToo)
+{
+    TestServer fixture;
+    fixture.start();
+    EXPECT_EQ(fixture.server().requests_begun(), 0U);
+    TestClient client = fixture.connect();
+    for (std::size_t count = 1; count <= 3; ++count) {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        EXPECT_EQ(client.receive().status, 200);
+        ASSERT_TRUE(eventually([&] { return fixture.server().requests_in_flight() == 0; }));
+        EXPECT_EQ(fixture.server().requests_begun(), count);
+    }
+}
+
 TEST(Server, ClosesWhenTheClientSaysSo)
 {
     TestServer fixture;

@@ -9,7 +9,7 @@ import time
 import unittest
 
 from tests.integration.failpoints import Failpoints
-from tests.integration.harness import Belayd, TestCase, connect, hook, sign, wait_until
+from tests.integration.harness import Belayd, TestCase, connect, fetch, hook, sign, wait_until
 
 READYZ = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
 REQUEST = (f"POST /hooks/a HTTP/1.1\r\nHost: a\r\nX-Hub-Signature-256: {sign(b'{}')}\r\n"
@@ -36,6 +36,36 @@ class Drain(TestCase):
             self.assertIsNotNone(idle.sock)  # kept alive
             belayd.stop()
         self.assertLess(self.phase_seconds(belayd, "delay"), 20)
+
+    def test_a_delay_goes_on_while_a_balancer_still_sends(self):
+        """However short its requests are: most are over before anybody looks."""
+        while not self.sends_through_a_delay():
+            pass
+
+    def sends_through_a_delay(self):
+        """Whether there was a request every 100 ms: on a busy machine, there may be none for long enough to end it."""
+        belayd = self.start(Belayd(hook("a", ["/bin/true"]), sections={
+            "daemon": 'drain_timeout = "20s"\ndrain_delay = "20s"\n'}))
+        address = belayd.address("ingress")
+        body, headers = b"{}", {"X-Hub-Signature-256": sign(b"{}")}
+        belayd.send_signal(signal.SIGTERM)
+        belayd.wait_record("drain phase over", phase="jobs")
+        begin = last = time.monotonic()
+        longest = 0
+        while last < begin + 4:
+            wait_until(lambda: time.monotonic() > last + 0.1, "the next one's time")
+            try:
+                status = fetch(address, "POST", "/hooks/a", body, headers).status
+            except ConnectionError:
+                self.assertGreater(max(longest, time.monotonic() - last), 0.4, "the delay ended while requests came")
+                return False
+            self.assertEqual(status, 202)
+            longest = max(longest, time.monotonic() - last)
+            last = time.monotonic()
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+        belayd.check_messages()
+        self.assertTrue(4 <= self.phase_seconds(belayd, "delay") < 19, belayd.log()[-4000:])
+        return True
 
     def test_an_upload_that_never_ends_does_not_outlast_the_deadline(self):
         """Not even when the jobs have used up all the time that there was: exit 75 is for what hangs."""
