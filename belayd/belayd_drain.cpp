@@ -1,4 +1,5 @@
 // How belayd comes to rest: jobs, the delay for a balancer, the doors, the connections.
+#include "base/task_group.hpp"
 #include "belayd/belayd.hpp"
 #include "daemon/handed_server.hpp"
 #include "daemon/log.hpp"
@@ -24,7 +25,7 @@ constexpr auto quiet_check = 50ms;
 /** How often the connections that are left are counted, for STATUS=. */
 constexpr auto report_interval = 50ms;
 
-/** How long connections may take to end after accepting stopped. */
+/** How long connections may take to end after accepting stopped, but for those whose request is being handled. */
 constexpr auto finish_time = 5s;
 
 /** What an idle one takes at most, to hold and to linger: given even where what came before used up the time. */
@@ -80,7 +81,7 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     helpers.spawn("report connections", report_connections(drain));
     if (restart)
         co_await store_connections(finish_deadline(drain));
-    co_await server_->finish(finish_deadline(drain));
+    co_await server_->finish(finish_deadline(drain), drain.deadline() - stop_time);
 
     helpers.request_stop();
     co_await helpers.wait_until_empty();

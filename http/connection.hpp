@@ -40,6 +40,7 @@ public:
 
     [[nodiscard]] const ListenerTag& listener() const noexcept { return listener_; }
     [[nodiscard]] bool draining() const noexcept { return draining_; }
+    [[nodiscard]] bool waiting() const noexcept { return waiting_; } ///< for the peer
 
     // Called by the loop:
     void enforce_deadline(Clock::time_point now) noexcept;

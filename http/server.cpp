@@ -45,6 +45,12 @@ asio::awaitable<void> abort_all(ServerLoop& loop)
     co_return;
 }
 
+asio::awaitable<void> abort_waiting(ServerLoop& loop)
+{
+    loop.abort_waiting();
+    co_return;
+}
+
 asio::awaitable<void> begin_freeze(ServerLoop& loop)
 {
     loop.freeze();
@@ -232,10 +238,15 @@ asio::awaitable<void> Server::stop_accepting()
     (void)co_await state_->wait_for_leaving(no_deadline);
 }
 
-asio::awaitable<void> Server::finish(std::chrono::steady_clock::time_point deadline)
+asio::awaitable<void> Server::finish(
+    std::chrono::steady_clock::time_point deadline, std::chrono::steady_clock::time_point last_deadline)
 {
     announce_close();
     co_await state_->drain(nullptr, deadline);
+    for (const auto& loop : state_->loops)
+        co_await on(*loop, abort_waiting(*loop));
+    for (const auto& loop : state_->loops)
+        co_await on(*loop, loop->wait_until_gone(nullptr, last_deadline));
     for (const auto& loop : state_->loops)
         co_await on(*loop, abort_all(*loop));
     for (const auto& loop : state_->loops)

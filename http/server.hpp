@@ -161,9 +161,17 @@ public:
      * Ends every connection without resetting one.  Requests in flight are answered; one that is still coming in when
      * there is just time left to say so gets a 408.  A connection without a request is held until its last answer, or
      * its beginning, is as old as Limits::drain_hold: a request may be on its way.  Then it gets a last-chance read, is
-     * half-closed and lingered.  Returns when none is left; after `deadline` those left are closed hard.
+     * half-closed and lingered.  Returns when none is left; after `deadline` those that wait for their peer are closed
+     * hard, and after `last_deadline` those whose request is still being handled, too.
      */
-    [[nodiscard]] asio::awaitable<void> finish(std::chrono::steady_clock::time_point deadline);
+    [[nodiscard]] asio::awaitable<void> finish(
+        std::chrono::steady_clock::time_point deadline, std::chrono::steady_clock::time_point last_deadline);
+
+    /** Likewise, with one deadline for all. */
+    [[nodiscard]] asio::awaitable<void> finish(std::chrono::steady_clock::time_point deadline)
+    {
+        return finish(deadline, deadline);
+    }
 
     /**
      * Lets go of everything without closing anything, for a successor that will resume() it: backlogs keep what comes

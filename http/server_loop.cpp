@@ -145,6 +145,13 @@ std::vector<HandedConnection> ServerLoop::thaw()
     return std::exchange(handed_, {});
 }
 
+void ServerLoop::abort_waiting() noexcept
+{
+    for (Connection* const connection : connections_)
+        if (connection->waiting())
+            connection->abort();
+}
+
 void ServerLoop::abort_all()
 {
     for (Connection* const connection : connections_)

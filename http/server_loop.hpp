@@ -54,6 +54,9 @@ public:
     /** Ends the freeze. @return what was handed over; connections that were not stay */
     [[nodiscard]] std::vector<HandedConnection> thaw();
 
+    /** Closes the connections that wait for their peer. */
+    void abort_waiting() noexcept;
+
     /** Closes every connection and cancels what it awaits. */
     void abort_all();
 

@@ -172,6 +172,32 @@ TEST(Drain, TheDeadlineEndsWhatDoesNotEnd)
     EXPECT_EQ(total(fixture.server()), 0U);
 }
 
+TEST(Drain, WhatIsBeingHandledOutlastsTheDeadlineOfThoseThatWaitForTheirPeer)
+{
+    Gate gate;
+    TestServer fixture;
+    fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+    fixture.start();
+    TestClient busy = fixture.connect();
+    busy.send(get_gate);
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    TestClient uploading = fixture.connect();
+    uploading.send("GET / HTTP/1.1\r\nHo");
+    ASSERT_TRUE(eventually([&] { return fixture.server().requests_in_flight() == 2; }));
+    std::thread peer{[&] {
+        EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 1; })) << "the deadline";
+        gate.open = true;
+        const auto answer = busy.receive();
+        EXPECT_EQ(answer.status, 200);
+        EXPECT_TRUE(answer.closes());
+        EXPECT_EQ(busy.receive_end(), TestClient::End::eof);
+        busy.close();
+    }};
+    fixture.run(fixture.server().finish(in(0s), in(60s)));
+    EXPECT_EQ(total(fixture.server()), 0U);
+    peer.join();
+}
+
 TEST(Drain, TheBacklogIsServedAndThenNobodyConnects)
 {
     TestServer fixture;

@@ -1,4 +1,5 @@
 """How long a drain takes: as long as somebody is served, and never past its deadline."""
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -66,6 +67,25 @@ class Drain(TestCase):
         belayd.check_messages()
         self.assertTrue(4 <= self.phase_seconds(belayd, "delay") < 19, belayd.log()[-4000:])
         return True
+
+    def test_a_commit_that_takes_long_is_answered(self):
+        """While there is time, whoever waits for it is not cut off: what is stored is not to be sent again."""
+        failpoints = Failpoints(self)
+        belayd = self.start(Belayd(hook("a", ["/bin/true"]), env=failpoints.environment,
+                                   sections={"daemon": 'drain_timeout = "60s"\n'}))
+        failpoints.arm("store.disk", "wedge")
+        failpoints.wait_reached("store.disk")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(belayd.post, "a")
+            wait_until(lambda: belayd.metrics()['belay_connections{server="ingress",state="in_flight"}'] == 1, "the request")
+            belayd.send_signal(signal.SIGTERM)
+            belayd.wait_record("drain phase over", phase="doors")
+            late = time.monotonic() + 5.5  # others have 5 s
+            wait_until(lambda: time.monotonic() > late, "that time to be over")
+            failpoints.release("store.disk")
+            self.assertEqual((answer.result().status, answer.result().headers["Connection"]), (202, "close"))
+        self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+        belayd.check_messages()
 
     def test_an_upload_that_never_ends_does_not_outlast_the_deadline(self):
         """Not even when the jobs have used up all the time that there was: exit 75 is for what hangs."""
