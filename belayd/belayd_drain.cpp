@@ -76,6 +76,10 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     co_await scheduler_->drain(drain.soft_deadline(), report);
     co_await wait_for_drain_delay(drain);
 
+    if (restart) {
+        drain.report("admin", "its peers");
+        co_await core_.close_admin_port();
+    }
     drain.report("doors", fmt::format("{} listeners", server_->listeners().size()));
     co_await server_->stop_accepting();
     helpers.spawn("report connections", report_connections(drain));

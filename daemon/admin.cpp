@@ -143,6 +143,11 @@ asio::awaitable<void> Admin::close_control()
     co_await asio::co_spawn(io(), finish_control(), asio::use_awaitable);
 }
 
+asio::awaitable<void> Admin::finish_port()
+{
+    co_await asio::co_spawn(io(), finish_server(), asio::use_awaitable);
+}
+
 asio::awaitable<void> Admin::close()
 {
     co_await asio::co_spawn(io(), finish(), asio::use_awaitable);
@@ -176,11 +181,16 @@ asio::awaitable<void> Admin::finish_control()
     co_await control_.close();
 }
 
+asio::awaitable<void> Admin::finish_server()
+{
+    co_await server_.stop_accepting();
+    co_await server_.finish(std::chrono::steady_clock::now() + admin_patience);
+}
+
 asio::awaitable<void> Admin::finish()
 {
     co_await control_.close();
-    co_await server_.stop_accepting();
-    co_await server_.finish(std::chrono::steady_clock::now() + admin_patience);
+    co_await finish_server();
     co_await server_.close();
 }
 

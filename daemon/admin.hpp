@@ -66,7 +66,10 @@ public:
     /** From now on the admin port's answers say `Connection: close`.  Thread-safe. */
     void announce_close() { server_.announce_close(); }
 
-    /** Closes the rest, the admin port so that nobody who asks there is left without an answer; the thread ends. */
+    /** Stops accepting on the admin port and lets its peers go, so that nobody who asks there is left without an answer. */
+    [[nodiscard]] asio::awaitable<void> finish_port();
+
+    /** Closes the rest, the admin port as above if that has not been done; the thread ends. */
     [[nodiscard]] asio::awaitable<void> close();
 
     /** Joins the thread, after close(). */
@@ -81,6 +84,7 @@ private:
     [[nodiscard]] asio::awaitable<std::optional<Handed>> freeze_both(std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] asio::awaitable<void> resume_both(Handed handed);
     [[nodiscard]] asio::awaitable<void> finish_control();
+    [[nodiscard]] asio::awaitable<void> finish_server();
     [[nodiscard]] asio::awaitable<void> finish();
 
     Metrics& metrics_;

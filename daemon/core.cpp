@@ -433,6 +433,11 @@ DescriptorStore& Core::descriptor_store() noexcept
     return impl_->store;
 }
 
+asio::awaitable<void> Core::close_admin_port()
+{
+    co_await impl_->admin->finish_port();
+}
+
 asio::awaitable<void> Core::apply(CoreOptions options)
 {
     co_await impl_->reconcile_listeners(options);

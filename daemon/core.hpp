@@ -95,6 +95,12 @@ public:
     /** For what is to outlive a restart: used at the end of Service::drain(). */
     [[nodiscard]] DescriptorStore& descriptor_store() noexcept;
 
+    /**
+     * Closes the admin port in order, near the end of Service::drain(): for a restart in whose gap the time for that, up
+     * to half a second, would fall.  Else run() does it after the service has stopped.
+     */
+    [[nodiscard]] asio::awaitable<void> close_admin_port();
+
     /** Changes what a reload may change; all or nothing. @throws std::system_error if an admin listener cannot be had
      */
     [[nodiscard]] asio::awaitable<void> apply(CoreOptions options);

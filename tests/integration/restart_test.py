@@ -113,6 +113,14 @@ class Restart(TestCase):
             self.assert_closed_politely(connection)
         belayd.stop()
 
+    def test_the_admin_port_takes_no_time_from_the_gap(self):
+        """Who has just been answered there is held for a while: before ingress stops answering, not after."""
+        belayd = self.belayd()
+        belayd.metrics()
+        belayd.stop()
+        phases = [record["phase"] for record in belayd.records("drain phase over")]
+        self.assertEqual(phases[-6:], ["admin", "doors", "connections", "control", "stop", "threads"])
+
     def test_what_is_sent_while_nobody_runs_is_answered(self):
         belayd = self.belayd()
         kept, = self.connect()
