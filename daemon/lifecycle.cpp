@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -358,24 +359,27 @@ void Lifecycle::request_stop(std::string_view reason)
 }
 
 void Lifecycle::arm(Clock::time_point deadline)
-{
+try {
     last_resort_.emplace(threads_, deadline, [this](std::string_view reason) {
         const auto main_stack = stack_of(::getpid());
         log::error("exiting by force", {{"reason", reason}, {"phase", view().drain_phase},
                                            {"main_stack", fmt::format("{}", fmt::join(main_stack, " < "))}});
         flush_log_();
     });
+} catch (const std::system_error& e) { // no thread to be had: a stop goes on without
+    log::error("nothing ends a stop that hangs", {{"error", e.what()}});
 }
 
 void Lifecycle::begin_stop()
 {
     signals::block_handled_signals();
-    watchdog_.stop();    // main beats no more
-    if (!last_resort_) { // a signal during the start asked for what happens now
+    watchdog_.stop(); // main beats no more
+    if (!drain_)      // a signal during the start asked for what happens now
         signals::forget_pending_stop();
-        arm(Clock::now() + timeouts_.slack);
-    }
-    last_resort_->heed_signals();
+    if (!last_resort_) // perhaps for want of a thread, which there may be now
+        arm(drain_ ? drain_->deadline() : Clock::now() + timeouts_.slack);
+    if (last_resort_)
+        last_resort_->heed_signals();
 }
 
 void Lifecycle::hurry()

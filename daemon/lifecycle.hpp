@@ -156,7 +156,7 @@ private:
 
     std::shared_ptr<Reload> request_reload(Scope scope);
     [[nodiscard]] asio::awaitable<ReloadVerdict> verdict_of(Reload& reload);
-    void arm(Clock::time_point deadline);
+    void arm(Clock::time_point deadline); // if there is a thread to be had
     void on_stop_signal(int signal);
     void become_ready();
     void log_report() const;

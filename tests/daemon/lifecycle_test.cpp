@@ -5,10 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 namespace belay::daemon {
@@ -271,6 +274,39 @@ TEST_F(LifecycleTest, ASecondSignalHurriesAndExitsForced)
     ASSERT_TRUE(turn_until([this] { return service.context->hurried(); }));
     finish();
     EXPECT_EQ(lifecycle.exit_code(), ExitCode::forced);
+}
+
+/** As after a fork bomb: as long as it lives, the kernel refuses threads. */
+class NoThreads {
+public:
+    NoThreads()
+    {
+        EXPECT_EQ(::pthread_getattr_default_np(&before_), 0);
+        pthread_attr_t unaffordable = before_;
+        EXPECT_EQ(::pthread_attr_setstacksize(&unaffordable, std::size_t{1} << 50U), 0); // more than there are addresses
+        EXPECT_EQ(::pthread_setattr_default_np(&unaffordable), 0);
+    }
+    ~NoThreads() { ::pthread_setattr_default_np(&before_); }
+    NoThreads(const NoThreads&) = delete;
+    NoThreads& operator=(const NoThreads&) = delete;
+    NoThreads(NoThreads&&) = delete;
+    NoThreads& operator=(NoThreads&&) = delete;
+
+private:
+    pthread_attr_t before_{};
+};
+
+TEST_F(LifecycleTest, StopsWhereNoThreadCanBeHad)
+{
+    message();
+    const NoThreads refused;
+    EXPECT_THROW(std::thread([] {}).join(), std::system_error);
+    ::kill(::getpid(), SIGTERM);
+    EXPECT_EQ(message(), "STOPPING=1\nSTATUS=draining");
+    EXPECT_TRUE(turn_until([this] { return over; }));
+    EXPECT_TRUE(service.drained);
+    finish();
+    EXPECT_EQ(lifecycle.exit_code(), ExitCode::clean);
 }
 
 TEST_F(LifecycleTest, AFailureDrainsInAHurryWithItsOwnCode)
