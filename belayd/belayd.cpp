@@ -124,6 +124,7 @@ void Belayd::start()
 
 void Belayd::open_state(const std::vector<jobs::HandedAttempt>& attempts)
 {
+    const daemon::Heartbeat::DiskWait wait; // recovery may read the whole log
     create_state_dir(config_.state_dir);
     std::optional<jobs::ResumedStore> resumed;
     if (daemon::Handover* const predecessor = core_.predecessor()) {
@@ -249,10 +250,13 @@ asio::awaitable<void> Belayd::withdraw()
 Belayd::Candidate Belayd::prepare(const config::Config& current) const
 {
     Candidate candidate;
-    candidate.config = hooks::load_config(command_line_.config);
+    {
+        const daemon::Heartbeat::DiskWait wait; // the files, and those of the secrets
+        candidate.config = hooks::load_config(command_line_.config);
+        candidate.hooks = std::make_shared<const hooks::HookTable>(candidate.config);
+    }
     if (auto changes = config::unreloadable_changes(current, candidate.config); !changes.empty())
         throw config::ConfigError{std::move(changes)};
-    candidate.hooks = std::make_shared<const hooks::HookTable>(candidate.config);
     const auto present = server_->listeners();
     candidate.old_rules = scheduler_rules(current).hooks;
     const daemon::KnownSockets known{present, core_.passed_names()};

@@ -113,6 +113,7 @@ struct Core::Impl {
 
     asio::awaitable<void> open_endpoints();
     void take_stored(Service& service);
+    void tell_of_wedges();
     /** From a started service to one that can be stopped. */
     asio::awaitable<void> live(Service& service);
     /** Tells why it cannot start. @return the exit code */
@@ -236,6 +237,13 @@ void Core::Impl::take_stored(Service& running)
     }
 }
 
+void Core::Impl::tell_of_wedges()
+{
+    const Heartbeat::DiskWait wait;
+    if (const auto wedges = WedgeNote{options.wedge_note}.take(); !predecessor)
+        lifecycle.tell_of_wedges(wedges);
+}
+
 asio::awaitable<void> Core::Impl::live(Service& running)
 {
     std::exception_ptr failure;
@@ -339,12 +347,8 @@ int Core::run(Service& service)
     ExitCode start_code = ExitCode::clean;
     core.service = &service;
     try {
-        {
-            const Heartbeat::DiskWait wait{*core.heartbeat}; // recovery reads the disk, on this thread
-            service.start();
-        }
-        if (const auto wedges = WedgeNote{core.options.wedge_note}.take(); !core.predecessor)
-            core.lifecycle.tell_of_wedges(wedges);
+        service.start();
+        core.tell_of_wedges();
         turn(core.main, core.live(service));
     } catch (const StartError& e) {
         start_code = core.failed_to_start(e.code(), e);

@@ -12,9 +12,14 @@ Heartbeat::Clock::duration since(Heartbeat::Clock::rep begin, Heartbeat::Clock::
     return now.time_since_epoch() - Heartbeat::Clock::duration{begin};
 }
 
+thread_local Heartbeat* of_this_thread = nullptr;
+
 } // namespace
 
-Heartbeat::Heartbeat(std::string loop) : loop_(std::move(loop)), last_beat_(Clock::now().time_since_epoch().count()) {}
+Heartbeat::Heartbeat(std::string loop, Clock::duration wedge_limit)
+    : loop_(std::move(loop)), wedge_limit_(wedge_limit), last_beat_(Clock::now().time_since_epoch().count())
+{
+}
 
 void Heartbeat::beat() noexcept
 {
@@ -22,28 +27,42 @@ void Heartbeat::beat() noexcept
     failpoint(loop_, ".turn");
 }
 
+void Heartbeat::set_of_this_thread(Heartbeat* heartbeat) noexcept
+{
+    of_this_thread = heartbeat;
+}
+
 void Heartbeat::mark_now() noexcept
 {
     last_beat_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
-Heartbeat::Wait::Wait(Heartbeat& heartbeat, Clock::rep since) noexcept : heartbeat_(heartbeat)
+Heartbeat::Wait::Wait(Heartbeat* heartbeat, Clock::rep since) noexcept : heartbeat_(heartbeat)
 {
-    heartbeat_.wait_since_.store(since, std::memory_order_relaxed);
+    if (heartbeat_ != nullptr)
+        heartbeat_->wait_since_.store(since, std::memory_order_relaxed);
 }
 
 Heartbeat::Wait::~Wait()
 {
-    heartbeat_.mark_now(); // first: a reader must not see the end of the wait with the beat of before it
-    heartbeat_.wait_since_.store(0, std::memory_order_release);
+    if (heartbeat_ == nullptr)
+        return;
+    heartbeat_->mark_now(); // first: a reader must not see the end of the wait with the beat of before it
+    heartbeat_->wait_since_.store(0, std::memory_order_release);
 }
 
-Heartbeat::DiskWait::DiskWait(Heartbeat& heartbeat) noexcept : Wait(heartbeat, Clock::now().time_since_epoch().count())
+Heartbeat::DiskWait::DiskWait(Heartbeat& heartbeat) noexcept : Wait(&heartbeat, Clock::now().time_since_epoch().count())
 {
     failpoint(heartbeat.loop(), ".disk");
 }
 
-Heartbeat::HarmlessWait::HarmlessWait(Heartbeat& heartbeat) noexcept : Wait(heartbeat, harmless) {}
+Heartbeat::DiskWait::DiskWait() noexcept : Wait(of_this_thread, Clock::now().time_since_epoch().count())
+{
+    if (of_this_thread != nullptr)
+        failpoint(of_this_thread->loop(), ".disk");
+}
+
+Heartbeat::HarmlessWait::HarmlessWait(Heartbeat& heartbeat) noexcept : Wait(&heartbeat, harmless) {}
 
 Heartbeat::Clock::duration Heartbeat::age(Clock::time_point now) const noexcept
 {
@@ -58,7 +77,7 @@ Heartbeat::Clock::duration Heartbeat::disk_wait(Clock::time_point now) const noe
 
 bool Heartbeat::wedged(Clock::time_point now) const noexcept
 {
-    return wait_since_.load(std::memory_order_acquire) == 0 && age(now) > wedge_limit;
+    return wait_since_.load(std::memory_order_acquire) == 0 && age(now) > wedge_limit_;
 }
 
 } // namespace belay::daemon

@@ -20,13 +20,17 @@ public:
     /** How often an idle loop turns to beat. */
     static constexpr std::chrono::milliseconds interval{500};
     /** Older than this outside a disk wait: the loop is wedged.  Generous, for hosts that are starved of CPU. */
-    static constexpr std::chrono::seconds wedge_limit{5};
+    static constexpr std::chrono::seconds usual_wedge_limit{5};
     /** A disk wait longer than this: not ready. */
     static constexpr std::chrono::seconds disk_wait_limit{2};
 
-    explicit Heartbeat(std::string loop);
+    /** @param wedge_limit how old it may be */
+    explicit Heartbeat(std::string loop, Clock::duration wedge_limit = usual_wedge_limit);
 
     void beat() noexcept;
+
+    /** It is that of the calling thread from now on; null for none. */
+    static void set_of_this_thread(Heartbeat* heartbeat) noexcept;
 
     /** A declared wait, from construction to destruction. */
     class Wait {
@@ -37,17 +41,20 @@ public:
         Wait& operator=(Wait&&) = delete;
 
     protected:
-        Wait(Heartbeat& heartbeat, Clock::rep since) noexcept;
+        Wait(Heartbeat* heartbeat, Clock::rep since) noexcept;
         ~Wait();
 
     private:
-        Heartbeat& heartbeat_;
+        Heartbeat* heartbeat_; // null: of no loop
     };
 
-    /** A wait for the disk: fdatasync, checkpoint, query. */
+    /** A wait for the disk: fdatasync, checkpoint, query, a file or a command that may lie on a network. */
     class DiskWait : public Wait {
     public:
         explicit DiskWait(Heartbeat& heartbeat) noexcept;
+
+        /** Of the calling thread; of none, nothing is declared. */
+        DiskWait() noexcept;
     };
 
     /** A wait that counts against nothing, on a thread that no request depends on: PID 1 does not read, the log pipe is
@@ -69,6 +76,7 @@ private:
     static constexpr Clock::rep harmless = -1;
 
     const std::string loop_;
+    const Clock::duration wedge_limit_;
     std::atomic<Clock::rep> last_beat_;
     std::atomic<Clock::rep> wait_since_{0}; // 0: not in a declared wait; harmless: in one that does not count
 };

@@ -100,10 +100,12 @@ public:
     Service(Service&&) = delete;
     Service& operator=(Service&&) = delete;
 
-    /** Takes sockets, recovers, spawns threads.  @throws StartError */
+    /** Takes sockets, recovers, spawns threads.  What waits for the disk meanwhile is declared, Heartbeat::DiskWait.
+     *  @throws StartError */
     virtual void start() = 0;
 
-    /** All or nothing; a bad configuration is a verdict, not an exception.  Awaited on the main loop. */
+    /** All or nothing; a bad configuration is a verdict, not an exception.  Awaited on the main loop; waits for the disk
+     *  are declared. */
     virtual asio::awaitable<ReloadVerdict> reload() = 0;
 
     /** Stops taking work; returns when quiet, or sooner when `drain` says hurry. */

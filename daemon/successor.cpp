@@ -3,6 +3,7 @@
 #include "base/duration.hpp"
 #include "base/spawn.hpp"
 #include "base/utf8.hpp"
+#include "daemon/heartbeat.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -192,6 +193,7 @@ std::shared_ptr<Run> execute(const asio::any_io_executor& executor, std::string 
     arguments.insert(arguments.begin(), std::move(path));
     Pipe pipe = make_pipe();
     UniqueFd copy{::fcntl(pipe.write.get(), F_DUPFD_CLOEXEC, 0)};
+    const Heartbeat::DiskWait wait; // as for any command
     auto spawned = spawn(arguments, environment(), ".", {open_null(), std::move(pipe.write), std::move(copy)});
     if (const SpawnFailure* const failure = std::get_if<SpawnFailure>(&spawned))
         throw std::runtime_error{failure->detail};

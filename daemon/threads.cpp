@@ -59,7 +59,7 @@ void Thread::join()
         thread_.join();
 }
 
-Threads::Threads() = default;
+Threads::Threads(Heartbeat::Clock::duration wedge_limit) : wedge_limit_(wedge_limit) {}
 
 Threads::~Threads()
 {
@@ -68,12 +68,13 @@ Threads::~Threads()
 
 Thread Threads::start(std::string name, std::function<void(Heartbeat&)> body, std::source_location creator)
 {
-    auto heartbeat = std::make_shared<Heartbeat>(name);
+    auto heartbeat = std::make_shared<Heartbeat>(name, wedge_limit_);
     std::promise<void> known; // so that running() names the thread as soon as start() has returned
     auto is_known = known.get_future();
     const AllSignalsBlocked blocked;
     std::thread thread{[this, name, creator, heartbeat, body = std::move(body), &known] {
         name_current_thread(name);
+        Heartbeat::set_of_this_thread(heartbeat.get());
         std::list<ThreadRecord>::iterator record;
         {
             const std::scoped_lock lock{mutex_};
@@ -97,7 +98,8 @@ Thread Threads::start(std::string name, std::function<void(Heartbeat&)> body, st
 
 std::shared_ptr<Heartbeat> Threads::adopt_current(std::string name, std::source_location creator)
 {
-    auto heartbeat = std::make_shared<Heartbeat>(name);
+    auto heartbeat = std::make_shared<Heartbeat>(name, wedge_limit_);
+    Heartbeat::set_of_this_thread(heartbeat.get());
     const std::scoped_lock lock{mutex_};
     records_.push_back({std::move(name), ::gettid(), creator, std::chrono::steady_clock::now(), heartbeat});
     return heartbeat;
@@ -105,6 +107,7 @@ std::shared_ptr<Heartbeat> Threads::adopt_current(std::string name, std::source_
 
 void Threads::release_current() noexcept
 {
+    Heartbeat::set_of_this_thread(nullptr);
     const std::scoped_lock lock{mutex_};
     records_.remove_if([](const ThreadRecord& record) { return record.tid == ::gettid(); });
 }

@@ -54,7 +54,8 @@ private:
  */
 class Threads {
 public:
-    Threads();
+    /** @param wedge_limit of their heartbeats */
+    explicit Threads(Heartbeat::Clock::duration wedge_limit = Heartbeat::usual_wedge_limit);
     ~Threads();
     Threads(const Threads&) = delete;
     Threads& operator=(const Threads&) = delete;
@@ -79,6 +80,7 @@ public:
     [[nodiscard]] std::vector<ThreadRecord> running() const;
 
 private:
+    const Heartbeat::Clock::duration wedge_limit_;
     mutable std::mutex mutex_; // guards records_
     std::list<ThreadRecord> records_;
 };

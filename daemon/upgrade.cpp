@@ -91,6 +91,7 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
 /** Whether another build lies there.  That it cannot be told is an error only to who insists. */
 bool Upgrade::wanted(bool insist) const
 try {
+    const Heartbeat::DiskWait wait;
     return executable_.changed();
 } catch (const std::runtime_error& e) {
     if (insist)

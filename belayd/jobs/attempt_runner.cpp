@@ -6,6 +6,7 @@
 #include "belayd/jobs/capture.hpp"
 #include "belayd/jobs/handed_run.hpp"
 #include "belayd/jobs/oom_events.hpp"
+#include "daemon/heartbeat.hpp"
 #include "daemon/log.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -139,6 +140,7 @@ std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_exe
     spec.input = {}; // the child's now
     oom_before = oom.killed();
 
+    const daemon::Heartbeat::DiskWait wait; // the directory or the command may lie where nobody answers
     std::variant<Child, SpawnFailure> spawned =
         spawn(spec.arguments, spec.environment, spec.directory, std::move(streams));
     if (SpawnFailure* const failure = std::get_if<SpawnFailure>(&spawned))

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 namespace belay::daemon {
 namespace {
 
@@ -29,6 +31,21 @@ TEST(Heartbeat, ADiskWaitCountsAsOneAndNeverAsAWedge)
     }
     EXPECT_EQ(heartbeat.disk_wait(Heartbeat::Clock::now() + 60s), 0s);
     EXPECT_TRUE(heartbeat.wedged(Heartbeat::Clock::now() + 60s));
+}
+
+TEST(Heartbeat, ADiskWaitIsThatOfTheCallingThread)
+{
+    { const Heartbeat::DiskWait of_no_loop; }
+    Heartbeat heartbeat{"runner"};
+    Heartbeat::set_of_this_thread(&heartbeat);
+    {
+        const Heartbeat::DiskWait wait;
+        EXPECT_GE(heartbeat.disk_wait(Heartbeat::Clock::now() + 60s), 60s);
+        std::thread{[] { const Heartbeat::DiskWait of_no_loop; }}.join();
+        EXPECT_GE(heartbeat.disk_wait(Heartbeat::Clock::now() + 60s), 60s);
+    }
+    Heartbeat::set_of_this_thread(nullptr);
+    EXPECT_EQ(heartbeat.disk_wait(Heartbeat::Clock::now() + 60s), 0s);
 }
 
 TEST(Heartbeat, AHarmlessWaitCountsAgainstNothing)
