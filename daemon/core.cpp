@@ -130,7 +130,7 @@ struct Core::Impl {
     std::vector<signals::PassedSocket> passed; // those nobody took yet; what was stored goes to `store`
     asio::io_context main{1};
     signals::SignalQueue signals{main};
-    Threads threads;
+    Threads threads{Watchdog::wedge_limit(signals::watchdog_interval())};
     std::shared_ptr<Heartbeat> heartbeat = threads.adopt_current("main");
     Pulse pulse{main, *heartbeat};
     Metrics metrics;

@@ -24,7 +24,7 @@ public:
     /** A disk wait longer than this: not ready. */
     static constexpr std::chrono::seconds disk_wait_limit{2};
 
-    /** @param wedge_limit how old it may be */
+    /** @param wedge_limit what Watchdog::wedge_limit() says */
     explicit Heartbeat(std::string loop, Clock::duration wedge_limit = usual_wedge_limit);
 
     void beat() noexcept;

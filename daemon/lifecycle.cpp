@@ -5,6 +5,7 @@
 #include "daemon/stacks.hpp"
 #include "signals/notify_socket.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -84,7 +85,9 @@ struct Lifecycle::Reload {
 Lifecycle::Lifecycle(asio::io_context& main, signals::SignalQueue& signals, Threads& threads, NotifyThread& notify,
     Timeouts timeouts, WedgeNote wedge_note, std::function<void()> flush_log)
     : main_(main), signals_(signals), threads_(threads), notify_(notify), timeouts_(timeouts),
-      flush_log_(std::move(flush_log)), watchdog_(threads, notify, signals::watchdog_interval(), std::move(wedge_note)),
+      flush_log_(std::move(flush_log)),
+      watchdog_(threads, notify, signals::watchdog_interval(), std::move(wedge_note),
+          [this] { asio::post(main_, [this] { tell_status_again(); }); }),
       changed_(main, asio::steady_timer::time_point::max()),
       left_verdict_stands_(main, asio::steady_timer::time_point::max()), status_due_(main),
       tasks_(main.get_executor(), [](std::string_view task, const std::exception_ptr& error) {
@@ -210,6 +213,14 @@ void Lifecycle::tell_of_wedges(const std::vector<Wedge>& wedges)
 void Lifecycle::tell_status()
 {
     tell(drain_ ? drain_status() : status());
+}
+
+/** After others told it behind our back. */
+void Lifecycle::tell_status_again()
+{
+    told_status_.clear();
+    if (service_ != nullptr) // else READY=1 brings it, or nobody is to say more
+        tell_status();
 }
 
 void Lifecycle::tell(std::string text)
@@ -373,13 +384,13 @@ try {
 void Lifecycle::begin_stop()
 {
     signals::block_handled_signals();
-    watchdog_.stop(); // main beats no more
-    if (!drain_)      // a signal during the start asked for what happens now
+    if (!drain_) // a signal during the start asked for what happens now
         signals::forget_pending_stop();
     if (!last_resort_) // perhaps for want of a thread, which there may be now
         arm(drain_ ? drain_->deadline() : Clock::now() + timeouts_.slack);
     if (last_resort_)
         last_resort_->heed_signals();
+    watchdog_.stop(); // main beats no more
 }
 
 void Lifecycle::hurry()

@@ -162,6 +162,7 @@ private:
     void log_report() const;
     void begin_phase(std::string_view phase, std::string_view waiting_for);
     void tell_status();
+    void tell_status_again();
     void tell(std::string text);
     [[nodiscard]] std::string status() const;
     [[nodiscard]] std::string drain_status() const;

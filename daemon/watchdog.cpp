@@ -32,10 +32,17 @@ Wedge describe_wedge(const ThreadRecord& thread, Heartbeat::Clock::time_point no
 
 } // namespace
 
-Watchdog::Watchdog(
-    const Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval, WedgeNote note)
-    : threads_(threads), notify_(notify), ping_interval_(half(interval)), note_(std::move(note))
+Watchdog::Watchdog(const Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval,
+    WedgeNote note, std::function<void()> turns_again)
+    : threads_(threads), notify_(notify), ping_interval_(half(interval)), note_(std::move(note)),
+      turns_again_(std::move(turns_again))
 {
+}
+
+Watchdog::Clock::duration Watchdog::wedge_limit(std::optional<std::chrono::microseconds> interval) noexcept
+{
+    const Clock::duration most{Heartbeat::usual_wedge_limit};
+    return std::clamp<Clock::duration>(half(interval).value_or(most), 2 * Heartbeat::interval, most);
 }
 
 Watchdog::Clock::duration Watchdog::period() const noexcept
@@ -50,14 +57,18 @@ void Watchdog::tick(Clock::time_point now)
     report(wedges);
     {
         const std::scoped_lock lock{mutex_};
-        wedged_ = std::move(wedges);
+        wedged_.swap(wedges);
     }
-    if (!ping_interval_ || stopping_)
-        return;
-    if (wedged_.empty())
-        ping(now);
-    else if (last_ping_ && !triggered_)
-        trigger(now);
+    const Wedges& before = wedges;
+    if (std::ranges::any_of(before, [&](const auto& wedge) { return !wedged_.contains(wedge.first); }))
+        turns_again_();
+    if (ping_interval_ && !stopping_) {
+        if (wedged_.empty())
+            ping(now);
+        else if (last_ping_ && !triggered_)
+            trigger(before, now);
+    }
+    keep_note(before);
 }
 
 /** The loops that this look and the one before found wedged. */
@@ -78,17 +89,9 @@ Watchdog::Wedges Watchdog::look(Clock::time_point now)
     return wedges;
 }
 
-/** What changed.  The note first: the log or the notify thread may be what hangs. */
+/** What changed.  It waits for nobody: both have threads of their own. */
 void Watchdog::report(const Wedges& wedges)
 {
-    if (wedges.empty() && !wedged_.empty()) {
-        note_.remove();
-    } else if (!std::ranges::equal(wedges, wedged_, {}, &Wedges::value_type::first, &Wedges::value_type::first)) {
-        std::vector<Wedge> list;
-        for (const auto& [loop, wedge] : wedges)
-            list.push_back(wedge);
-        note_.write(list);
-    }
     for (const auto& [loop, wedge] : wedges)
         if (!wedged_.contains(loop)) {
             log::error("loop is wedged",
@@ -98,6 +101,23 @@ void Watchdog::report(const Wedges& wedges)
     for (const auto& [loop, wedge] : wedged_)
         if (!wedges.contains(loop))
             log::warning("loop turns again", {{"loop", loop}});
+}
+
+/** Where something changed.  Blocks as long as the disk does. */
+void Watchdog::keep_note(const Wedges& before) const
+{
+    const auto loop = &Wedges::value_type::first;
+    if (std::ranges::equal(wedged_, before, {}, loop, loop))
+        return;
+    const Heartbeat::DiskWait wait;
+    if (wedged_.empty()) {
+        note_.remove();
+        return;
+    }
+    std::vector<Wedge> list;
+    for (const auto& [name, wedge] : wedged_)
+        list.push_back(wedge);
+    note_.write(list);
 }
 
 void Watchdog::ping(Clock::time_point now)
@@ -111,11 +131,12 @@ void Watchdog::ping(Clock::time_point now)
     triggered_ = false;
 }
 
-void Watchdog::trigger(Clock::time_point now)
+/** @param before those of which the next start will know */
+void Watchdog::trigger(const Wedges& before, Clock::time_point now)
 {
     const auto interval = 2 * *ping_interval_;
     const auto too_long = [&](const ThreadRecord& thread) {
-        return wedged_.contains(thread.name) && thread.heartbeat->age(now) >= interval;
+        return wedged_.contains(thread.name) && before.contains(thread.name) && thread.heartbeat->age(now) >= interval;
     };
     if (!std::ranges::any_of(threads_.running(), too_long))
         return;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -18,7 +19,7 @@ class NotifyThread;
  * Tells a daemon that turns from one that hangs: pings the service manager at half of its interval, for as long as no
  * loop is wedged, and says once of each wedged loop that it is one: to the log, the manager, and the next start.  The
  * manager's interval counts from the loop's last turn, not from the last ping: when it is over, the manager is told to
- * act.
+ * act.  The next start comes last: its note is written to a disk, which may be what hangs.
  *
  * A loop counts as wedged when two looks in a row find it so: after SIGSTOP and SIGCONT every heartbeat is old at
  * first, and means nothing.
@@ -29,9 +30,16 @@ class Watchdog {
 public:
     using Clock = Heartbeat::Clock;
 
-    /** @param interval what signals::watchdog_interval() says; nothing: loops are watched, pings are not sent */
+    /**
+     * @param interval what signals::watchdog_interval() says; nothing: loops are watched, pings are not sent
+     * @param turns_again called after a loop turned again: the manager's status is not what was last told elsewhere
+     */
     Watchdog(const Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval,
-        WedgeNote note);
+        WedgeNote note, std::function<void()> turns_again = [] {});
+
+    /** What an interval leaves a loop until it is suspected: half of it, at most what is usual.  At least two turns of an
+     *  idle loop, so that an interval of less than 2 s is not kept. */
+    [[nodiscard]] static Clock::duration wedge_limit(std::optional<std::chrono::microseconds> interval) noexcept;
 
     /** How often tick() wants to be called. */
     [[nodiscard]] Clock::duration period() const noexcept;
@@ -52,13 +60,15 @@ private:
 
     [[nodiscard]] Wedges look(Clock::time_point now);
     void report(const Wedges& wedges);
+    void keep_note(const Wedges& before) const;
     void ping(Clock::time_point now);
-    void trigger(Clock::time_point now);
+    void trigger(const Wedges& before, Clock::time_point now);
 
     const Threads& threads_;
     NotifyThread& notify_;
     const std::optional<Clock::duration> ping_interval_;
     const WedgeNote note_;
+    const std::function<void()> turns_again_;
     std::atomic<bool> ping_at_once_{false};
     std::atomic<bool> stopping_{false};
     std::optional<Clock::time_point> last_ping_; // nothing before the first

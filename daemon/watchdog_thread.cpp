@@ -4,9 +4,9 @@
 
 namespace belay::daemon {
 
-WatchdogThread::WatchdogThread(
-    Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval, WedgeNote note)
-    : watchdog_(threads, notify, interval, std::move(note)),
+WatchdogThread::WatchdogThread(Threads& threads, NotifyThread& notify,
+    std::optional<std::chrono::microseconds> interval, WedgeNote note, std::function<void()> turns_again)
+    : watchdog_(threads, notify, interval, std::move(note), std::move(turns_again)),
       thread_(threads.start("watchdog", [this](Heartbeat& heartbeat) { run(heartbeat); }))
 {
 }

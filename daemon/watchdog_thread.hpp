@@ -2,6 +2,7 @@
 #include "daemon/watchdog.hpp"
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -16,8 +17,9 @@ namespace belay::daemon {
  */
 class WatchdogThread {
 public:
-    WatchdogThread(
-        Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval, WedgeNote note);
+    /** @param turns_again called on that thread */
+    WatchdogThread(Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval,
+        WedgeNote note, std::function<void()> turns_again);
     ~WatchdogThread();
     WatchdogThread(const WatchdogThread&) = delete;
     WatchdogThread& operator=(const WatchdogThread&) = delete;

@@ -91,6 +91,67 @@ TEST_F(WatchdogTest, StopsPingingAndNamesTheLoopThatIsWedged)
     EXPECT_EQ(manager.receive(), "WATCHDOG=trigger");
 }
 
+TEST_F(WatchdogTest, SuspectsSoonerWhereTheIntervalIsShort)
+{
+    EXPECT_EQ(Watchdog::wedge_limit(std::nullopt), 5s);
+    EXPECT_EQ(Watchdog::wedge_limit(30s), 5s);
+    EXPECT_EQ(Watchdog::wedge_limit(4s), 2s);
+    EXPECT_EQ(Watchdog::wedge_limit(1s), 1s) << "a loop turns every 500 ms when idle";
+
+    Threads hasty{Watchdog::wedge_limit(2s)};
+    Watchdog watchdog{hasty, notify, 2s, note};
+    watchdog.ping_soon();
+    const SilentLoop loop{hasty};
+    watchdog.tick(start);
+    EXPECT_EQ(manager.receive(), "WATCHDOG=1");
+    watchdog.tick(start + 1100ms); // suspected
+    EXPECT_EQ(manager.receive(), "WATCHDOG=1");
+    watchdog.tick(start + 1600ms);
+    EXPECT_EQ(manager.receive(), "STATUS=loop http-0 is wedged");
+    watchdog.tick(start + 2100ms);
+    EXPECT_EQ(manager.receive(), "WATCHDOG=trigger");
+}
+
+TEST_F(WatchdogTest, HasLeftItsNoteBeforeTheManagerActs)
+{
+    Watchdog watchdog{watched, notify, 4s, note};
+    watchdog.ping_soon();
+    const SilentLoop loop{watched};
+    watchdog.tick(start + 1s);
+    EXPECT_EQ(manager.receive(), "WATCHDOG=1");
+    watchdog.tick(start + 10s);
+    EXPECT_EQ(manager.receive(), "WATCHDOG=1");
+    watchdog.tick(start + 11s); // found so, and too old already
+    EXPECT_EQ(manager.receive(), "STATUS=loop http-0 is wedged");
+    EXPECT_EQ(manager.receive(0), std::nullopt);
+    EXPECT_EQ(note.take().size(), 1U);
+    watchdog.tick(start + 12s);
+    EXPECT_EQ(manager.receive(), "WATCHDOG=trigger");
+}
+
+TEST_F(WatchdogTest, SaysWhenALoopTurnsAgain)
+{
+    int told = 0;
+    std::optional<Watchdog> watchdog;
+    watchdog.emplace(watched, notify, std::nullopt, note, [&] {
+        ++told;
+        EXPECT_EQ(watchdog->wedged(), "store") << "what is told now is true";
+    });
+    std::optional<SilentLoop> loop{watched};
+    watchdog->tick(start + 6s);
+    watchdog->tick(start + 7s);
+    EXPECT_EQ(manager.receive(), "STATUS=loop http-0 is wedged");
+    const SilentLoop other{watched, "store"};
+    watchdog->tick(start + 20s);
+    watchdog->tick(start + 21s);
+    EXPECT_EQ(manager.receive(), "STATUS=loop store is wedged");
+    EXPECT_EQ(told, 0);
+    loop.reset();
+    watchdog->tick(start + 22s);
+    watchdog->tick(start + 23s);
+    EXPECT_EQ(told, 1);
+}
+
 TEST_F(WatchdogTest, LeavesAManagerThatStopsItAlone)
 {
     Watchdog watchdog{watched, notify, 8s, note};

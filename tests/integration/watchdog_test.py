@@ -5,6 +5,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 from tests.integration.builds import Builds
@@ -23,11 +24,13 @@ def pings(belayd):
 
 
 class Wedges(TestCase):
-    def start_wedged(self, loop):
+    def start_wedged(self, loop, interval=4, before=lambda state: None):
         failpoints = Failpoints(self)
         directory = self.enterContext(tempfile.TemporaryDirectory(prefix="belay-test-"))
-        belayd = self.start(Belayd(CONFIG, directory=directory, env={**WATCHED, **failpoints.environment}))
+        watched = {"WATCHDOG_USEC": str(interval * 1_000_000)}
+        belayd = self.start(Belayd(CONFIG, directory=directory, env={**watched, **failpoints.environment}))
         belayd.watchdog = None
+        before(belayd.base / "state")
         failpoints.arm(f"{loop}.turn", "wedge")
         failpoints.wait_reached(f"{loop}.turn")
         return belayd, failpoints
@@ -66,6 +69,47 @@ class Wedges(TestCase):
         ready = successor.messages[successor.wait_message("READY")]
         self.assertEqual(ready["STATUS"], f"loop {loop} was wedged when the previous run ended; 1 hooks, 0 jobs running, 0 queued")
         successor.stop()
+
+    def test_the_status_is_told_again_as_soon_as_the_loop_turns(self):
+        belayd, failpoints = self.start_wedged("http-0")
+        named = belayd.wait_message("STATUS", "loop http-0 is wedged")
+        failpoints.release("http-0.turn")
+        belayd.wait_record("loop turns again", loop="http-0")
+        told = lambda: [message["STATUS"] for message in belayd.messages[named:] if "STATUS" in message][-1]
+        wait_until(lambda: "wedged" not in told(), "a true status")
+        belayd.stop()
+
+    def test_a_short_interval_is_kept(self):
+        belayd, failpoints = self.start_wedged("http-0", interval=2)
+        begin = time.monotonic()
+        belayd.wait_message("WATCHDOG", "trigger")
+        self.assertLess(time.monotonic() - begin, 5)  # 2.5 s, where the machine is not busy with other things
+        failpoints.release("http-0.turn")
+        belayd.wait_record("loop turns again", loop="http-0")
+        belayd.stop()
+
+    def test_a_disk_that_hangs_keeps_nobody_from_hearing_of_it(self):
+        belayd, failpoints = self.start_wedged("http-0", before=lambda state: os.mkfifo(state / "wedged.json.new"))
+        belayd.wait_message("STATUS", "loop http-0 is wedged")
+        belayd.wait_record("loop is wedged", loop="http-0")
+        failpoints.release("http-0.turn")
+        (belayd.base / "state" / "wedged.json.new").read_text()
+        belayd.wait_record("loop turns again", loop="http-0")
+        belayd.stop()
+
+    def test_a_start_that_hangs_after_an_upgrade_is_ended_and_named(self):
+        failpoints = Failpoints(self)
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-builds-")))
+        belayd = self.start(Belayd(CONFIG, executable=builds.path, env={**WATCHED, **failpoints.environment}))
+        builds.put_next()
+        failpoints.arm("start.listening", "wedge")
+        belayd.send_signal(signal.SIGUSR2)
+        failpoints.wait_reached("start.listening")
+        belayd.wait_message("STATUS", "loop main is wedged")
+        belayd.wait_message("WATCHDOG", "trigger")
+        belayd.send_signal(signal.SIGABRT)  # as systemd does
+        belayd.wait()
+        self.check_next_start("main", belayd)
 
     def check_forgotten(self, loop, belayd, failpoints):
         """It turns again after all."""
@@ -117,6 +161,28 @@ class Waits(TestCase):
         poster.join()
         self.assertEqual(answers, [202])
         belayd.watchdog = 5  # of which three quarters are tolerated: before systemd would act
+        belayd.stop()
+        self.assertEqual(belayd.records("loop is wedged"), [])
+
+    def test_a_directory_a_command_and_a_configuration_may_lie_where_nobody_answers(self):
+        failpoints = Failpoints(self)
+        belayd = self.start(Belayd(CONFIG, env={**WATCHED, **failpoints.environment}))
+        for loop in ("runner", "main"):
+            failpoints.arm(f"{loop}.disk", "wedge")
+        belayd.send_signal(signal.SIGHUP)
+        self.assertEqual(belayd.post("a").status, 202)
+        for loop in ("runner", "main"):
+            failpoints.wait_reached(f"{loop}.disk")
+        probe = lambda path: fetch(belayd.address("admin"), "GET", path)
+        waited = lambda: dict(re.findall(r"loop (runner|main) has waited (\d+)\.\d s for the disk", probe("/readyz").body.decode()))
+        wait_until(lambda: len(waited()) == 2 and int(min(waited().values(), key=int)) >= 6, "longer than a loop may take to turn")
+        self.assertEqual((probe("/readyz").status, probe("/healthz").status), (503, 200))
+        for loop in ("runner", "main"):
+            failpoints.release(f"{loop}.disk")
+        wait_until(lambda: probe("/readyz").status == 200, "/readyz to recover")
+        belayd.wait_reloads()
+        wait_until(lambda: belayd.metrics()['belay_jobs{state="succeeded"}'] == 1, "the job to have run")
+        belayd.watchdog = 5  # as above
         belayd.stop()
         self.assertEqual(belayd.records("loop is wedged"), [])
 
