@@ -3,10 +3,13 @@
 #include "base/build_id.hpp"
 
 #include <sys/auxv.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace belay::daemon {
@@ -56,6 +59,15 @@ bool Executable::changed() const
     if (!found)
         throw std::runtime_error{path_ + ": no executable with a build-id"};
     return *found != *running_;
+}
+
+Executable::File Executable::file() const
+{
+    struct stat status{};
+    if (::stat(path_.c_str(), &status) != 0)
+        throw std::system_error{errno, std::generic_category(), path_};
+    return {status.st_dev, status.st_ino, status.st_size,
+        std::chrono::seconds{status.st_mtim.tv_sec} + std::chrono::nanoseconds{status.st_mtim.tv_nsec}};
 }
 
 } // namespace belay::daemon

@@ -1,4 +1,7 @@
 #pragma once
+#include <sys/types.h>
+
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -27,6 +30,18 @@ public:
      * @throws std::runtime_error where that cannot be said: nothing is there, or no ELF file, or one without build-id
      */
     [[nodiscard]] bool changed() const;
+
+    /** A file as it was at some time: what replaces or rewrites it makes another of it. */
+    struct File {
+        dev_t device = 0;
+        ino_t inode = 0;
+        off_t size = 0;
+        std::chrono::nanoseconds modified{0};
+        bool operator==(const File&) const = default;
+    };
+
+    /** What lies at path() now. @throws std::system_error with the path */
+    [[nodiscard]] File file() const;
 
 private:
     std::string path_;

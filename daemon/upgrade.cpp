@@ -64,7 +64,8 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
     auto* const upgradable = dynamic_cast<Upgradable*>(&service);
     if (upgradable == nullptr)
         co_return insist ? std::optional<std::string>{"this daemon cannot be upgraded in place"} : std::nullopt;
-    if (!wanted(insist)) {
+    const std::optional<Executable::File> found = wanted(insist);
+    if (!found) {
         if (!insist)
             co_return std::nullopt;
         co_return fmt::format("{} is the executable that runs: nothing to upgrade to", executable_.path());
@@ -80,7 +81,7 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
     failpoint("upgrade.asked");
     std::string trouble;
     try {
-        trouble = co_await replace(*upgradable);
+        trouble = co_await replace(*upgradable, *found);
     } catch (const std::exception& e) { // half frozen: only a new process can help
         trouble = e.what();
         parts_.lifecycle.fail(ExitCode::internal, "the upgrade broke off: " + trouble);
@@ -88,16 +89,17 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
     co_return "not upgraded: " + trouble;
 }
 
-/** Whether another build lies there.  That it cannot be told is an error only to who insists. */
-bool Upgrade::wanted(bool insist) const
+/** The file that lies there, if it is another build.  That it cannot be told is an error only to who insists. */
+std::optional<Executable::File> Upgrade::wanted(bool insist) const
 try {
     const Heartbeat::DiskWait wait;
-    return executable_.changed();
+    const Executable::File found = executable_.file(); // first: what comes later is not what is asked
+    return executable_.changed() ? std::optional{found} : std::nullopt;
 } catch (const std::runtime_error& e) {
     if (insist)
         throw;
     log::warning("cannot tell whether to upgrade, reloading only", {{"error", e.what()}});
-    return false;
+    return std::nullopt;
 }
 
 /** Ends early when a stop is requested. @return why the executable cannot take over */
@@ -123,7 +125,7 @@ asio::awaitable<std::optional<std::string>> Upgrade::ask(const Upgradable& servi
 }
 
 /** @return why everything goes on as before */
-asio::awaitable<std::string> Upgrade::replace(Upgradable& service)
+asio::awaitable<std::string> Upgrade::replace(Upgradable& service, Executable::File asked)
 {
     const auto begin = Clock::now();
     const auto deadline = begin + longest_freeze;
@@ -147,7 +149,7 @@ asio::awaitable<std::string> Upgrade::replace(Upgradable& service)
         out.document["lifecycle"] = parts_.lifecycle.handed(); // only now: a reload may just have been asked for
         const std::chrono::duration<double> freeze = Clock::now() - begin;
         log::info("upgrading", {{"executable", executable_.path()}, {"freeze_seconds", freeze.count()}});
-        trouble = exec(out, deadline);
+        trouble = exec(out, asked, deadline);
     }
     signals::unblock_handled_signals();
     co_await service.thaw(out);
@@ -180,7 +182,7 @@ asio::awaitable<void> Upgrade::thaw_core(Handover& in)
 }
 
 /** @return why this process is still the old image */
-std::string Upgrade::exec(Handover& out, Clock::time_point deadline)
+std::string Upgrade::exec(Handover& out, const Executable::File& asked, Clock::time_point deadline)
 {
     std::string trouble;
     try {
@@ -189,12 +191,14 @@ std::string Upgrade::exec(Handover& out, Clock::time_point deadline)
         arguments.push_back(fmt::format("--resume={}", out.seal()));
         log::flush(frozen_flush_patience);
         failpoint("upgrade.sealed");
-        if (Clock::now() < deadline) {
+        if (Clock::now() >= deadline) {
+            trouble = "everything stood still for longer than 1 s";
+        } else if (executable_.file() != asked) {
+            trouble = fmt::format("{} changed while it was asked, ask again", executable_.path());
+        } else {
             ::execve(executable_.path().c_str(), pointers(arguments).data(), ::environ);
             trouble =
                 fmt::format("{} cannot be executed: {}", executable_.path(), std::generic_category().message(errno));
-        } else {
-            trouble = "everything stood still for longer than 1 s";
         }
         out.unseal();
     } catch (const std::exception& e) {

@@ -45,12 +45,13 @@ public:
     [[nodiscard]] asio::awaitable<std::optional<std::string>> perform(Service& service, bool insist);
 
 private:
-    [[nodiscard]] bool wanted(bool insist) const;
+    [[nodiscard]] std::optional<Executable::File> wanted(bool insist) const;
     [[nodiscard]] asio::awaitable<std::optional<std::string>> ask(const Upgradable& service);
-    [[nodiscard]] asio::awaitable<std::string> replace(Upgradable& service);
+    [[nodiscard]] asio::awaitable<std::string> replace(Upgradable& service, Executable::File asked);
     [[nodiscard]] asio::awaitable<bool> freeze_core(Handover& out, std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] asio::awaitable<void> thaw_core(Handover& in);
-    [[nodiscard]] std::string exec(Handover& out, std::chrono::steady_clock::time_point deadline);
+    [[nodiscard]] std::string exec(
+        Handover& out, const Executable::File& asked, std::chrono::steady_clock::time_point deadline);
 
     Parts parts_;
     const Executable executable_;

@@ -88,9 +88,12 @@ class UpgradeUndo(TestCase):
         self.assertEqual(belayd.records("leak"), [])
 
     def test_an_executable_that_the_kernel_refuses(self):
-        def put_what_is_none():
-            self.builds.put_file("/etc/passwd")
-        self.undo("upgrade.asked", "cannot be executed: Exec format error", meanwhile=put_what_is_none)
+        def forbid():
+            self.builds.path.chmod(0o644)
+        self.undo("upgrade.asked", "cannot be executed: Permission denied", meanwhile=forbid)
+
+    def test_an_executable_that_is_not_the_one_that_was_asked(self):
+        self.undo("upgrade.asked", "changed while it was asked", meanwhile=self.builds.put_next)
 
     def test_a_disk_that_the_store_waits_for(self):
         """It is not torn away in the middle of a sync, though nobody waits for that."""
