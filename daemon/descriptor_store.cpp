@@ -89,12 +89,10 @@ asio::awaitable<bool> DescriptorStore::has_room()
 {
     if (manager_ != signals::Manager::systemd || !signals::has_service_manager())
         co_return false;
-    if (signals::is_a_units_process(environment_)) { // else the unit around us is another's
-        const std::optional<signals::UnitStop> stop = co_await ask_systemd();
-        if (stop)
-            co_return stop->restart && stop->descriptors > 0;
-    }
-    co_return declared_room(environment_) > 0;
+    if (!signals::is_a_units_process(environment_)) // the unit around us is another's
+        co_return declared_room(environment_) > 0;
+    const std::optional<signals::UnitStop> stop = co_await ask_systemd();
+    co_return stop && stop->restart && stop->room > 0;
 }
 
 struct DescriptorStore::Question {

@@ -35,8 +35,9 @@ public:
     [[nodiscard]] std::optional<Handover> take();
 
     /**
-     * Whether the process after this one would get what put() gives: not where this stop is no restart, or the manager
-     * has no store.  systemd is asked, which takes milliseconds, and a second at most.
+     * Whether the process after this one would get what put() gives: not where this stop is no restart, or the manager's
+     * store is full.  systemd is asked, which takes milliseconds, and a second at most: no answer is a no, since on a
+     * plain stop it closes what it has without a word.
      */
     [[nodiscard]] asio::awaitable<bool> has_room();
 

@@ -17,6 +17,9 @@ using Clock = std::chrono::steady_clock;
 /** How soon a cancellation is seen. */
 constexpr std::chrono::microseconds wait_slice = 50ms;
 
+// "self": systemd looks for the unit of who asks.  sd_pid_get_unit(3) needs /proc/1, which ProtectProc= hides.
+constexpr const char* own_unit = "/org/freedesktop/systemd1/unit/self";
+
 struct Closer {
     void operator()(sd_bus* bus) const noexcept { ::sd_bus_close_unref(bus); }
     void operator()(sd_bus_slot* slot) const noexcept { ::sd_bus_slot_unref(slot); }
@@ -71,14 +74,21 @@ public:
         return answer && ::sd_bus_message_is_method_error(answer.get(), nullptr) == 0 ? std::move(answer) : nullptr;
     }
 
+    /** A property of our own service. */
+    [[nodiscard]] std::optional<std::uint32_t> number(const char* property) const
+    {
+        const Message answer = ask(own_unit, "org.freedesktop.systemd1.Service", property);
+        std::uint32_t value = 0;
+        if (!answer || ::sd_bus_message_read(answer.get(), "v", "u", &value) <= 0)
+            return std::nullopt;
+        return value;
+    }
+
 private:
     Bus bus_;
     Clock::time_point deadline_;
     std::function<bool()> cancelled_;
 };
-
-// "self": systemd looks for the unit of who asks.  sd_pid_get_unit(3) needs /proc/1, which ProtectProc= hides.
-constexpr const char* own_unit = "/org/freedesktop/systemd1/unit/self";
 
 } // namespace
 
@@ -129,22 +139,23 @@ std::optional<std::chrono::microseconds> unit_stop_timeout(
 std::optional<UnitStop> unit_stop(const Environment& environment, std::chrono::milliseconds limit)
 {
     const Questions systemd{environment, limit, [] { return false; }};
-    std::uint32_t descriptors = 0;
-    const Message store = systemd.ask(own_unit, "org.freedesktop.systemd1.Service", "FileDescriptorStoreMax");
-    if (!store || ::sd_bus_message_read(store.get(), "v", "u", &descriptors) <= 0)
+    const std::optional<std::uint32_t> most = systemd.number("FileDescriptorStoreMax");
+    const std::optional<std::uint32_t> stored = systemd.number("NFileDescriptorStore");
+    if (!most || !stored)
         return std::nullopt;
+    const std::size_t room = *most - std::min(*most, *stored);
     std::uint32_t id = 0; // 0: nobody asked the manager to do anything
     const char* job = nullptr;
     const Message unit = systemd.ask(own_unit, "org.freedesktop.systemd1.Unit", "Job");
     if (!unit || ::sd_bus_message_read(unit.get(), "v", "(uo)", &id, &job) <= 0)
         return std::nullopt;
     if (id == 0)
-        return UnitStop{.restart = false, .descriptors = descriptors};
+        return UnitStop{.restart = false, .room = room};
     const char* type = nullptr; // "restart" until the unit has stopped, then "start"
     const Message asked = systemd.ask(job, "org.freedesktop.systemd1.Job", "JobType");
     if (!asked || ::sd_bus_message_read(asked.get(), "v", "s", &type) <= 0)
         return std::nullopt;
-    return UnitStop{.restart = std::string_view{type} == "restart", .descriptors = descriptors};
+    return UnitStop{.restart = std::string_view{type} == "restart", .room = room};
 }
 
 } // namespace belay::signals

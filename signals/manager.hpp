@@ -31,10 +31,10 @@ using Environment = std::function<const char*(const char* name)>;
 [[nodiscard]] std::optional<std::chrono::microseconds> unit_stop_timeout(
     const Environment& environment, std::chrono::milliseconds limit, const std::function<bool()>& cancelled);
 
-/** What its manager is doing to the unit, and keeps for it. */
+/** What its manager is doing to the unit, and would keep for it. */
 struct UnitStop {
-    bool restart = false;        ///< it is going to be started again
-    std::size_t descriptors = 0; ///< FileDescriptorStoreMax=
+    bool restart = false; ///< it is going to be started again
+    std::size_t room = 0; ///< how many descriptors fit in beside those that are stored; it says nothing of one too many
 };
 
 /** Asked as above, while the unit is being stopped. */
