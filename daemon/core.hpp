@@ -112,7 +112,8 @@ public:
     [[nodiscard]] asio::awaitable<ReloadVerdict> reload();
     [[nodiscard]] asio::awaitable<ReloadVerdict> upgrade();
 
-    /** For who asked for one of these and was told that the verdict is left to the successor.  As above. */
+    /** For who asked for one of these and was told that the verdict is left to the successor.  As above.  Where that did
+     *  not come to be and others asked meanwhile, it is that of the reload which follows, for all of them. */
     [[nodiscard]] asio::awaitable<ReloadVerdict> verdict_of_predecessor();
 
     /** Begins the drain, as SIGTERM would.  Thread-safe. */

@@ -77,6 +77,7 @@ struct Lifecycle::Reload {
     explicit Reload(asio::io_context& main) : done(main, asio::steady_timer::time_point::max()) {}
 
     Scope scope = Scope::configuration;
+    bool awaited = false; // by somebody who is told the verdict
     Clock::time_point requested; // by the last of them: RELOADING=1 must not carry a time before any request
     ReloadVerdict verdict{false, "the daemon is stopping"};
     asio::steady_timer done; // never expires; cancelled when the verdict stands
@@ -253,6 +254,7 @@ asio::awaitable<ReloadVerdict> Lifecycle::reload(Scope scope)
     if (drain_ || view().state == State::stopped)
         co_return ReloadVerdict{false, "the daemon is stopping"};
     const auto reload = request_reload(scope);
+    reload->awaited = true;
     if (leaving_) {
         reload->verdict.left_to_successor = true;
         co_return reload->verdict;
@@ -263,9 +265,10 @@ asio::awaitable<ReloadVerdict> Lifecycle::reload(Scope scope)
 
 asio::awaitable<ReloadVerdict> Lifecycle::left_verdict()
 {
-    while (!left_verdict_)
+    const std::uint64_t upgrades = upgrades_begun_;
+    while (!left_verdict_ && upgrades == upgrades_begun_)
         co_await wait_until_cancelled(left_verdict_stands_);
-    co_return *left_verdict_;
+    co_return left_verdict_.value_or(ReloadVerdict{false, {}, /*left_to_successor=*/true}); // once more
 }
 
 asio::awaitable<void> Lifecycle::perform(Reload& reload)
@@ -292,7 +295,10 @@ asio::awaitable<void> Lifecycle::perform(Reload& reload)
     leaving_ = false;
     const bool left = reload.verdict.left_to_successor; // and there is none: who waited asks again
     reload.verdict = verdict;
-    if (left) {
+    if (left && next_reload_ && next_reload_->awaited && next_reload_->verdict.left_to_successor) {
+        // Who asks again cannot be told from those who asked for the next one: it is done for all of them.
+        next_reload_->scope = std::max(next_reload_->scope, reload.scope);
+    } else if (left) {
         left_verdict_ = std::move(verdict);
         left_verdict_stands_.cancel();
     }
@@ -324,6 +330,8 @@ void Lifecycle::show_upgrading()
 void Lifecycle::leave_waiters()
 {
     left_verdict_.reset();
+    ++upgrades_begun_;
+    left_verdict_stands_.cancel(); // of an upgrade before, undone
     leaving_ = true;
     for (const auto& reload : {reload_, next_reload_})
         if (reload) {

@@ -188,6 +188,7 @@ private:
     std::optional<std::string> resumed_;  // by an upgrade: from what to what
     std::optional<ReloadVerdict> left_verdict_;
     asio::steady_timer left_verdict_stands_; // never expires
+    std::uint64_t upgrades_begun_ = 0;       // each leaves those who wait
     asio::steady_timer status_due_;
     std::string told_status_;
     std::string previous_run_;          // what STATUS= says of it; "" if it ended well

@@ -110,13 +110,15 @@ struct LifecycleTest : ::testing::Test {
         bool done = false;
         ReloadVerdict verdict{false, ""};
     };
-    void reload(Waiter& waiter)
+    void reload(Waiter& waiter) { await(lifecycle.reload(Lifecycle::Scope::everything), waiter); }
+    void ask_again(Waiter& waiter) { await(lifecycle.left_verdict(), waiter); }
+    void await(asio::awaitable<ReloadVerdict> task, Waiter& waiter)
     {
-        asio::co_spawn(io, lifecycle.reload(Lifecycle::Scope::everything),
-            [&waiter](const std::exception_ptr&, ReloadVerdict verdict) {
-                waiter.done = true;
-                waiter.verdict = std::move(verdict);
-            });
+        waiter.done = false;
+        asio::co_spawn(io, std::move(task), [&waiter](const std::exception_ptr&, ReloadVerdict verdict) {
+            waiter.done = true;
+            waiter.verdict = std::move(verdict);
+        });
     }
 
     bool is(State state) const { return lifecycle.view().state == state; }
@@ -233,6 +235,70 @@ TEST_F(LifecycleTest, AReloadThatThrowsIsAFailedOne)
     ASSERT_TRUE(turn_until([&] { return waiter.done; }));
     EXPECT_FALSE(waiter.verdict.ok);
     EXPECT_EQ(waiter.verdict.message, "broken");
+    finish();
+}
+
+/** An upgrade that leaves who waits, stands still until the gate opens, and is undone as often as it is told. */
+struct UndoneUpgrade {
+    explicit UndoneUpgrade(asio::io_context& io) : gate(io) {}
+    asio::awaitable<std::optional<std::string>> perform(Lifecycle& lifecycle)
+    {
+        ++tries;
+        lifecycle.leave_waiters();
+        gate.shut();
+        co_await gate.wait();
+        co_return tries <= undone ? std::optional<std::string>{"not upgraded"} : std::nullopt;
+    }
+
+    Gate gate;
+    int tries = 0;
+    int undone = 1;
+};
+
+TEST_F(LifecycleTest, WhoAskedWhileAnUpgradeWasUndoneIsToldWhatCameOfTheNextReload)
+{
+    message();
+    UndoneUpgrade upgrade{io};
+    lifecycle.set_upgrade([&](bool) { return upgrade.perform(lifecycle); });
+    std::array<Waiter, 2> waiters;
+    reload(waiters[0]);
+    ASSERT_TRUE(turn_until([&] { return waiters[0].done; }));
+    reload(waiters[1]);
+    ASSERT_TRUE(turn_until([&] { return waiters[1].done; }));
+    for (Waiter& waiter : waiters) {
+        EXPECT_TRUE(waiter.verdict.left_to_successor);
+        ask_again(waiter);
+    }
+    upgrade.gate.open();
+    ASSERT_TRUE(turn_until([&] { return waiters[0].done && waiters[1].done; })) << "else they are in the way of a freeze";
+    for (Waiter& waiter : waiters) {
+        EXPECT_TRUE(waiter.verdict.left_to_successor);
+        ask_again(waiter);
+    }
+    upgrade.gate.open();
+    ASSERT_TRUE(turn_until([&] { return waiters[0].done && waiters[1].done; }));
+    for (const Waiter& waiter : waiters)
+        EXPECT_EQ(waiter.verdict.message, "reload 1");
+    EXPECT_EQ(upgrade.tries, 2);
+    finish();
+}
+
+TEST_F(LifecycleTest, WhoAskedForAnUpgradeThatIsUndoneIsToldSoWhereNobodyElseAsked)
+{
+    message();
+    UndoneUpgrade upgrade{io};
+    lifecycle.set_upgrade([&](bool) { return upgrade.perform(lifecycle); });
+    Waiter waiter;
+    reload(waiter);
+    ASSERT_TRUE(turn_until([&] { return waiter.done; }));
+    ask_again(waiter);
+    ::kill(::getpid(), SIGHUP); // nobody waits for it
+    for (int i = 0; i < 5; ++i)
+        io.run_one_for(10ms);
+    upgrade.gate.open();
+    ASSERT_TRUE(turn_until([&] { return waiter.done && service.reloads == 1; }));
+    EXPECT_EQ(waiter.verdict.message, "not upgraded");
+    EXPECT_EQ(upgrade.tries, 1);
     finish();
 }
 

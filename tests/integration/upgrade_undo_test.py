@@ -124,6 +124,27 @@ class UpgradeUndo(TestCase):
             with self.subTest(point):
                 self.undo(point, LATE, seconds=1.1)
 
+    def test_two_reloads_around_an_undone_upgrade_are_told_what_came_of_the_second(self):
+        belayd = self.start_build()
+        self.builds.put_next()
+        for point in ("upgrade.asked", "upgrade.frozen"):
+            self.failpoints.arm(point, "wedge")
+        waiting = lambda: belayd.metrics().get('belay_connections{server="control",state="in_flight"}', 0)
+        first = self.in_background(self.belay_reload, belayd)
+        self.failpoints.wait_reached("upgrade.asked")
+        second = self.in_background(self.belay_reload, belayd)
+        wait_until(lambda: waiting() == 2, "both to wait")
+        self.failpoints.release("upgrade.asked")
+        self.failpoints.wait_reached("upgrade.frozen")
+        late = time.monotonic() + 1.1
+        wait_until(lambda: time.monotonic() > late, "the freeze to have lasted")
+        self.failpoints.release("upgrade.frozen")
+        for reload in first.result(), second.result():
+            self.assertEqual((reload.returncode, reload.stderr), (0, ""))
+        belayd.wait_record("reload failed, nothing changed")
+        self.assertEqual(len(belayd.records("starting")), 2)
+        belayd.stop()
+
     def undo(self, point, reason, seconds=0, meanwhile=lambda: None):
         """An upgrade stands at that point for that long, and breaks off: nobody lost anything, and the next one works."""
         gate = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-gate-"))) / "gate"
