@@ -58,11 +58,14 @@ inline testing::AssertionResult waits_until(const std::function<bool()>& conditi
 }
 
 /** The loop of this thread, which outlives the store's: that may be about to leave post() when the result is there. */
+inline std::optional<asio::io_context> the_callers_loop; // of a suite
+
 inline asio::io_context& caller_loop()
 {
-    static asio::io_context io{1};
-    io.restart();
-    return io;
+    if (!the_callers_loop)
+        the_callers_loop.emplace(1);
+    the_callers_loop->restart();
+    return *the_callers_loop;
 }
 
 /** Runs `task` on this thread until it has a result. */
@@ -102,6 +105,7 @@ struct StoreFixture : testing::Test {
 
     /** The loop that outlives the tests opens its descriptors before one is checked for leaks. */
     static void SetUpTestSuite() { const asio::steady_timer timer{caller_loop()}; }
+    static void TearDownTestSuite() { the_callers_loop.reset(); }
 
     void SetUp() override { open(); }
 
