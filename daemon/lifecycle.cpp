@@ -292,7 +292,6 @@ asio::awaitable<void> Lifecycle::perform(Reload& reload)
         become_ready(); // after a failure too, else the manager waits for ever
         co_await notify_.flush(ready_patience);
     }
-    leaving_ = false;
     const bool left = reload.verdict.left_to_successor; // and there is none: who waited asks again
     reload.verdict = verdict;
     if (left && next_reload_ && next_reload_->awaited && next_reload_->verdict.left_to_successor) {

@@ -102,6 +102,9 @@ public:
     /** Those who wait for a verdict are to ask the successor. */
     void leave_waiters();
 
+    /** There will be none, for now: whoever asks from here on is told in this image. */
+    void keep_waiters() noexcept { leaving_ = false; }
+
     [[nodiscard]] bool stopping() const noexcept { return drain_.has_value(); }
 
     /** What is awaited with it is cancelled when a stop is requested; for one at a time, begun before stopping(). */

@@ -135,6 +135,8 @@ asio::awaitable<std::string> Upgrade::replace(Upgradable& service, Executable::F
         co_return *busy;
     parts_.lifecycle.leave_waiters();
     const bool frozen = co_await freeze_core(out, deadline);
+    if (!frozen) // the control socket takes requests already
+        parts_.lifecycle.keep_waiters();
     failpoint("upgrade.frozen");
     signals::block_handled_signals(); // they wait for the handlers of the next image, execve(2) keeps them pending
     const asio::any_io_executor main = co_await asio::this_coro::executor;
@@ -151,6 +153,7 @@ asio::awaitable<std::string> Upgrade::replace(Upgradable& service, Executable::F
         log::info("upgrading", {{"executable", executable_.path()}, {"freeze_seconds", freeze.count()}});
         trouble = exec(out, asked, deadline);
     }
+    parts_.lifecycle.keep_waiters();
     signals::unblock_handled_signals();
     co_await service.thaw(out);
     if (frozen)

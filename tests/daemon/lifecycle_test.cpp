@@ -247,10 +247,17 @@ struct UndoneUpgrade {
         lifecycle.leave_waiters();
         gate.shut();
         co_await gate.wait();
+        lifecycle.keep_waiters();
+        if (late) {
+            gate.shut();
+            std::exchange(late, nullptr)();
+            co_await gate.wait();
+        }
         co_return tries <= undone ? std::optional<std::string>{"not upgraded"} : std::nullopt;
     }
 
     Gate gate;
+    std::function<void()> late; // asks when it has been undone, and before that is known
     int tries = 0;
     int undone = 1;
 };
@@ -280,6 +287,30 @@ TEST_F(LifecycleTest, WhoAskedWhileAnUpgradeWasUndoneIsToldWhatCameOfTheNextRelo
     for (const Waiter& waiter : waiters)
         EXPECT_EQ(waiter.verdict.message, "reload 1");
     EXPECT_EQ(upgrade.tries, 2);
+    finish();
+}
+
+TEST_F(LifecycleTest, WhoAsksWhenAnUpgradeHasBeenUndoneIsNotLeftToASuccessor)
+{
+    message();
+    UndoneUpgrade upgrade{io};
+    Waiter late;
+    upgrade.late = [&] { reload(late); };
+    lifecycle.set_upgrade([&](bool) { return upgrade.perform(lifecycle); });
+    Waiter waiter;
+    reload(waiter);
+    ASSERT_TRUE(turn_until([&] { return waiter.done; }));
+    upgrade.gate.open();
+    ASSERT_TRUE(turn_until([&] { return !upgrade.late; }));
+    io.poll();
+    EXPECT_FALSE(late.done) << "it waits for a reload of its own";
+    upgrade.gate.open();
+    ASSERT_TRUE(turn_until([&] { return late.done; }));
+    EXPECT_TRUE(late.verdict.left_to_successor) << "now there may be one";
+    ask_again(late);
+    upgrade.gate.open();
+    ASSERT_TRUE(turn_until([&] { return late.done; }));
+    EXPECT_EQ(late.verdict.message, "reload 1");
     finish();
 }
 
