@@ -11,8 +11,8 @@ namespace belay {
 inline constexpr std::size_t descriptors_per_message = 253;
 
 /**
- * Queues copies of descriptors on a connected unix stream socket, in as many messages as it takes.  They stay alive there
- * until they are received, or until nobody has the other end any more.  Never blocks.
+ * Queues copies of descriptors on a connected unix stream socket, in as many messages as it takes.  They stay alive
+ * there until they are received, or until nobody has the other end any more.  Never blocks.
  * @throws std::system_error, with EAGAIN where the queue is full
  */
 void send_descriptors(int socket, std::span<const int> descriptors);

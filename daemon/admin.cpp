@@ -62,8 +62,8 @@ void add_probes(http::Router& router, const Metrics& metrics, const Admin::Probe
 Admin::Admin(Threads& threads, Metrics& metrics, http::Router& control_router, const Probes& probes)
     : metrics_(metrics), control_router_(control_router), thread_(threads, "admin"),
       server_(options("admin", router_, admin_limits())), control_(options("control", control_router_)),
-      collectors_{metrics.add(connection_metrics(server_, "admin")),
-          metrics.add(connection_metrics(control_, "control"))}
+      collectors_{
+          metrics.add(connection_metrics(server_, "admin")), metrics.add(connection_metrics(control_, "control"))}
 {
     add_probes(router_, metrics, probes);
     add_probes(control_router_, metrics, probes);

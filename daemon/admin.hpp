@@ -66,7 +66,8 @@ public:
     /** From now on the admin port's answers say `Connection: close`.  Thread-safe. */
     void announce_close() { server_.announce_close(); }
 
-    /** Stops accepting on the admin port and lets its peers go, so that nobody who asks there is left without an answer. */
+    /** Stops accepting on the admin port and lets its peers go, so that nobody who asks there is left without an
+     * answer. */
     [[nodiscard]] asio::awaitable<void> finish_port();
 
     /** Closes the rest, the admin port as above if that has not been done; the thread ends. */

@@ -96,8 +96,8 @@ public:
     [[nodiscard]] DescriptorStore& descriptor_store() noexcept;
 
     /**
-     * Closes the admin port in order, near the end of Service::drain(): for a restart in whose gap the time for that, up
-     * to half a second, would fall.  Else run() does it after the service has stopped.
+     * Closes the admin port in order, near the end of Service::drain(): for a restart in whose gap the time for that,
+     * up to half a second, would fall.  Else run() does it after the service has stopped.
      */
     [[nodiscard]] asio::awaitable<void> close_admin_port();
 
@@ -112,8 +112,8 @@ public:
     [[nodiscard]] asio::awaitable<ReloadVerdict> reload();
     [[nodiscard]] asio::awaitable<ReloadVerdict> upgrade();
 
-    /** For who asked for one of these and was told that the verdict is left to the successor.  As above.  Where that did
-     *  not come to be and others asked meanwhile, it is that of the reload which follows, for all of them. */
+    /** For who asked for one of these and was told that the verdict is left to the successor.  As above.  Where that
+     * did not come to be and others asked meanwhile, it is that of the reload which follows, for all of them. */
     [[nodiscard]] asio::awaitable<ReloadVerdict> verdict_of_predecessor();
 
     /** Begins the drain, as SIGTERM would.  Thread-safe. */

@@ -159,7 +159,8 @@ UniqueFd write_sealed(const std::vector<int>& descriptors, const json::object& d
     if (created < 0)
         fail("memfd_create");
     UniqueFd memfd{created};
-    write_all(created, fmt::format("{}{}\n{}\n", magic, handover_version, json::serialize(json::value_from(descriptors))));
+    write_all(
+        created, fmt::format("{}{}\n{}\n", magic, handover_version, json::serialize(json::value_from(descriptors))));
     write_json(created, document);
     if (::fcntl(created, F_ADD_SEALS, seals) != 0)
         fail("cannot seal memfd");

@@ -59,8 +59,8 @@ public:
     [[nodiscard]] static Handover read(int memfd);
 
     /**
-     * Queues copies of everything on a connected unix stream socket: they wait there, also when this process is gone, for
-     * receive() at the other end.  Never blocks.  @throws HandoverError, also where the queue is too small
+     * Queues copies of everything on a connected unix stream socket: they wait there, also when this process is gone,
+     * for receive() at the other end.  Never blocks.  @throws HandoverError, also where the queue is too small
      */
     void send(int socket) const;
 

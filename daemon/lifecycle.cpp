@@ -77,7 +77,7 @@ struct Lifecycle::Reload {
     explicit Reload(asio::io_context& main) : done(main, asio::steady_timer::time_point::max()) {}
 
     Scope scope = Scope::configuration;
-    bool awaited = false; // by somebody who is told the verdict
+    bool awaited = false;        // by somebody who is told the verdict
     Clock::time_point requested; // by the last of them: RELOADING=1 must not carry a time before any request
     ReloadVerdict verdict{false, "the daemon is stopping"};
     asio::steady_timer done; // never expires; cancelled when the verdict stands
@@ -86,9 +86,8 @@ struct Lifecycle::Reload {
 Lifecycle::Lifecycle(asio::io_context& main, signals::SignalQueue& signals, Threads& threads, NotifyThread& notify,
     Timeouts timeouts, WedgeNote wedge_note, std::function<void()> flush_log)
     : main_(main), signals_(signals), threads_(threads), notify_(notify), timeouts_(timeouts),
-      flush_log_(std::move(flush_log)),
-      watchdog_(threads, notify, signals::watchdog_interval(), std::move(wedge_note),
-          [this] { asio::post(main_, [this] { tell_status_again(); }); }),
+      flush_log_(std::move(flush_log)), watchdog_(threads, notify, signals::watchdog_interval(), std::move(wedge_note),
+                                            [this] { asio::post(main_, [this] { tell_status_again(); }); }),
       changed_(main, asio::steady_timer::time_point::max()),
       left_verdict_stands_(main, asio::steady_timer::time_point::max()), status_due_(main),
       tasks_(main.get_executor(), [](std::string_view task, const std::exception_ptr& error) {

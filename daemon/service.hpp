@@ -104,8 +104,8 @@ public:
      *  @throws StartError */
     virtual void start() = 0;
 
-    /** All or nothing; a bad configuration is a verdict, not an exception.  Awaited on the main loop; waits for the disk
-     *  are declared. */
+    /** All or nothing; a bad configuration is a verdict, not an exception.  Awaited on the main loop; waits for the
+     * disk are declared. */
     virtual asio::awaitable<ReloadVerdict> reload() = 0;
 
     /** Stops taking work; returns when quiet, or sooner when `drain` says hurry. */

@@ -34,11 +34,12 @@ public:
      * @param interval what signals::watchdog_interval() says; nothing: loops are watched, pings are not sent
      * @param turns_again called after a loop turned again: the manager's status is not what was last told elsewhere
      */
-    Watchdog(const Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval,
-        WedgeNote note, std::function<void()> turns_again = [] {});
+    Watchdog(
+        const Threads& threads, NotifyThread& notify, std::optional<std::chrono::microseconds> interval, WedgeNote note,
+        std::function<void()> turns_again = [] {});
 
-    /** What an interval leaves a loop until it is suspected: half of it, at most what is usual.  At least two turns of an
-     *  idle loop, so that an interval of less than 2 s is not kept. */
+    /** What an interval leaves a loop until it is suspected: half of it, at most what is usual.  At least two turns of
+     * an idle loop, so that an interval of less than 2 s is not kept. */
     [[nodiscard]] static Clock::duration wedge_limit(std::optional<std::chrono::microseconds> interval) noexcept;
 
     /** How often tick() wants to be called. */

@@ -90,9 +90,8 @@ std::string_view to_string(ConnectionState state) noexcept
 struct Server::State {
     explicit State(Options options)
         : context{.options = std::move(options)},
-          removals(context.options.control, [this](std::string_view task, const std::exception_ptr& error) {
-              context.warn_of(task, error);
-          })
+          removals(context.options.control,
+              [this](std::string_view task, const std::exception_ptr& error) { context.warn_of(task, error); })
     {
         for (unsigned i = 0; i < context.options.loops.size(); ++i)
             loops.push_back(std::make_unique<ServerLoop>(context, i));

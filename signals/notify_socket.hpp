@@ -27,8 +27,8 @@ struct Notification {
 [[nodiscard]] int send_notification(const std::string& message, std::span<const UniqueFd> descriptors = {}) noexcept;
 
 /**
- * "FDSTORE=1": puts what goes with it into the manager's descriptor store under that name; it stays there when its other
- * end is closed, too ("FDPOLL=0").
+ * "FDSTORE=1": puts what goes with it into the manager's descriptor store under that name; it stays there when its
+ * other end is closed, too ("FDPOLL=0").
  */
 [[nodiscard]] std::string storage_message(std::string_view name);
 

@@ -35,7 +35,9 @@ TEST(Heartbeat, ADiskWaitCountsAsOneAndNeverAsAWedge)
 
 TEST(Heartbeat, ADiskWaitIsThatOfTheCallingThread)
 {
-    { const Heartbeat::DiskWait of_no_loop; }
+    {
+        const Heartbeat::DiskWait of_no_loop;
+    }
     Heartbeat heartbeat{"runner"};
     Heartbeat::set_of_this_thread(&heartbeat);
     {

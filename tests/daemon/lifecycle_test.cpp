@@ -277,7 +277,8 @@ TEST_F(LifecycleTest, WhoAskedWhileAnUpgradeWasUndoneIsToldWhatCameOfTheNextRelo
         ask_again(waiter);
     }
     upgrade.gate.open();
-    ASSERT_TRUE(turn_until([&] { return waiters[0].done && waiters[1].done; })) << "else they are in the way of a freeze";
+    ASSERT_TRUE(turn_until([&] { return waiters[0].done && waiters[1].done; }))
+        << "else they are in the way of a freeze";
     for (Waiter& waiter : waiters) {
         EXPECT_TRUE(waiter.verdict.left_to_successor);
         ask_again(waiter);
@@ -380,7 +381,8 @@ public:
     {
         EXPECT_EQ(::pthread_getattr_default_np(&before_), 0);
         pthread_attr_t unaffordable = before_;
-        EXPECT_EQ(::pthread_attr_setstacksize(&unaffordable, std::size_t{1} << 50U), 0); // more than there are addresses
+        EXPECT_EQ(
+            ::pthread_attr_setstacksize(&unaffordable, std::size_t{1} << 50U), 0); // more than there are addresses
         EXPECT_EQ(::pthread_setattr_default_np(&unaffordable), 0);
     }
     ~NoThreads() { ::pthread_setattr_default_np(&before_); }
