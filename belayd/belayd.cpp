@@ -313,32 +313,38 @@ std::vector<std::string> Belayd::question() const
     return question;
 }
 
+/** A checkpoint that has begun, say. */
+asio::awaitable<std::optional<std::string>> Belayd::settle(std::chrono::steady_clock::time_point deadline)
+{
+    std::optional<std::string> trouble;
+    try {
+        (void)co_await store_->freeze(deadline);
+    } catch (const jobs::StoreUnavailable& e) {
+        trouble = e.what();
+    }
+    co_return trouble;
+}
+
 asio::awaitable<std::optional<std::string>> Belayd::freeze(
     daemon::Handover& out, std::chrono::steady_clock::time_point deadline)
 {
-    std::optional<http::HandedServer> ingress = co_await server_->freeze(deadline);
-    if (!ingress)
-        co_return "a request, or a handshake on a removed listener, was still being waited for when it was time";
-    failpoint("upgrade.ingress_frozen");
     std::optional<std::string> trouble;
     try {
+        std::optional<http::HandedServer> ingress = co_await server_->freeze(deadline);
+        if (!ingress)
+            throw std::runtime_error{
+                "a request, or a handshake on a removed listener, was still being waited for when it was time"};
+        out.document["ingress"] = daemon::to_json(std::move(*ingress), out);
+        failpoint("upgrade.ingress_frozen");
         std::vector<jobs::HandedAttempt> attempts = co_await scheduler_->freeze(deadline);
         out.document["attempts"] = jobs::give_attempts(std::move(attempts), out);
         failpoint("upgrade.jobs_frozen");
-    } catch (const std::runtime_error& e) {
-        server_->resume(std::move(*ingress));
-        trouble = e.what();
-    }
-    if (trouble)
-        co_return trouble;
-    out.document["ingress"] = daemon::to_json(std::move(*ingress), out);
-    out.document["boot_id"] = boot_id_;
-    out.document["lock"] = out.give(lock_->release());
-    try {
         const auto rest_deadline = std::max(deadline, std::chrono::steady_clock::now() + least_rest_time);
         const jobs::JobCounts::ByHook counts = co_await store_->freeze(rest_deadline);
         out.document["job_counts"] = jobs::to_json(counts);
-    } catch (const jobs::StoreUnavailable& e) {
+        out.document["boot_id"] = boot_id_;
+        out.document["lock"] = out.give(lock_->release());
+    } catch (const std::runtime_error& e) {
         trouble = e.what();
     }
     if (trouble)
@@ -346,18 +352,23 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
     co_return trouble;
 }
 
+/** As far as it got. */
 asio::awaitable<void> Belayd::thaw(daemon::Handover& in)
 {
     store_->thaw();
-    lock_ = std::make_unique<jobs::StateLock>(in.take(in.document.at("lock")));
-    std::vector<jobs::HandedAttempt> attempts = jobs::take_attempts(in.document.at("attempts"), in);
-    asio::awaitable<void> withdrawal = withdraw(); // from the API, which looks at the scheduler
-    co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
-    frozen_schedulers_.push_back(std::move(scheduler_)); // an API request may still be looking at it
-    scheduler_ = make_scheduler();
-    scheduler_->start(std::move(attempts));
-    publish();
-    server_->resume(daemon::handed_server(in.document.at("ingress"), in));
+    if (in.document.contains("lock"))
+        lock_ = std::make_unique<jobs::StateLock>(in.take(in.document.at("lock")));
+    if (in.document.contains("attempts")) {
+        std::vector<jobs::HandedAttempt> attempts = jobs::take_attempts(in.document.at("attempts"), in);
+        asio::awaitable<void> withdrawal = withdraw(); // from the API, which looks at the scheduler
+        co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
+        frozen_schedulers_.push_back(std::move(scheduler_)); // an API request may still be looking at it
+        scheduler_ = make_scheduler();
+        scheduler_->start(std::move(attempts));
+        publish();
+    }
+    if (in.document.contains("ingress"))
+        server_->resume(daemon::handed_server(in.document.at("ingress"), in));
 }
 
 void Belayd::stop() noexcept

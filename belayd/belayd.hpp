@@ -41,6 +41,7 @@ public:
     asio::awaitable<void> drain(daemon::DrainContext& drain) override;
     void stop() noexcept override;
     [[nodiscard]] std::vector<std::string> question() const override;
+    asio::awaitable<std::optional<std::string>> settle(std::chrono::steady_clock::time_point deadline) override;
     asio::awaitable<std::optional<std::string>> freeze(
         daemon::Handover& out, std::chrono::steady_clock::time_point deadline) override;
     asio::awaitable<void> thaw(daemon::Handover& in) override;
@@ -68,6 +69,7 @@ private:
 
     // in belayd_drain.cpp, as drain() and take_back():
     [[nodiscard]] asio::awaitable<void> wait_for_drain_delay(daemon::DrainContext& drain);
+    [[nodiscard]] asio::awaitable<void> rest_store(const daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> report_connections(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> forward_hurry(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> store_connections(std::chrono::steady_clock::time_point deadline);

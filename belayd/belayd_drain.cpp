@@ -76,7 +76,9 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     co_await scheduler_->drain(drain.soft_deadline(), report);
     co_await wait_for_drain_delay(drain);
 
-    if (restart) {
+    if (restart) { // what can be done while everybody is still served
+        drain.report("store", "a checkpoint");
+        co_await rest_store(drain);
         drain.report("admin", "its peers");
         co_await core_.close_admin_port();
     }
@@ -89,6 +91,17 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
 
     helpers.request_stop();
     co_await helpers.wait_until_empty();
+}
+
+/** Its upkeep is over, so that nobody waits for that between two processes. */
+asio::awaitable<void> Belayd::rest_store(const daemon::DrainContext& drain)
+{
+    try {
+        co_await store_->checkpoint(finish_deadline(drain));
+        (void)co_await store_->freeze(finish_deadline(drain));
+    } catch (const jobs::StoreUnavailable& e) {
+        log::warning("store has not come to rest, stopping all the same", {{"error", e.what()}});
+    }
 }
 
 /**

@@ -138,8 +138,15 @@ public:
     [[nodiscard]] virtual std::vector<std::string> question() const { return {}; }
 
     /**
-     * Brings everything to rest and puts what lives on into `out`: start() of the next image finds it in
-     * Core::predecessor().
+     * Ends what freeze() would wait for and nobody else does, while everybody is still served.  It ends with thaw(), and
+     * with a freeze() that cannot be.
+     * @return why that cannot be, everything going on as before
+     */
+    virtual asio::awaitable<std::optional<std::string>> settle(std::chrono::steady_clock::time_point deadline) = 0;
+
+    /**
+     * Follows settle(): brings everything to rest and puts what lives on into `out`; start() of the next image finds it
+     * in Core::predecessor().
      * @return why that cannot be, everything going on as before; nothing: nothing moves any more
      */
     virtual asio::awaitable<std::optional<std::string>> freeze(

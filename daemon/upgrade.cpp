@@ -31,6 +31,9 @@ using Clock = std::chrono::steady_clock;
 /** For the new executable to read the configuration and look at the store. */
 constexpr auto answer_patience = 10s;
 
+/** For what can be done while everybody is still served. */
+constexpr auto settle_patience = 2s;
+
 /** Longer than this nobody is left waiting: what is not over by then undoes the upgrade. */
 constexpr auto longest_freeze = 1s;
 
@@ -127,10 +130,13 @@ asio::awaitable<std::optional<std::string>> Upgrade::ask(const Upgradable& servi
 /** @return why everything goes on as before */
 asio::awaitable<std::string> Upgrade::replace(Upgradable& service, Executable::File asked)
 {
+    Handover out;
+    std::optional<std::string> busy = co_await service.settle(Clock::now() + settle_patience);
+    if (busy)
+        co_return *busy;
     const auto begin = Clock::now();
     const auto deadline = begin + longest_freeze;
-    Handover out;
-    const std::optional<std::string> busy = co_await service.freeze(out, deadline);
+    busy = co_await service.freeze(out, deadline);
     if (busy)
         co_return *busy;
     parts_.lifecycle.leave_waiters();

@@ -13,6 +13,7 @@
 namespace belay::jobs {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 using WhenFull = StoreOperation::WhenFull;
 
 /** An operation that is a function of the tables with one result. */
@@ -71,14 +72,12 @@ StoreTables open_tables(const StoreOptions& options, Recovered& recovered)
     }
 }
 
-/** The answer to a question that is not waited for beyond a deadline; it may come later still. */
-struct Counted {
-    Counted(const asio::any_io_executor& executor, std::chrono::steady_clock::time_point deadline)
-        : over(executor, deadline)
-    {
-    }
-    asio::steady_timer over; // at once when there is an answer
-    std::optional<JobCounts::ByHook> counts;
+/** The result of a call that is not waited for beyond a deadline; it may come later still. */
+template <class Result>
+struct Answer {
+    Answer(const asio::any_io_executor& executor, Clock::time_point deadline) : over(executor, deadline) {}
+    asio::steady_timer over; // at once when there is one
+    std::optional<Result> result;
     std::exception_ptr error;
 };
 
@@ -106,6 +105,30 @@ struct Store::State {
         if (operation->error)
             std::rethrow_exception(operation->error);
         co_return std::move(operation->result);
+    }
+
+    /** Likewise, whether or not there is room. @throws StoreUnavailable if it is not over at `deadline` */
+    template <class Function>
+    asio::awaitable<std::invoke_result_t<Function&, StoreTables&, Time>> call_until(
+        Clock::time_point deadline, Function function)
+    {
+        using Result = std::invoke_result_t<Function&, StoreTables&, Time>;
+        const asio::any_io_executor executor = co_await asio::this_coro::executor;
+        const auto answer = std::make_shared<Answer<Result>>(executor, deadline);
+        asio::co_spawn(executor, call(std::move(function), WhenFull::try_anyway),
+            [answer](std::exception_ptr error, Result result) {
+                if (!error)
+                    answer->result = std::move(result);
+                answer->error = std::move(error);
+                answer->over.expires_at(Clock::time_point::min());
+            });
+        error_code answered;
+        co_await answer->over.async_wait(asio::redirect_error(asio::use_awaitable, answered));
+        if (answer->result)
+            co_return std::move(*answer->result);
+        if (answer->error)
+            std::rethrow_exception(answer->error);
+        throw StoreUnavailable{"the store was still at work when it was time"};
     }
 
     void check_available() const
@@ -200,27 +223,24 @@ asio::awaitable<std::optional<Time>> Store::next_due(std::map<std::string, unsig
     co_return co_await state_->call(std::move(find_next), WhenFull::try_anyway);
 }
 
-asio::awaitable<JobCounts::ByHook> Store::freeze(std::chrono::steady_clock::time_point deadline)
+asio::awaitable<void> Store::checkpoint(Clock::time_point deadline)
+{
+    state_->thread.checkpoint_soon();
+    const auto nothing = [](StoreTables&, Time) { return true; };
+    (void)co_await state_->call_until(deadline, nothing); // upkeep follows this one
+    (void)co_await state_->call_until(deadline, nothing); // and precedes this one
+}
+
+asio::awaitable<JobCounts::ByHook> Store::freeze(Clock::time_point deadline)
 {
     state_->thread.rest(true); // what the thread does before it answers has begun before
-    const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    const auto counted = std::make_shared<Counted>(executor, deadline);
-    auto count = [](StoreTables& tables, Time) { return tables.counts().by_hook(); };
-    asio::co_spawn(executor, state_->call(std::move(count), WhenFull::try_anyway),
-        [counted](std::exception_ptr error, JobCounts::ByHook counts) {
-            if (!error)
-                counted->counts = std::move(counts);
-            counted->error = std::move(error);
-            counted->over.expires_at(std::chrono::steady_clock::time_point::min());
-        });
-    error_code answered;
-    co_await counted->over.async_wait(asio::redirect_error(asio::use_awaitable, answered));
-    if (counted->counts)
-        co_return std::move(*counted->counts);
-    thaw();
-    if (counted->error)
-        std::rethrow_exception(counted->error);
-    throw StoreUnavailable{"the store was still at work when it was time"};
+    try {
+        co_return co_await state_->call_until(
+            deadline, [](StoreTables& tables, Time) { return tables.counts().by_hook(); });
+    } catch (...) {
+        thaw();
+        throw;
+    }
 }
 
 void Store::thaw() noexcept

@@ -117,8 +117,14 @@ public:
     [[nodiscard]] asio::awaitable<std::optional<Time>> next_due(std::map<std::string, unsigned> room);
 
     /**
+     * Checkpoints now what is not due yet, so that close() finds little left to do.
+     * @throws StoreUnavailable if it is still at work at `deadline`: it goes on by itself then
+     */
+    [[nodiscard]] asio::awaitable<void> checkpoint(std::chrono::steady_clock::time_point deadline);
+
+    /**
      * Brings the thread to rest: when this returns, it neither syncs nor checkpoints nor prunes any more, and does not
-     * until thaw() or close() except for what it is asked to.
+     * until thaw() or close() except for what it is asked to.  Repeating is fine.
      * @return the jobs there are, for the next image's ResumedStore
      * @throws StoreUnavailable if it is still at work at `deadline`: it goes on by itself then
      */

@@ -51,6 +51,9 @@ public:
     /** Whether it does nothing but what is submitted: for good once an operation submitted after that is over. */
     void rest(bool resting) noexcept { resting_ = resting; }
 
+    /** The next upkeep checkpoints, due or not. */
+    void checkpoint_soon() noexcept { checkpoint_soon_ = true; }
+
     [[nodiscard]] const StoreGauges& gauges() const noexcept { return gauges_; }
 
     /** Ends the thread after what is queued, checkpoints, closes the database.  Repeating is fine. */
@@ -86,6 +89,7 @@ private:
     StoreMetrics metrics_;
     StoreGauges gauges_;
     std::atomic<bool> resting_{false}; // nothing is due
+    std::atomic<bool> checkpoint_soon_{false};
 
     std::mutex mutex_; // guards the next five
     std::condition_variable wake_;

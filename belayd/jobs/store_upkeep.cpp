@@ -34,7 +34,8 @@ void StoreThread::checkpoint_if_due(daemon::Heartbeat& heartbeat)
 {
     if (wal_bytes_ + checkpoint_bytes < checkpoint_at_)
         checkpoint_at_ = checkpoint_bytes; // the log began anew, once its last reader had gone
-    if (wal_bytes_ < checkpoint_at_ || health_.failed())
+    const Bytes due_at = checkpoint_soon_.exchange(false) ? 1 : checkpoint_at_;
+    if (wal_bytes_ < due_at || health_.failed())
         return;
     const daemon::Heartbeat::DiskWait wait{heartbeat};
     int pages = 0;

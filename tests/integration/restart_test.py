@@ -119,7 +119,7 @@ class Restart(TestCase):
         belayd.metrics()
         belayd.stop()
         phases = [record["phase"] for record in belayd.records("drain phase over")]
-        self.assertEqual(phases[-6:], ["admin", "doors", "connections", "control", "stop", "threads"])
+        self.assertEqual(phases[-7:], ["store", "admin", "doors", "connections", "control", "stop", "threads"])
 
     def test_what_is_sent_while_nobody_runs_is_answered(self):
         belayd = self.belayd()

@@ -96,16 +96,27 @@ class UpgradeUndo(TestCase):
         self.undo("upgrade.asked", "changed while it was asked", meanwhile=self.builds.put_next)
 
     def test_a_disk_that_the_store_waits_for(self):
-        """It is not torn away in the middle of a sync, though nobody waits for that."""
+        """It is not torn away in the middle of a sync, though nobody waits for that; the others are served meanwhile."""
         belayd = self.start_build()
+        served = 0
         job = belayd.post("a").json()["job"]
         belayd.wait_job(job, "succeeded")
         self.builds.put_next()
         self.failpoints.arm("store.disk", "wedge")
         self.failpoints.wait_reached("store.disk")  # upkeep: nothing else is to be done
-        done = self.belay_reload(belayd)
+        self.failpoints.arm("upgrade.asked", "wedge")
+        reload = self.in_background(self.belay_reload, belayd)
+        self.failpoints.wait_reached("upgrade.asked")
+        self.failpoints.release("upgrade.asked")
+        while not reload.done():
+            with contextlib.closing(connect(belayd.address("ingress"))) as ingress:
+                ingress.request("GET", "/nothing")
+                self.assertEqual(self.answer(ingress), 404)
+                served += 1
+        done = reload.result()
         self.assertIn("not upgraded: the store was still at work when it was time", done.stderr)
         self.assertNotEqual(done.returncode, 0, done)
+        self.assertGreater(served, 20)  # a frozen one answers none
         self.failpoints.release("store.disk")
         self.assertEqual(belayd.post("a").status, 202)
         wait_until(lambda: belayd.metrics()['belay_jobs{state="succeeded"}'] == 2, "both to have succeeded")

@@ -378,6 +378,10 @@ TEST_F(StoreTest, DoesNoUpkeepWhileItIsFrozen)
     EXPECT_GT(log_bytes(), 8.0 * (1 << 20)) << "checkpointed";
     store->thaw();
     EXPECT_TRUE(waits_until([&] { return log_bytes() == 0; }));
+    accept_mebibyte();
+    EXPECT_GT(log_bytes(), 0);
+    await(store->checkpoint(never));
+    EXPECT_EQ(log_bytes(), 0) << "though it was not due";
     {
         const Locked lock{options.path};
         EXPECT_THROW(await(store->freeze(std::chrono::steady_clock::now() + 50ms)), StoreUnavailable);
