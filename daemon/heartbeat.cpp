@@ -39,7 +39,11 @@ void Heartbeat::mark_now() noexcept
 
 Heartbeat::Wait::Wait(Heartbeat* heartbeat, Clock::rep since) noexcept : heartbeat_(heartbeat)
 {
-    if (heartbeat_ != nullptr)
+    if (heartbeat_ == nullptr)
+        return;
+    if (heartbeat_->wait_since_.load(std::memory_order_relaxed) != 0)
+        heartbeat_ = nullptr; // within another, which goes on
+    else
         heartbeat_->wait_since_.store(since, std::memory_order_relaxed);
 }
 

@@ -32,7 +32,7 @@ public:
     /** It is that of the calling thread from now on; null for none. */
     static void set_of_this_thread(Heartbeat* heartbeat) noexcept;
 
-    /** A declared wait, from construction to destruction. */
+    /** A declared wait, from construction to destruction.  One within another is part of that. */
     class Wait {
     public:
         Wait(const Wait&) = delete;
@@ -45,7 +45,7 @@ public:
         ~Wait();
 
     private:
-        Heartbeat* heartbeat_; // null: of no loop
+        Heartbeat* heartbeat_; // null: of no loop, or within another
     };
 
     /** A wait for the disk: fdatasync, checkpoint, query, a file or a command that may lie on a network. */

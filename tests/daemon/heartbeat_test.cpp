@@ -50,6 +50,21 @@ TEST(Heartbeat, ADiskWaitIsThatOfTheCallingThread)
     EXPECT_EQ(heartbeat.disk_wait(Heartbeat::Clock::now() + 60s), 0s);
 }
 
+TEST(Heartbeat, AWaitWithinAWaitEndsWithTheOuterOne)
+{
+    Heartbeat heartbeat{"store"};
+    {
+        const Heartbeat::DiskWait outer{heartbeat};
+        const auto begun = Heartbeat::Clock::now();
+        {
+            const Heartbeat::DiskWait inner{heartbeat};
+        }
+        EXPECT_GE(heartbeat.disk_wait(begun + 60s), 60s) << "counted from the outer one's beginning";
+        EXPECT_FALSE(heartbeat.wedged(begun + 60s));
+    }
+    EXPECT_EQ(heartbeat.disk_wait(Heartbeat::Clock::now() + 60s), 0s);
+}
+
 TEST(Heartbeat, AHarmlessWaitCountsAgainstNothing)
 {
     Heartbeat heartbeat{"notify"};
