@@ -12,7 +12,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <exception>
 #include <system_error>
 #include <utility>
@@ -45,51 +44,14 @@ std::string what(const std::exception_ptr& error)
     }
 }
 
-asio::awaitable<void> wait_until_cancelled(asio::steady_timer& timer)
-{
-    error_code ec;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-}
-
 } // namespace
-
-std::string_view to_string(State state) noexcept
-{
-    switch (state) {
-    case State::starting:
-        return "starting";
-    case State::ready:
-        return "ready";
-    case State::reloading:
-        return "reloading";
-    case State::upgrading:
-        return "upgrading";
-    case State::draining:
-        return "draining";
-    case State::stopped:
-        return "stopped";
-    }
-    return "unknown";
-}
-
-/** A reload asked for, perhaps by several; shared with those who wait for it. */
-struct Lifecycle::Reload {
-    explicit Reload(asio::io_context& main) : done(main, asio::steady_timer::time_point::max()) {}
-
-    Scope scope = Scope::configuration;
-    bool awaited = false;        // by somebody who is told the verdict
-    Clock::time_point requested; // by the last of them: RELOADING=1 must not carry a time before any request
-    ReloadVerdict verdict{false, "the daemon is stopping"};
-    asio::steady_timer done; // never expires; cancelled when the verdict stands
-};
 
 Lifecycle::Lifecycle(asio::io_context& main, signals::SignalQueue& signals, Threads& threads, NotifyThread& notify,
     Timeouts timeouts, WedgeNote wedge_note, std::function<void()> flush_log)
     : main_(main), signals_(signals), threads_(threads), notify_(notify), timeouts_(timeouts),
       flush_log_(std::move(flush_log)), watchdog_(threads, notify, signals::watchdog_interval(), std::move(wedge_note),
                                             [this] { asio::post(main_, [this] { tell_status_again(); }); }),
-      changed_(main, asio::steady_timer::time_point::max()),
-      left_verdict_stands_(main, asio::steady_timer::time_point::max()), status_due_(main),
+      reloads_(main), status_due_(main),
       tasks_(main.get_executor(), [](std::string_view task, const std::exception_ptr& error) {
           log::error("unexpected exception in task", {{"task", task}, {"error", what(error)}});
       })
@@ -108,29 +70,20 @@ asio::awaitable<void> Lifecycle::run(Service& service)
         become_ready();
         if (resumed_) {
             co_await notify_.flush(ready_patience);
-            left_verdict_ = ReloadVerdict{true, fmt::format("{}: {}", *resumed_, told_status_)};
-            left_verdict_stands_.cancel();
+            reloads_.settle_left({true, fmt::format("{}: {}", *resumed_, told_status_)});
         }
         log::info("ready", {{"service", told_status_}, {"startup_seconds", seconds_since(started_)}});
     }
     tasks_.spawn("status", keep_status());
 
     while (!drain_) {
-        reload_ = std::exchange(next_reload_, nullptr);
-        if (reload_) {
-            co_await perform(*reload_);
-            reload_->done.cancel();
-        } else {
-            co_await wait_until_cancelled(changed_);
-        }
+        const std::optional<ReloadRequests::Request> request = reloads_.begin();
+        if (request)
+            co_await perform(*request);
+        else
+            co_await reloads_.wait();
     }
-    reload_.reset();
-    if (!left_verdict_) {
-        left_verdict_ = ReloadVerdict{false, "the daemon is stopping"};
-        left_verdict_stands_.cancel();
-    }
-    if (next_reload_) // came too late
-        next_reload_->done.cancel();
+    reloads_.end();
 
     co_await drain();
     begin_stop();
@@ -148,10 +101,10 @@ asio::awaitable<void> Lifecycle::handle_signals()
             on_stop_signal(signal);
             break;
         case SIGHUP:
-            request_reload(Scope::configuration);
+            reloads_.request(Scope::configuration);
             break;
         case SIGUSR2:
-            request_reload(Scope::everything);
+            reloads_.request(Scope::everything);
             break;
         case SIGUSR1:
             log_report();
@@ -187,7 +140,8 @@ asio::awaitable<void> Lifecycle::keep_status()
 {
     for (;;) {
         status_due_.expires_after(drain_ ? drain_status_interval : status_interval);
-        co_await wait_until_cancelled(status_due_);
+        error_code ec; // it is cancelled to come sooner
+        co_await status_due_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         tell_status();
     }
 }
@@ -212,7 +166,7 @@ void Lifecycle::tell_of_wedges(const std::vector<Wedge>& wedges)
 
 void Lifecycle::tell_status()
 {
-    tell(drain_ ? drain_status() : status());
+    tell(drain_ ? phases_.status(Clock::now()) : status());
 }
 
 /** After others told it behind our back. */
@@ -231,51 +185,19 @@ void Lifecycle::tell(std::string text)
     told_status_ = std::move(text);
 }
 
-std::string Lifecycle::drain_status() const
-{
-    const auto age = std::chrono::floor<std::chrono::seconds>(Clock::now() - phase_.began);
-    return fmt::format("draining: {}: {}", phase_.name, phase_.waiting_for) +
-           (age >= 1s ? fmt::format(", for {} s", age.count()) : "");
-}
-
-std::shared_ptr<Lifecycle::Reload> Lifecycle::request_reload(Scope scope)
-{
-    if (!next_reload_)
-        next_reload_ = std::make_shared<Reload>(main_);
-    next_reload_->scope = std::max(next_reload_->scope, scope);
-    next_reload_->requested = Clock::now();
-    changed_.cancel();
-    return next_reload_;
-}
-
 asio::awaitable<ReloadVerdict> Lifecycle::reload(Scope scope)
 {
     if (drain_ || view().state == State::stopped)
         co_return ReloadVerdict{false, "the daemon is stopping"};
-    const auto reload = request_reload(scope);
-    reload->awaited = true;
-    if (leaving_) {
-        reload->verdict.left_to_successor = true;
-        co_return reload->verdict;
-    }
-    co_await wait_until_cancelled(reload->done);
-    co_return reload->verdict;
+    co_return co_await reloads_.verdict(scope);
 }
 
-asio::awaitable<ReloadVerdict> Lifecycle::left_verdict()
-{
-    const std::uint64_t upgrades = upgrades_begun_;
-    while (!left_verdict_ && upgrades == upgrades_begun_)
-        co_await wait_until_cancelled(left_verdict_stands_);
-    co_return left_verdict_.value_or(ReloadVerdict{false, {}, /*left_to_successor=*/true}); // once more
-}
-
-asio::awaitable<void> Lifecycle::perform(Reload& reload)
+asio::awaitable<void> Lifecycle::perform(ReloadRequests::Request request)
 {
     const auto begin = Clock::now();
     set_state(State::reloading);
-    notify_.state(signals::reloading_message(reload.requested) + "\nSTATUS=reloading");
-    ReloadVerdict verdict = co_await verdict_of(reload);
+    notify_.state(signals::reloading_message(request.requested) + "\nSTATUS=reloading");
+    ReloadVerdict verdict = co_await verdict_of(request.scope);
     {
         const std::scoped_lock lock{mutex_};
         view_.last_reload_ok = verdict.ok;
@@ -291,24 +213,16 @@ asio::awaitable<void> Lifecycle::perform(Reload& reload)
         become_ready(); // after a failure too, else the manager waits for ever
         co_await notify_.flush(ready_patience);
     }
-    const bool left = reload.verdict.left_to_successor; // and there is none: who waited asks again
-    reload.verdict = verdict;
-    if (left && next_reload_ && next_reload_->awaited && next_reload_->verdict.left_to_successor) {
-        // Who asks again cannot be told from those who asked for the next one: it is done for all of them.
-        next_reload_->scope = std::max(next_reload_->scope, reload.scope);
-    } else if (left) {
-        left_verdict_ = std::move(verdict);
-        left_verdict_stands_.cancel();
-    }
+    reloads_.conclude(std::move(verdict));
 }
 
-asio::awaitable<ReloadVerdict> Lifecycle::verdict_of(Reload& reload)
+asio::awaitable<ReloadVerdict> Lifecycle::verdict_of(Scope scope)
 {
     ReloadVerdict verdict;
     try {
         std::optional<std::string> trouble;
-        if (upgrade_ && reload.scope != Scope::configuration)
-            trouble = co_await upgrade_(reload.scope == Scope::executable);
+        if (upgrade_ && scope != Scope::configuration)
+            trouble = co_await upgrade_(scope == Scope::executable);
         if (trouble)
             verdict = {false, *trouble};
         else
@@ -325,22 +239,9 @@ void Lifecycle::show_upgrading()
     notify_.status("upgrading");
 }
 
-void Lifecycle::leave_waiters()
-{
-    left_verdict_.reset();
-    ++upgrades_begun_;
-    left_verdict_stands_.cancel(); // of an upgrade before, undone
-    leaving_ = true;
-    for (const auto& reload : {reload_, next_reload_})
-        if (reload) {
-            reload->verdict.left_to_successor = true;
-            reload->done.cancel();
-        }
-}
-
 boost::json::value Lifecycle::handed() const
 {
-    return {{"reload_again", next_reload_ != nullptr}};
+    return {{"reload_again", reloads_.asked_for()}};
 }
 
 void Lifecycle::resume(const boost::json::value& handed, std::string message)
@@ -350,7 +251,7 @@ void Lifecycle::resume(const boost::json::value& handed, std::string message)
         view_.reloads_succeeded = 1; // the upgrade; earlier ones are carried by the metrics
     }
     if (handed.at("reload_again").as_bool())
-        request_reload(Scope::everything);
+        reloads_.request(Scope::everything);
     resumed_ = std::move(message);
 }
 
@@ -362,7 +263,7 @@ void Lifecycle::request_stop(std::string_view reason)
     drain_.emplace(main_, deadline, timeouts_.drain,
         [this](std::string_view phase, std::string_view waiting_for) { report_phase(phase, waiting_for); });
     arm(deadline);
-    begin_phase("begin", reload_ ? "the reload under way" : "the service");
+    begin_phase("begin", reloads_.under_way() ? "the reload under way" : "the service");
     set_state(State::draining);
     log::info("draining",
         {{"reason", reason}, {"deadline_seconds", std::chrono::duration<double>{deadline - Clock::now()}.count()}});
@@ -372,7 +273,7 @@ void Lifecycle::request_stop(std::string_view reason)
         on_stop_();
     stop_requested_.emit(asio::cancellation_type::terminal);
     status_due_.cancel(); // from now on more often
-    changed_.cancel();
+    reloads_.interrupt();
 }
 
 void Lifecycle::arm(Clock::time_point deadline)
@@ -416,7 +317,6 @@ void Lifecycle::fail(ExitCode code, std::string_view reason)
 
 asio::awaitable<void> Lifecycle::drain()
 {
-    progress_ = true;
     tasks_.spawn("extend", extend_timeout());
     try {
         co_await service_->drain(*drain_);
@@ -433,7 +333,7 @@ asio::awaitable<void> Lifecycle::extend_timeout()
     for (;;) {
         timer.expires_after(timeouts_.extend);
         co_await timer.async_wait(asio::use_awaitable);
-        if (std::exchange(progress_, false))
+        if (phases_.take_progress())
             notify_.state(
                 fmt::format("EXTEND_TIMEOUT_USEC={}", 3 * std::chrono::microseconds{timeouts_.extend}.count()));
     }
@@ -441,26 +341,19 @@ asio::awaitable<void> Lifecycle::extend_timeout()
 
 void Lifecycle::report_phase(std::string_view phase, std::string_view waiting_for)
 {
-    if (phase == phase_.name && waiting_for == phase_.waiting_for)
-        return;
-    progress_ = true;
-    if (phase == phase_.name) {
-        phase_.waiting_for = waiting_for; // told soon: it may change many times until then
-    } else {
-        begin_phase(phase, waiting_for);
-        tell(drain_status()); // perhaps of a start that failed
-    }
+    // Another phase is told at once, perhaps that of a start that failed; the rest soon: it may change many times.
+    if (begin_phase(phase, waiting_for))
+        tell(phases_.status(Clock::now()));
 }
 
-/** Ends the one before. */
-void Lifecycle::begin_phase(std::string_view phase, std::string_view waiting_for)
+/** @return whether it is another one */
+bool Lifecycle::begin_phase(std::string_view phase, std::string_view waiting_for)
 {
-    if (!phase_.name.empty())
-        log::info("drain phase over", {{"phase", phase_.name}, {"duration_seconds", seconds_since(phase_.began)},
-                                          {"waited_for", phase_.waited_for}});
-    phase_ = {std::string{phase}, std::string{waiting_for}, std::string{waiting_for}, Clock::now()};
+    if (!phases_.report(phase, waiting_for, Clock::now()))
+        return false;
     const std::scoped_lock lock{mutex_};
     view_.drain_phase = phase;
+    return true;
 }
 
 void Lifecycle::finish()

@@ -1,8 +1,10 @@
 #pragma once
 #include "base/asio.hpp"
 #include "base/task_group.hpp"
+#include "daemon/drain_phases.hpp"
 #include "daemon/last_resort.hpp"
 #include "daemon/notify_thread.hpp"
+#include "daemon/reload_requests.hpp"
 #include "daemon/service.hpp"
 #include "daemon/state.hpp"
 #include "daemon/threads.hpp"
@@ -16,7 +18,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ namespace belay::daemon {
 class Lifecycle {
 public:
     using Clock = std::chrono::steady_clock;
+    using Scope = ReloadRequests::Scope;
 
     struct Timeouts {
         std::chrono::milliseconds drain{30'000};
@@ -53,10 +55,6 @@ public:
      * @return nothing where there was nothing to replace; else why it was not done, everything going on as before
      */
     using Upgrade = std::function<asio::awaitable<std::optional<std::string>>(bool insist)>;
-
-    /** How much is to be brought up to date: the configuration, the executable too if it changed, or that in any case.
-     */
-    enum class Scope : std::uint8_t { configuration, everything, executable };
 
     /** What metrics, probes and reports show. */
     struct View {
@@ -88,7 +86,7 @@ public:
     [[nodiscard]] asio::awaitable<ReloadVerdict> reload(Scope scope);
 
     /** See Core::verdict_of_predecessor(). */
-    [[nodiscard]] asio::awaitable<ReloadVerdict> left_verdict();
+    [[nodiscard]] asio::awaitable<ReloadVerdict> left_verdict() { return reloads_.left_verdict(); }
 
     /** How the image is replaced; without, it never is. */
     void set_upgrade(Upgrade upgrade) { upgrade_ = std::move(upgrade); }
@@ -100,10 +98,10 @@ public:
     void show_upgrading();
 
     /** Those who wait for a verdict are to ask the successor. */
-    void leave_waiters();
+    void leave_waiters() { reloads_.leave_waiters(); }
 
     /** There will be none, for now: whoever asks from here on is told in this image. */
-    void keep_waiters() noexcept { leaving_ = false; }
+    void keep_waiters() noexcept { reloads_.keep_waiters(); }
 
     [[nodiscard]] bool stopping() const noexcept { return drain_.has_value(); }
 
@@ -141,34 +139,22 @@ public:
     [[nodiscard]] ExitCode exit_code() const noexcept { return exit_code_; }
 
 private:
-    struct Reload;
-
-    /** Of the drain. */
-    struct Phase {
-        std::string name;
-        std::string waited_for; // when it began
-        std::string waiting_for;
-        Clock::time_point began;
-    };
-
     [[nodiscard]] asio::awaitable<void> handle_signals();
     [[nodiscard]] asio::awaitable<void> keep_status();
     [[nodiscard]] asio::awaitable<void> extend_timeout();
-    [[nodiscard]] asio::awaitable<void> perform(Reload& reload);
+    [[nodiscard]] asio::awaitable<void> perform(ReloadRequests::Request request);
     [[nodiscard]] asio::awaitable<void> drain();
 
-    std::shared_ptr<Reload> request_reload(Scope scope);
-    [[nodiscard]] asio::awaitable<ReloadVerdict> verdict_of(Reload& reload);
+    [[nodiscard]] asio::awaitable<ReloadVerdict> verdict_of(Scope scope);
     void arm(Clock::time_point deadline); // if there is a thread to be had
     void on_stop_signal(int signal);
     void become_ready();
     void log_report() const;
-    void begin_phase(std::string_view phase, std::string_view waiting_for);
+    bool begin_phase(std::string_view phase, std::string_view waiting_for);
     void tell_status();
     void tell_status_again();
     void tell(std::string text);
     [[nodiscard]] std::string status() const;
-    [[nodiscard]] std::string drain_status() const;
     void set_state(State state);
 
     asio::io_context& main_;
@@ -182,24 +168,17 @@ private:
 
     Service* service_ = nullptr; // set while it may be called
     ExitCode exit_code_ = ExitCode::clean;
-    asio::steady_timer changed_; // never expires; cancelled when a reload or a stop is requested
+    ReloadRequests reloads_;
     Upgrade upgrade_;
     std::function<void()> on_stop_;
-    std::shared_ptr<Reload> reload_;      // being performed
-    std::shared_ptr<Reload> next_reload_; // asked for
-    bool leaving_ = false;                // verdicts are left to the successor
-    std::optional<std::string> resumed_;  // by an upgrade: from what to what
-    std::optional<ReloadVerdict> left_verdict_;
-    asio::steady_timer left_verdict_stands_; // never expires
-    std::uint64_t upgrades_begun_ = 0;       // each leaves those who wait
+    std::optional<std::string> resumed_; // by an upgrade: from what to what
     asio::steady_timer status_due_;
     std::string told_status_;
     std::string previous_run_;          // what STATUS= says of it; "" if it ended well
     std::optional<DrainContext> drain_; // set: stop requested
     asio::cancellation_signal stop_requested_;
     std::optional<LastResort> last_resort_;
-    Phase phase_;
-    bool progress_ = false; // of the drain, since EXTEND_TIMEOUT_USEC was last considered
+    DrainPhases phases_;
 
     mutable std::mutex mutex_; // guards view_
     View view_;
