@@ -2,6 +2,7 @@
 
 #include "daemon/admin.hpp"
 #include "daemon/core_metrics.hpp"
+#include "daemon/endpoints.hpp"
 #include "daemon/leak_report.hpp"
 #include "daemon/lifecycle.hpp"
 #include "daemon/log.hpp"
@@ -19,11 +20,9 @@
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
-#include <grp.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <exception>
@@ -55,26 +54,6 @@ void turn(asio::io_context& loop, asio::awaitable<void> task)
         }
     if (failure)
         std::rethrow_exception(failure);
-}
-
-void give_to_group(const std::string& path, const std::string& group)
-{
-    ::group entry{};
-    ::group* found = nullptr;
-    std::array<char, 16384> buffer{}; // getgrnam_r(3): the members of a group take room
-    if (group.empty() || ::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
-        found == nullptr)
-        return;
-    if (::lchown(path.c_str(), static_cast<uid_t>(-1), entry.gr_gid) != 0)
-        log::warning("cannot give the control socket to its group, ignoring",
-            {{"path", path}, {"group", group}, {"error", std::system_category().message(errno)}});
-}
-
-/** "admin" of "fd:admin"; nothing for a listener of our own. */
-std::optional<std::string_view> passed_name(std::string_view spec)
-{
-    constexpr std::string_view prefix = "fd:";
-    return spec.starts_with(prefix) ? std::optional{spec.substr(prefix.size())} : std::nullopt;
 }
 
 /** The error number behind an exception, for the manager's ERRNO=; 0 where there is none. */
@@ -111,17 +90,12 @@ struct Core::Impl {
     Impl(Impl&&) = delete;
     Impl& operator=(Impl&&) = delete;
 
-    asio::awaitable<void> open_endpoints();
     void take_stored(Service& service);
     void tell_of_wedges();
     /** From a started service to one that can be stopped. */
     asio::awaitable<void> live(Service& service);
     /** Tells why it cannot start. @return the exit code */
     ExitCode failed_to_start(ExitCode code, const std::exception& error);
-    std::optional<signals::PassedSocket> take_passed_socket(std::string_view name);
-    void give_back_passed_socket(http::ListeningSocket socket);
-    [[nodiscard]] std::vector<std::string> passed_names() const;
-    asio::awaitable<void> reconcile_listeners(const CoreOptions& wanted_options);
     http::Response readyz() const;
     void set_timeouts(const Lifecycle::Timeouts& timeouts);
 
@@ -144,9 +118,8 @@ struct Core::Impl {
     Lifecycle lifecycle;
     std::string start_failure;              // for the manager's status; "" if there is none
     std::atomic<Service*> service{nullptr}; // from its start on
-    std::vector<std::string> admin_listeners;
-    bool has_control = false;   // from a predecessor
-    std::optional<Admin> admin; // until its thread is joined
+    std::optional<Admin> admin;             // until its thread is joined
+    std::optional<Endpoints> endpoints;
     std::optional<Upgrade> upgrade;
 };
 
@@ -163,7 +136,8 @@ Core::Impl::Impl(CoreOptions o, std::optional<Handover> p)
             [this] { return readyz(); },
             [this] { return debug_threads(threads.running(), Heartbeat::Clock::now()); },
         });
-    upgrade.emplace(Upgrade::Parts{*admin, lifecycle, notify, metrics, leaks, passed, admin_listeners},
+    endpoints.emplace(*admin, passed);
+    upgrade.emplace(Upgrade::Parts{*admin, lifecycle, notify, metrics, leaks, passed, endpoints->admin_listeners()},
         Executable::of_this_process(), options.arguments);
     lifecycle.set_on_stop([this] { admin->announce_close(); });
     lifecycle.set_upgrade([this](bool insist) { return upgrade->perform(*service.load(), insist); });
@@ -200,29 +174,6 @@ http::Response Core::Impl::readyz() const
     return daemon::readyz(answer);
 }
 
-asio::awaitable<void> Core::Impl::open_endpoints()
-{
-    if (predecessor) {
-        Admin::Handed handed = handed_admin(*predecessor);
-        for (const auto& listener : handed.admin.listeners)
-            admin_listeners.push_back(listener.name);
-        has_control = !handed.control.listeners.empty();
-        co_await admin->resume(std::move(handed));
-    }
-    try {
-        co_await reconcile_listeners(options);
-    } catch (const std::system_error& e) {
-        if (!predecessor)
-            throw;
-        log::error("cannot listen, going on with what there is", {{"error", e.what()}}); // jobs live on: do not exit
-    }
-    if (options.control_socket.empty() || has_control)
-        co_return;
-    auto socket = http::open_listening_socket("unix:" + options.control_socket);
-    give_to_group(options.control_socket, options.control_group);
-    co_await admin->open_control(std::move(socket));
-}
-
 /** Gives the service what the process before this one left in the manager's store. */
 void Core::Impl::take_stored(Service& running)
 {
@@ -248,7 +199,7 @@ asio::awaitable<void> Core::Impl::live(Service& running)
 {
     std::exception_ptr failure;
     try {
-        co_await open_endpoints();
+        co_await endpoints->open(options, predecessor ? &*predecessor : nullptr);
         for (const signals::PassedSocket& socket : passed)
             log::warning("nobody accepts on a passed socket", {{"name", socket.name}});
         if (predecessor)
@@ -277,58 +228,6 @@ ExitCode Core::Impl::failed_to_start(ExitCode code, const std::exception& error)
         message += fmt::format("\nERRNO={}", number);
     notify.state(std::move(message));
     return code;
-}
-
-std::optional<signals::PassedSocket> Core::Impl::take_passed_socket(std::string_view name)
-{
-    const auto found = std::ranges::find(passed, name, &signals::PassedSocket::name);
-    if (found == passed.end())
-        return std::nullopt;
-    auto socket = std::move(*found);
-    passed.erase(found);
-    return socket;
-}
-
-void Core::Impl::give_back_passed_socket(http::ListeningSocket socket)
-{
-    const std::string name{passed_name(socket.name).value()};
-    log::warning("nobody accepts on a passed socket", {{"name", name}});
-    passed.push_back({name, std::move(socket.fd)});
-}
-
-std::vector<std::string> Core::Impl::passed_names() const
-{
-    std::vector<std::string> names;
-    for (const signals::PassedSocket& socket : passed)
-        names.push_back(socket.name);
-    return names;
-}
-
-asio::awaitable<void> Core::Impl::reconcile_listeners(const CoreOptions& wanted_options)
-{
-    std::vector<std::string> wanted = admin_specs(wanted_options, {admin_listeners, passed_names()});
-    std::vector<std::string> added;
-    std::vector<http::ListeningSocket> sockets; // all of them open before anything changes
-    for (const auto& spec : wanted)
-        if (std::ranges::find(admin_listeners, spec) == admin_listeners.end())
-            added.push_back(spec);
-    for (const auto& spec : added)
-        if (const auto name = passed_name(spec); !name)
-            sockets.push_back(http::open_listening_socket(spec));
-        else if (std::ranges::find(passed, *name, &signals::PassedSocket::name) == passed.end())
-            throw std::system_error{ENOENT, std::system_category(), "no socket was passed for " + spec};
-    for (const auto& spec : added)
-        if (const auto name = passed_name(spec))
-            while (std::optional<signals::PassedSocket> socket = take_passed_socket(*name))
-                sockets.push_back({spec, std::move(socket->fd), /*passed=*/true, {}});
-    std::vector<std::string> removed;
-    for (const auto& spec : admin_listeners)
-        if (std::ranges::find(wanted, spec) == wanted.end())
-            removed.push_back(spec);
-    admin_listeners = std::move(wanted);
-    auto given_back = co_await admin->change_listeners(std::move(sockets), std::move(removed));
-    for (http::ListeningSocket& socket : given_back)
-        give_back_passed_socket(std::move(socket));
 }
 
 Core::Core(CoreOptions options, std::optional<Handover> predecessor)
@@ -419,17 +318,17 @@ std::set<pid_t> Core::strangers() const
 
 std::optional<signals::PassedSocket> Core::take_passed_socket(std::string_view name)
 {
-    return impl_->take_passed_socket(name);
+    return impl_->endpoints->take_passed_socket(name);
 }
 
 void Core::give_back_passed_socket(http::ListeningSocket socket)
 {
-    impl_->give_back_passed_socket(std::move(socket));
+    impl_->endpoints->give_back_passed_socket(std::move(socket));
 }
 
 std::vector<std::string> Core::passed_names() const
 {
-    return impl_->passed_names();
+    return impl_->endpoints->passed_names();
 }
 
 DescriptorStore& Core::descriptor_store() noexcept
@@ -444,7 +343,7 @@ asio::awaitable<void> Core::close_admin_port()
 
 asio::awaitable<void> Core::apply(CoreOptions options)
 {
-    co_await impl_->reconcile_listeners(options);
+    co_await impl_->endpoints->reconcile(options);
     impl_->log.set_level(options.log.level);
     impl_->set_timeouts({options.drain_timeout, options.kill_grace});
 }
