@@ -138,8 +138,8 @@ public:
     [[nodiscard]] virtual std::vector<std::string> question() const { return {}; }
 
     /**
-     * Ends what freeze() would wait for and nobody else does, while everybody is still served.  It ends with thaw(), and
-     * with a freeze() that cannot be.
+     * Ends what freeze() would wait for and nobody else does, while everybody is still served.  It ends with thaw(),
+     * and with a freeze() that cannot be.
      * @return why that cannot be, everything going on as before
      */
     virtual asio::awaitable<std::optional<std::string>> settle(std::chrono::steady_clock::time_point deadline) = 0;
