@@ -250,11 +250,9 @@ asio::awaitable<void> Belayd::withdraw()
 Belayd::Candidate Belayd::prepare(const config::Config& current) const
 {
     Candidate candidate;
-    {
-        const daemon::Heartbeat::DiskWait wait; // the files, and those of the secrets
-        candidate.config = hooks::load_config(command_line_.config);
-        candidate.hooks = std::make_shared<const hooks::HookTable>(candidate.config);
-    }
+    const daemon::Heartbeat::DiskWait wait; // the files, those of the secrets, and the names of hosts to listen on
+    candidate.config = hooks::load_config(command_line_.config);
+    candidate.hooks = std::make_shared<const hooks::HookTable>(candidate.config);
     if (auto changes = config::unreloadable_changes(current, candidate.config); !changes.empty())
         throw config::ConfigError{std::move(changes)};
     const auto present = server_->listeners();

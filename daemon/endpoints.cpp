@@ -1,5 +1,6 @@
 #include "daemon/endpoints.hpp"
 
+#include "daemon/heartbeat.hpp"
 #include "daemon/log.hpp"
 #include "daemon/upgrade.hpp"
 
@@ -26,6 +27,13 @@ void give_to_group(const std::string& path, const std::string& group)
     if (::lchown(path.c_str(), static_cast<uid_t>(-1), entry.gr_gid) != 0)
         log::warning("cannot give the control socket to its group, ignoring",
             {{"path", path}, {"group", group}, {"error", std::system_category().message(errno)}});
+}
+
+/** Waits for the address of a host that `spec` names. @throws std::system_error */
+http::ListeningSocket open_socket(const std::string& spec)
+{
+    const Heartbeat::DiskWait wait;
+    return http::open_listening_socket(spec);
 }
 
 /** "admin" of "fd:admin"; nothing for a listener of our own. */
@@ -96,7 +104,7 @@ asio::awaitable<void> Endpoints::reconcile(const CoreOptions& options)
             added.push_back(spec);
     for (const auto& spec : added)
         if (const auto name = passed_name(spec); !name)
-            sockets.push_back(http::open_listening_socket(spec));
+            sockets.push_back(open_socket(spec));
         else if (std::ranges::find(passed_, *name, &signals::PassedSocket::name) == passed_.end())
             throw std::system_error{ENOENT, std::system_category(), "no socket was passed for " + spec};
     for (const auto& spec : added)

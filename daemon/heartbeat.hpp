@@ -48,7 +48,8 @@ public:
         Heartbeat* heartbeat_; // null: of no loop, or within another
     };
 
-    /** A wait for the disk: fdatasync, checkpoint, query, a file or a command that may lie on a network. */
+    /** A wait for the disk: fdatasync, checkpoint, query, a file or a command that may lie on a network.  Or for the
+     * address of a host. */
     class DiskWait : public Wait {
     public:
         explicit DiskWait(Heartbeat& heartbeat) noexcept;

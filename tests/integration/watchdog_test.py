@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -199,6 +200,32 @@ class Waits(WatchedCase):
         belayd.wait_reloads()
         wait_until(lambda: belayd.metrics()['belay_jobs{state="succeeded"}'] == 1, "the job to have run")
         self.stop_unwedged(belayd)
+
+    def prefix_of_a_host_without_answers(self):
+        """What a command is preceded by to have a name server that is there and says nothing."""
+        server = self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        try:
+            server.bind(("127.0.0.123", 53))
+        except OSError as e:
+            self.skipTest(f"no name server can be played here: {e}")
+        resolv_conf = self.enterContext(tempfile.NamedTemporaryFile("w", prefix="belay-resolv-"))
+        print("nameserver 127.0.0.123", file=resolv_conf, flush=True)
+        prefix = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolv_conf.name]
+        if subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("no mount namespace can be made here")
+        return prefix
+
+    def test_the_address_of_a_host_may_be_what_nobody_tells(self):
+        prefix = self.prefix_of_a_host_without_answers()
+        for server in "ingress", "admin":
+            with self.subTest(server):
+                belayd, _ = self.start_watched(prefix=prefix)
+                belayd.sections = {server: 'listen = ["127.0.0.1:0", "nobody.invalid:9"]\n'}
+                belayd.write_config(CONFIG)
+                belayd.send_signal(signal.SIGHUP)
+                self.check_disk_wait(belayd, "main")
+                self.assertIn("nobody.invalid", belayd.wait_record("reload failed, nothing changed")["error"])
+                self.stop_unwedged(belayd)
 
     def test_a_long_recovery_after_an_upgrade_is_no_hang(self):
         """exec leaves the manager's clock running: it must hear of the new image before that is ready."""
