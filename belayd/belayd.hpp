@@ -69,6 +69,7 @@ private:
 
     // in belayd_drain.cpp, as drain() and take_back():
     [[nodiscard]] asio::awaitable<void> wait_for_drain_delay(daemon::DrainContext& drain);
+    [[nodiscard]] asio::awaitable<bool> can_leave_connections();
     [[nodiscard]] asio::awaitable<void> rest_store(const daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> report_connections(daemon::DrainContext& drain);
     [[nodiscard]] asio::awaitable<void> forward_hurry(daemon::DrainContext& drain);

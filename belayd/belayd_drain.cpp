@@ -64,7 +64,7 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     scheduler_->pause();
     drain.report("manager", "its word whether this is a restart");
     asio::awaitable<bool> question = core_.descriptor_store().has_room();
-    const bool restart = co_await std::move(question);
+    bool restart = co_await std::move(question);
     if (!restart) // else the next process goes on with the connections
         server_->announce_close();
 
@@ -76,6 +76,10 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     co_await scheduler_->drain(drain.soft_deadline(), report);
     co_await wait_for_drain_delay(drain);
 
+    if (restart) {
+        drain.report("successor", "its word whether it can take over");
+        restart = co_await can_leave_connections();
+    }
     if (restart) { // what can be done while everybody is still served
         drain.report("store", "a checkpoint");
         co_await rest_store(drain);
@@ -91,6 +95,18 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
 
     helpers.request_stop();
     co_await helpers.wait_until_empty();
+}
+
+/** Whether there is a next process, of which the manager may think otherwise by now, and it will take them. */
+asio::awaitable<bool> Belayd::can_leave_connections()
+{
+    asio::awaitable<bool> question = core_.descriptor_store().has_room();
+    bool can = co_await std::move(question);
+    if (can)
+        can = co_await core_.successor_can_take_over();
+    if (!can)
+        server_->announce_close();
+    co_return can;
 }
 
 /** Its upkeep is over, so that nobody waits for that between two processes. */

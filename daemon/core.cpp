@@ -37,6 +37,9 @@ using namespace std::chrono_literals;
 /** PID 1 reads within microseconds, or not at all. */
 constexpr auto notify_patience = 1s;
 
+/** For the executable that a restart starts to read the configuration: who has to wait for it is being stopped. */
+constexpr auto successor_patience = 2s;
+
 /** Turns the loop until `task` has ended. */
 void turn(asio::io_context& loop, asio::awaitable<void> task)
 {
@@ -334,6 +337,18 @@ std::vector<std::string> Core::passed_names() const
 DescriptorStore& Core::descriptor_store() noexcept
 {
     return impl_->store;
+}
+
+asio::awaitable<bool> Core::successor_can_take_over()
+{
+    const auto* const service = dynamic_cast<Upgradable*>(impl_->service.load());
+    if (service == nullptr)
+        co_return true; // its question is nobody's to ask
+    asio::awaitable<std::optional<std::string>> question = impl_->upgrade->ask(*service, successor_patience);
+    const std::optional<std::string> no = co_await std::move(question);
+    if (no)
+        log::warning("the next process cannot take over connections, closing them", {{"error", *no}});
+    co_return !no;
 }
 
 asio::awaitable<void> Core::close_admin_port()

@@ -96,6 +96,12 @@ public:
     [[nodiscard]] DescriptorStore& descriptor_store() noexcept;
 
     /**
+     * Whether the executable that is started next can take what is put there: it is asked as for an upgrade, which
+     * takes as long as it needs to read the configuration.  That it cannot is logged.
+     */
+    [[nodiscard]] asio::awaitable<bool> successor_can_take_over();
+
+    /**
      * Closes the admin port in order, near the end of Service::drain(): for a restart in whose gap the time for that,
      * up to half a second, would fall.  Else run() does it after the service has stopped.
      */

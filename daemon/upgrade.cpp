@@ -74,7 +74,7 @@ asio::awaitable<std::optional<std::string>> Upgrade::perform(Service& service, b
         co_return fmt::format("{} is the executable that runs: nothing to upgrade to", executable_.path());
     }
     parts_.lifecycle.show_upgrading();
-    const std::optional<std::string> no = co_await ask(*upgradable);
+    const std::optional<std::string> no = co_await ask(*upgradable, answer_patience);
     if (parts_.lifecycle.stopping())
         co_return "not upgraded: the daemon is stopping";
     if (no)
@@ -105,8 +105,7 @@ try {
     return std::nullopt;
 }
 
-/** Ends early when a stop is requested. @return why the executable cannot take over */
-asio::awaitable<std::optional<std::string>> Upgrade::ask(const Upgradable& service)
+asio::awaitable<std::optional<std::string>> Upgrade::ask(const Upgradable& service, std::chrono::milliseconds patience)
 {
     std::vector<std::string> question = arguments_;
     question.push_back(fmt::format("--can-resume={}", handover_version));
@@ -116,8 +115,7 @@ asio::awaitable<std::optional<std::string>> Upgrade::ask(const Upgradable& servi
         question.push_back("--running-passed=" + socket.name);
     std::ranges::move(service.question(), std::back_inserter(question));
     // On another loop than main, whose adopted children are nobody's but the jobs'.
-    asio::awaitable<std::optional<std::string>> task =
-        ask_successor(executable_.path(), std::move(question), answer_patience);
+    asio::awaitable<std::optional<std::string>> task = ask_successor(executable_.path(), std::move(question), patience);
     asio::awaitable<std::optional<std::string>> answer = asio::co_spawn(parts_.admin.io(), std::move(task),
         asio::bind_cancellation_slot(parts_.lifecycle.stop_slot(), asio::use_awaitable));
     try {

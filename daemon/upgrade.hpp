@@ -7,6 +7,7 @@
 #include "daemon/service.hpp"
 #include "signals/passed_sockets.hpp"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,9 +45,16 @@ public:
      */
     [[nodiscard]] asio::awaitable<std::optional<std::string>> perform(Service& service, bool insist);
 
+    /**
+     * Asks the executable that lies there, whether or not it changed, if it can go on where this process stands.  Ends
+     * early when a stop is requested.
+     * @return why not
+     */
+    [[nodiscard]] asio::awaitable<std::optional<std::string>> ask(
+        const Upgradable& service, std::chrono::milliseconds patience);
+
 private:
     [[nodiscard]] std::optional<Executable::File> wanted(bool insist) const;
-    [[nodiscard]] asio::awaitable<std::optional<std::string>> ask(const Upgradable& service);
     [[nodiscard]] asio::awaitable<std::string> replace(Upgradable& service, Executable::File asked);
     [[nodiscard]] asio::awaitable<bool> freeze_core(Handover& out, std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] asio::awaitable<void> thaw_core(Handover& in);

@@ -7,6 +7,7 @@ import socket
 import tempfile
 import unittest
 
+from tests.integration.builds import Builds
 from tests.integration.failpoints import Failpoints
 from tests.integration.harness import Belayd, TestCase, hook, sign, wait_until
 
@@ -119,7 +120,7 @@ class Restart(TestCase):
         belayd.metrics()
         belayd.stop()
         phases = [record["phase"] for record in belayd.records("drain phase over")]
-        self.assertEqual(phases[-7:], ["store", "admin", "doors", "connections", "control", "stop", "threads"])
+        self.assertEqual(phases[-8:], ["successor", "store", "admin", "doors", "connections", "control", "stop", "threads"])
 
     def test_what_is_sent_while_nobody_runs_is_answered(self):
         belayd = self.belayd()
@@ -230,6 +231,28 @@ class Restart(TestCase):
         self.assertEqual((self.left(belayd), belayd.manager.take_stored()), ([], []))
         for connection in connections:
             self.assert_closed_politely(connection)
+
+    def test_a_next_process_that_could_not_take_them(self):
+        """They end in order, instead of with a process that cannot start or does not understand what was stored."""
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-builds-")))
+        for times, (reason, spoil) in enumerate([("belay.toml", lambda: belayd.write_config("nonsense")),
+                                                 ("the hand-over has version 999", builds.put_of_another_version)], 1):
+            with self.subTest(reason):
+                builds.put_next()
+                belayd = self.belayd(executable=builds.path)
+                kept, slow = self.connect(2)
+                self.post(kept)
+                slow.sendall(request()[:-3])
+                wait_until(lambda: belayd.connections() == 2, "the connections")
+                spoil()
+                belayd.send_signal(signal.SIGTERM)
+                refusal = belayd.wait_record("the next process cannot take over connections, closing them", times)
+                self.assertIn(reason, refusal["error"])
+                slow.sendall(request()[-3:])
+                self.assertIn(b"\r\nConnection: close", self.answer(slow))
+                self.assertEqual(belayd.wait(), 0, belayd.log()[-4000:])
+                self.assertEqual((self.left(belayd), belayd.manager.take_stored()), ([], []))
+                self.assert_closed_politely(kept)
 
     def test_a_manager_that_does_not_say_that_it_stored_them(self):
         belayd = self.belayd(manager_answers=False)

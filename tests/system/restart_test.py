@@ -29,6 +29,19 @@ CONFIGURATION = """
 auth = "none"
 run = ["/bin/true"]
 """
+WAITING_JOB = """
+[hooks.open]
+auth = "none"
+run = ["/bin/sh", "-c", "until test -e /var/lib/belay/go; do sleep 0.05; done"]
+"""
+# On the machine: a restart waits for the job, and a stop takes its place.
+RESTART_BECOMES_STOP = """
+systemctl restart --no-block belayd
+until systemctl show -P StatusText belayd | grep -q "draining: jobs: 1 running"; do sleep 0.05; done
+systemctl stop --no-block belayd.socket belayd.service
+touch /var/lib/belay/go
+systemctl stop belayd.socket belayd.service
+"""
 
 
 class RestartTest(belay_machine.ServiceTest):
@@ -56,6 +69,13 @@ class RestartTest(belay_machine.ServiceTest):
         answers = self.answers_of_idle_connections(3, "systemctl", "stop", "belayd.socket", "belayd.service")
         self.assertEqual(answers, ["end"] * 3)
         self.assertEqual(self.left(), [])
+
+    def test_a_stop_that_takes_the_place_of_a_restart_leaves_none(self):
+        self.machine.configure(WAITING_JOB)
+        self.addCleanup(self.machine.run, "rm", "-f", "/var/lib/belay/go")
+        answers = self.answers_of_idle_connections(3, "sh", "-c", RESTART_BECOMES_STOP)
+        self.assertEqual(answers, ["end"] * 3)
+        self.assertEqual(self.left(), [], self.log())
 
 
 if __name__ == "__main__":
