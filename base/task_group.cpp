@@ -33,9 +33,14 @@ void TaskGroup::spawn(std::string_view name, asio::awaitable<void> task)
 {
     tasks_.push_back(std::make_unique<Task>(name, tasks_.size()));
     Task* const entry = tasks_.back().get();
-    asio::co_spawn(executor_, std::move(task),
-        asio::bind_cancellation_slot(
-            entry->cancel.slot(), [this, entry](std::exception_ptr error) { finish(entry, std::move(error)); }));
+    try {
+        asio::co_spawn(executor_, std::move(task),
+            asio::bind_cancellation_slot(
+                entry->cancel.slot(), [this, entry](std::exception_ptr error) { finish(entry, std::move(error)); }));
+    } catch (...) { // no memory: it has not begun, and nothing is to wait for its end
+        tasks_.pop_back();
+        throw;
+    }
     if (stopping_)
         entry->cancel.emit(asio::cancellation_type::terminal);
 }

@@ -38,9 +38,9 @@ void add(std::atomic<std::size_t>& count, std::size_t n) noexcept
 } // namespace
 
 Connection::Connection(ServerLoop& loop, Accepted accepted)
-    : loop_(loop), accepted_(std::move(accepted.fd)), socket_(loop.io()), peer_(std::move(accepted.peer)),
-      listener_(std::move(accepted.listener)), over_cap_(accepted.over_cap), limits_(loop.limits()),
-      input_(window_of(*limits_)), scanner_(*limits_), last_activity_(Clock::now())
+    : loop_(loop), accepted_(std::move(accepted.fd)), socket_(loop.io()), place_(std::move(accepted.place)),
+      listener_(std::move(accepted.listener)), limits_(loop.limits()), input_(window_of(*limits_)), scanner_(*limits_),
+      last_activity_(Clock::now())
 {
     if (accepted.handed)
         resume(*accepted.handed);
@@ -52,10 +52,6 @@ Connection::~Connection()
     count_request(false);
     if (reserved_ > 0)
         loop_.context().options.bodies->release(reserved_);
-    if (over_cap_)
-        loop_.context().refused.fetch_sub(1, std::memory_order_relaxed);
-    else
-        loop_.context().caps.release(peer_);
     loop_.leave(*this, state_);
 }
 
@@ -64,7 +60,7 @@ asio::awaitable<void> Connection::serve(std::unique_ptr<Connection> connection)
     try {
         if (!connection->open())
             co_return;
-        if (connection->over_cap_)
+        if (connection->place_.over_cap())
             co_await connection->refuse();
         else
             co_await connection->run();
@@ -209,7 +205,7 @@ asio::awaitable<bool> Connection::next_head()
 asio::awaitable<bool> Connection::next_request(Request& request)
 {
     set_state(ConnectionState::partial);
-    request.peer = &peer_;
+    request.peer = &place_.peer();
     request.listener = *listener_;
     request.loop = loop_.index();
     request.left_by_predecessor = std::exchange(left_by_predecessor_, false);

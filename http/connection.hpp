@@ -93,9 +93,8 @@ private:
     ServerLoop& loop_;
     UniqueFd accepted_; // until open()
     Socket socket_;
-    const Peer peer_;
+    const Place place_;
     const ListenerTag listener_;
-    const bool over_cap_;
 
     ConnectionState state_ = ConnectionState::fresh;
     bool counts_as_request_ = false;

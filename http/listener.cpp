@@ -102,8 +102,7 @@ asio::awaitable<void> Listener::accept_loop(std::shared_ptr<Listener> /*self*/)
         const int error = accept_all();
         if (is_shortage(error)) {
             if (!short_of)
-                context_.warn("accept on " + name() + " failed: " + std::generic_category().message(error) +
-                              ", pausing and retrying");
+                warn_of_shortage(error);
             short_of = true;
             (void)co_await pause_for(accept_pause);
             continue;
@@ -124,8 +123,8 @@ Listener::Ended::~Ended()
 }
 
 /** Returns EAGAIN when nothing waits any more, 0 when the batch is full, else the errno of a shortage. */
-int Listener::accept_all()
-{
+int Listener::accept_all() noexcept
+try {
     for (int accepted = 0; accepted < accept_batch && socket_.is_open(); ++accepted) {
         sockaddr_storage address{};
         socklen_t size = sizeof address;
@@ -140,6 +139,8 @@ int Listener::accept_all()
         // ECONNABORTED, EPROTO and the network errors of accept(2) concern one connection that is no more
     }
     return 0;
+} catch (const std::exception&) { // in deal(), to one connection that is closed now: the others are to be accepted
+    return ENOMEM;
 }
 
 void Listener::deal(UniqueFd fd, Peer peer)
@@ -153,12 +154,18 @@ void Listener::deal(UniqueFd fd, Peer peer)
     }
     ServerLoop& loop = *loops_[next_loop_++ % loops_.size()];
     Accepted accepted{
-        .fd = std::move(fd), .peer = std::move(peer), .listener = tag_, .over_cap = !admitted, .handed = nullptr};
-    if (&loop == loops_.front().get()) {
+        .fd = std::move(fd), .place = Place{context_, std::move(peer), !admitted}, .listener = tag_, .handed = nullptr};
+    if (&loop == loops_.front().get())
         loop.adopt(std::move(accepted));
-        return;
-    }
-    asio::post(loop.io(), [&loop, accepted = std::move(accepted)]() mutable { loop.adopt(std::move(accepted)); });
+    else
+        loop.deliver(std::move(accepted));
+}
+
+void Listener::warn_of_shortage(int error) noexcept
+try {
+    context_.warn(
+        "accept on " + name() + " failed: " + std::generic_category().message(error) + ", pausing and retrying");
+} catch (const std::exception&) { // there is no memory for that either
 }
 
 /** Once in a while: a flood of connections must not become a flood of warnings. */

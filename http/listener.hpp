@@ -63,8 +63,9 @@ private:
 
     [[nodiscard]] asio::awaitable<void> accept_loop(std::shared_ptr<Listener> self);
     [[nodiscard]] asio::awaitable<void> end_accepting();
-    [[nodiscard]] int accept_all();
+    [[nodiscard]] int accept_all() noexcept;
     void deal(UniqueFd fd, Peer peer);
+    void warn_of_shortage(int error) noexcept;
     void warn_of_cap(const Peer& peer);
     [[nodiscard]] bool ignore_handshakes() noexcept;
     [[nodiscard]] asio::awaitable<void> complete_handshakes();

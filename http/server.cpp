@@ -145,16 +145,13 @@ struct Server::State {
         const bool removed = found == listeners.end();
         const ListenerTag tag = removed ? std::make_shared<const std::string>(connection.listener) : (*found)->tag();
         Accepted accepted{.fd = std::move(connection.fd),
-            .peer = std::move(*peer),
+            .place = Place{context, std::move(*peer), false},
             .listener = tag,
-            .over_cap = false,
             .handed = std::make_unique<HandedConnection>(std::move(connection))};
         ServerLoop& loop = *loops[next_loop++ % loops.size()];
-        asio::post(loop.io(), [&loop, tag, removed, accepted = std::move(accepted)]() mutable {
-            loop.adopt(std::move(accepted));
-            if (removed)
-                loop.drain(tag, no_deadline);
-        });
+        loop.deliver(std::move(accepted));
+        if (removed)
+            asio::post(loop.io(), [&loop, tag] { loop.drain(tag, no_deadline); });
     }
 
     [[nodiscard]] std::vector<std::shared_ptr<Listener>>::iterator find(std::string_view name)

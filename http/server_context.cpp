@@ -17,6 +17,16 @@ void ServerContext::warn_of(std::string_view task, std::exception_ptr error) con
     }
 }
 
+Place::~Place()
+{
+    if (context_ == nullptr)
+        return;
+    if (over_cap_)
+        context_->refused.fetch_sub(1, std::memory_order_relaxed);
+    else
+        context_->caps.release(peer_);
+}
+
 void ConnectionCaps::set(const Limits& limits) noexcept
 {
     connections_.store(limits.connections, std::memory_order_relaxed);
@@ -32,24 +42,29 @@ bool ConnectionCaps::try_acquire(const Peer& peer)
     }
     if (peer.loopback)
         return true;
-    const std::lock_guard lock{mutex_};
-    std::size_t& count = by_address_[peer.address];
-    if (count >= connections_per_address_.load(std::memory_order_relaxed)) {
+    try {
+        const std::lock_guard lock{mutex_};
+        std::size_t& count = by_address_[peer.address];
+        if (count < connections_per_address_.load(std::memory_order_relaxed)) {
+            ++count;
+            return true;
+        }
+    } catch (...) { // no memory
         total_.fetch_sub(1, std::memory_order_relaxed);
-        refused_by_address_.fetch_add(1, std::memory_order_relaxed);
-        return false;
+        throw;
     }
-    ++count;
-    return true;
+    total_.fetch_sub(1, std::memory_order_relaxed);
+    refused_by_address_.fetch_add(1, std::memory_order_relaxed);
+    return false;
 }
 
 void ConnectionCaps::acquire(const Peer& peer)
 {
+    if (!peer.loopback) {
+        const std::lock_guard lock{mutex_};
+        ++by_address_[peer.address]; // first, as it may throw
+    }
     total_.fetch_add(1, std::memory_order_relaxed);
-    if (peer.loopback)
-        return;
-    const std::lock_guard lock{mutex_};
-    ++by_address_[peer.address];
 }
 
 void ConnectionCaps::release(const Peer& peer) noexcept

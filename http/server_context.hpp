@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 namespace belay::http {
 
@@ -64,12 +65,42 @@ struct ServerContext {
 /** Which listener a connection came in by: its name, and by its address its identity. */
 using ListenerTag = std::shared_ptr<const std::string>;
 
+/**
+ * A connection's place among those that are counted: by the caps, or as one over them that is being told so.  It is
+ * given back when this goes.
+ *
+ * Lifetime: borrows the context.
+ */
+class Place {
+public:
+    /** Takes over what has been counted already. */
+    Place(ServerContext& context, Peer peer, bool over_cap) noexcept
+        : context_(&context), peer_(std::move(peer)), over_cap_(over_cap)
+    {
+    }
+    Place(Place&& other) noexcept
+        : context_(std::exchange(other.context_, nullptr)), peer_(std::move(other.peer_)), over_cap_(other.over_cap_)
+    {
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    Place& operator=(Place&&) = delete;
+    ~Place();
+
+    [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
+    [[nodiscard]] bool over_cap() const noexcept { return over_cap_; } ///< to be told 503; not counted by the caps
+
+private:
+    ServerContext* context_; // null: moved from
+    Peer peer_;
+    bool over_cap_;
+};
+
 /** An accepted socket on its way to its loop. */
 struct Accepted {
     UniqueFd fd;
-    Peer peer;
+    Place place;
     ListenerTag listener;
-    bool over_cap = false;                    ///< to be told 503; not counted by the caps
     std::unique_ptr<HandedConnection> handed; ///< how a predecessor left it; null for a new one
 };
 

@@ -2,6 +2,7 @@
 
 #include "http/connection.hpp"
 
+#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -56,11 +57,20 @@ void ServerLoop::set_limits(std::shared_ptr<const Limits> limits)
 
 void ServerLoop::adopt(Accepted accepted)
 {
-    tasks_.spawn("connection", Connection::serve(std::make_unique<Connection>(*this, std::move(accepted))));
-    if (!sweeping_) {
-        sweeping_ = true;
-        tasks_.spawn("sweep", sweep());
-    }
+    auto connection = std::make_unique<Connection>(*this, std::move(accepted));
+    begin_sweep();
+    tasks_.spawn("connection", Connection::serve(std::move(connection)));
+}
+
+void ServerLoop::deliver(Accepted accepted)
+{
+    asio::post(io_, [this, accepted = std::move(accepted)]() mutable {
+        try {
+            adopt(std::move(accepted));
+        } catch (...) {
+            context_.warn_of("connection", std::current_exception());
+        }
+    });
 }
 
 void ServerLoop::enter(Connection& connection)
@@ -86,6 +96,19 @@ void ServerLoop::leave(Connection& connection, ConnectionState state) noexcept
         sweep_timer_.cancel();
     for (Waiter* const waiter : waiters_)
         waiter->timer.cancel();
+}
+
+void ServerLoop::begin_sweep()
+{
+    if (sweeping_)
+        return;
+    sweeping_ = true; // before: it turns at once, and may come to its end
+    try {
+        tasks_.spawn("sweep", sweep());
+    } catch (...) {
+        sweeping_ = false;
+        throw;
+    }
 }
 
 /** Turns while there are connections. */

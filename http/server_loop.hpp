@@ -39,8 +39,11 @@ public:
     [[nodiscard]] const std::shared_ptr<const Limits>& limits() const noexcept { return limits_; }
     void set_limits(std::shared_ptr<const Limits> limits);
 
-    /** Serves an accepted socket, or says 503 on it. */
+    /** Serves an accepted socket, or says 503 on it.  @throws std::bad_alloc, and closes it */
     void adopt(Accepted accepted);
+
+    /** Has the loop adopt() it; where that throws it is closed, with a warning.  From any thread. */
+    void deliver(Accepted accepted);
 
     /** Ends the connections of that listener, or with null all, now and in future: in order, if there is time. */
     void drain(const ListenerTag& listener, Clock::time_point end);
@@ -96,6 +99,7 @@ private:
         ServerLoop& loop_;
     };
 
+    void begin_sweep();
     [[nodiscard]] asio::awaitable<void> sweep();
     [[nodiscard]] bool has_any_of(const ListenerTag& listener) const noexcept;
 

@@ -294,6 +294,24 @@ TEST(Server, F23_AStormOfResetsLeavesNoConnection)
     EXPECT_EQ(fixture.probe(), 200);
 }
 
+TEST(Server, AConnectionThatThereIsNoMemoryForIsClosedAndAcceptingGoesOn)
+{
+    Limits limits;
+    limits.connections = 1;
+    TestServer fixture{2, limits};
+    fixture.start();
+    EXPECT_EQ(fixture.probe(), 200); // its accept loop runs, and what follows finds the new limits
+    EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 0; }));
+    Limits insatiable = limits;
+    insatiable.header_bytes = Bytes{1} << 61U; // a buffer that cannot be had
+    fixture.server().set_limits(insatiable);
+    for (int loop = 0; loop < 2; ++loop)
+        EXPECT_EQ(fixture.connect().receive_end(), TestClient::End::eof);
+    EXPECT_TRUE(eventually([&] { return fixture.warnings().size() == 2; }));
+    fixture.server().set_limits(limits);
+    EXPECT_EQ(fixture.probe(), 200); // also as to the cap
+}
+
 TEST(Server, F7_PausesWhenThereAreNoDescriptorsAndRecovers)
 {
     TestServer fixture;
