@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace belay::http {
 namespace {
@@ -134,13 +136,21 @@ try {
             deal(UniqueFd{fd}, peer_of(address));
             continue;
         }
-        if (errno == EAGAIN || is_shortage(errno))
-            return errno;
+        if (errno == EAGAIN)
+            return EAGAIN;
+        if (const int error = errno; is_shortage(error)) // said before it is looked whether somebody waits
+            return somebody_waits() ? error : EAGAIN;
         // ECONNABORTED, EPROTO and the network errors of accept(2) concern one connection that is no more
     }
     return 0;
 } catch (const std::exception&) { // in deal(), to one connection that is closed now: the others are to be accepted
     return ENOMEM;
+}
+
+bool Listener::somebody_waits() noexcept
+{
+    pollfd backlog{.fd = socket_.native_handle(), .events = POLLIN, .revents = 0};
+    return ::poll(&backlog, 1, 0) != 0;
 }
 
 void Listener::deal(UniqueFd fd, Peer peer)
@@ -235,7 +245,14 @@ asio::awaitable<ListeningSocket> Listener::release()
     co_return ListeningSocket{.name = name(), .fd = std::move(fd), .passed = passed_, .unix_path = unix_path_};
 }
 
-asio::awaitable<void> Listener::shut()
+/** So that descriptors come free: those of connections that are to end anyway. */
+void Listener::drain(const ListenerTag& leaving)
+{
+    for (const auto& loop : loops_)
+        asio::post(loop->io(), [&loop = *loop, leaving] { loop.drain(leaving, ServerLoop::Clock::time_point::max()); });
+}
+
+asio::awaitable<void> Listener::shut(ListenerTag leaving)
 {
     if (!socket_.is_open())
         co_return;
@@ -245,10 +262,14 @@ asio::awaitable<void> Listener::shut()
             (void)::unlink(unix_path_.c_str());
         else if (ignore_handshakes())
             co_await complete_handshakes();
+        bool draining = false;
         int error = accept_all();
         for (int attempts = 0; error != EAGAIN && attempts < shut_attempts; ++attempts) {
-            if (error != 0) // no descriptor: one may come free
+            if (error != 0) { // no descriptor: one may come free
+                if (!std::exchange(draining, true))
+                    drain(leaving);
                 (void)co_await pause_for(accept_pause);
+            }
             error = accept_all();
         }
     }

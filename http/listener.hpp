@@ -37,9 +37,10 @@ public:
     /**
      * Closes the door without shutting it in anybody's face: new handshakes are ignored (the peer's kernel tries again
      * and meets the successor), those under way are waited for, all completed are taken, then the socket is closed.  A
-     * passed socket is only let go.  close() ends it early.
+     * passed socket is only let go.  Where there are no descriptors for those that wait, the connections that came in
+     * by `leaving`, null: all, begin to drain at once instead of afterwards.  close() ends it early.
      */
-    [[nodiscard]] asio::awaitable<void> shut();
+    [[nodiscard]] asio::awaitable<void> shut(ListenerTag leaving);
 
     /** Stops accepting and gives the socket away as it is: open, its queue filling. */
     [[nodiscard]] asio::awaitable<ListeningSocket> release();
@@ -64,6 +65,8 @@ private:
     [[nodiscard]] asio::awaitable<void> accept_loop(std::shared_ptr<Listener> self);
     [[nodiscard]] asio::awaitable<void> end_accepting();
     [[nodiscard]] int accept_all() noexcept;
+    [[nodiscard]] bool somebody_waits() noexcept;
+    void drain(const ListenerTag& leaving);
     void deal(UniqueFd fd, Peer peer);
     void warn_of_shortage(int error) noexcept;
     void warn_of_cap(const Peer& peer);

@@ -110,7 +110,7 @@ struct Server::State {
 
     asio::awaitable<void> remove(std::shared_ptr<Listener> listener)
     {
-        co_await on(front(), listener->shut());
+        co_await on(front(), listener->shut(listener->tag()));
         std::erase(leaving, listener);
         if (leaving.empty())
             left.cancel();
@@ -229,7 +229,7 @@ void Server::announce_close()
 asio::awaitable<void> Server::stop_accepting()
 {
     for (const auto& listener : state_->listeners)
-        co_await on(state_->front(), listener->shut());
+        co_await on(state_->front(), listener->shut(nullptr));
     state_->listeners.clear();
     (void)co_await state_->wait_for_leaving(no_deadline);
 }

@@ -154,7 +154,10 @@ public:
     /** From now on each answer carries `Connection: close`.  Accepting goes on.  Thread-safe. */
     void announce_close();
 
-    /** Shuts the doors: no new connection is lost that had completed its handshake (SYN filter, backlog to EAGAIN). */
+    /**
+     * Shuts the doors: no new connection is lost that had completed its handshake (SYN filter, backlog to EAGAIN).
+     * Where that takes descriptors that are not there, connections begin to end as by finish().
+     */
     [[nodiscard]] asio::awaitable<void> stop_accepting();
 
     /**

@@ -140,6 +140,48 @@ TEST(Drain, TheBacklogIsServedAndThenNobodyConnects)
     EXPECT_FALSE(late.try_send(get_root));
 }
 
+TEST(Drain, WithoutDescriptorsItDoesNotWaitForABacklogThatIsEmpty)
+{
+    TestServer fixture;
+    fixture.start();
+    TestClient idle = connect_idle(fixture);
+    const NoDescriptors shortage;
+    const auto start = std::chrono::steady_clock::now();
+    fixture.run(fixture.server().stop_accepting());
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+    idle.send(get_root);
+    EXPECT_FALSE(idle.receive().closes()) << "nobody needs its descriptor";
+}
+
+TEST(Drain, WithoutDescriptorsIdleConnectionsMakeRoomForTheBacklog)
+{
+    TestServer fixture{2};
+    fixture.start();
+    std::vector<TestClient> idle;
+    for (int i = 0; i < 4; ++i)
+        idle.push_back(connect_idle(fixture));
+    ListeningSocket socket = open_listening_socket("127.0.0.1:0");
+    socket.name = "late";
+    const std::uint16_t port = port_of(socket);
+    std::vector<TestClient> waiting;
+    for (int i = 0; i < 3; ++i) {
+        waiting.emplace_back(port);
+        waiting.back().send(get_root);
+    }
+    const NoDescriptors shortage;
+    fixture.server().add_listener(std::move(socket));
+    std::thread peers{[&] {
+        for (TestClient& client : idle)
+            expect_end(client);
+        for (TestClient& client : waiting) {
+            EXPECT_EQ(client.receive().status, 200);
+            expect_end(client);
+        }
+    }};
+    fixture.run(stop_and_finish(fixture.server(), 20s));
+    peers.join();
+}
+
 TEST(Drain, StopAndFinishUnderLoadLoseNothing)
 {
     for (int round = 0; round < 5; ++round) {

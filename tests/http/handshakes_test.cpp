@@ -20,14 +20,6 @@ ListeningSocket open_deferring()
     return socket;
 }
 
-std::uint16_t port_of(const ListeningSocket& socket)
-{
-    sockaddr_in address{};
-    socklen_t size = sizeof address;
-    EXPECT_EQ(::getsockname(socket.fd.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    return ntohs(address.sin_port);
-}
-
 asio::awaitable<void> stop(Server& server)
 {
     server.announce_close();

@@ -3,6 +3,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -188,6 +189,28 @@ std::vector<std::string> TestServer::warnings() const
 {
     const std::lock_guard lock{mutex_};
     return warnings_;
+}
+
+std::uint16_t port_of(const ListeningSocket& socket)
+{
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::getsockname(socket.fd.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    return ntohs(address.sin_port);
+}
+
+NoDescriptors::NoDescriptors()
+{
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    UniqueFd lowest_free{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+    const rlimit none{.rlim_cur = static_cast<rlim_t>(lowest_free.get()), .rlim_max = before_.rlim_max};
+    lowest_free.reset();
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+NoDescriptors::~NoDescriptors()
+{
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0);
 }
 
 namespace {

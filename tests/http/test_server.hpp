@@ -6,6 +6,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -143,6 +145,23 @@ struct Gate {
     {
         return [this](Request& request) { return pass(request); };
     }
+};
+
+/** Where a socket of IPv4 listens. */
+[[nodiscard]] std::uint16_t port_of(const ListeningSocket& socket);
+
+/** As long as it lives, the process gets no descriptor more, but in the place of one that is closed meanwhile. */
+class NoDescriptors {
+public:
+    NoDescriptors();
+    ~NoDescriptors();
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+    NoDescriptors(NoDescriptors&&) = delete;
+    NoDescriptors& operator=(NoDescriptors&&) = delete;
+
+private:
+    rlimit before_{};
 };
 
 /** A handler that answers at once. */
