@@ -259,7 +259,7 @@ asio::awaitable<void> Listener::shut(ListenerTag leaving)
     co_await end_accepting();
     if (!passed_) {
         if (!unix_path_.empty())
-            (void)::unlink(unix_path_.c_str());
+            unlink_path();
         else if (ignore_handshakes())
             co_await complete_handshakes();
         bool draining = false;
@@ -276,12 +276,20 @@ asio::awaitable<void> Listener::shut(ListenerTag leaving)
     close();
 }
 
+/** Once: what is there afterwards is the next one's. */
+void Listener::unlink_path() noexcept
+{
+    if (!unix_path_.empty())
+        (void)::unlink(unix_path_.c_str());
+    unix_path_.clear();
+}
+
 void Listener::close() noexcept
 {
     stopping_ = true;
     error_code ec;
-    if (socket_.is_open() && !passed_ && !unix_path_.empty())
-        (void)::unlink(unix_path_.c_str());
+    if (socket_.is_open() && !passed_)
+        unlink_path();
     socket_.close(ec);
     pause_.cancel();
 }

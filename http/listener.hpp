@@ -70,6 +70,7 @@ private:
     void deal(UniqueFd fd, Peer peer);
     void warn_of_shortage(int error) noexcept;
     void warn_of_cap(const Peer& peer);
+    void unlink_path() noexcept;
     [[nodiscard]] bool ignore_handshakes() noexcept;
     [[nodiscard]] asio::awaitable<void> complete_handshakes();
     [[nodiscard]] asio::awaitable<bool> pause_for(std::chrono::steady_clock::duration duration);
@@ -78,7 +79,7 @@ private:
     const std::vector<std::unique_ptr<ServerLoop>>& loops_;
     const ListenerTag tag_;
     const bool passed_;
-    const std::string unix_path_;
+    std::string unix_path_; // empty: none, or it is unlinked
     const std::string bound_address_;
     asio::posix::stream_descriptor socket_;
     asio::steady_timer pause_;

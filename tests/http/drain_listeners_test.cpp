@@ -93,6 +93,29 @@ TEST(DrainListeners, RemovingAListenerDrainsItsConnectionsOnly)
     std::filesystem::remove_all(directory);
 }
 
+TEST(DrainListeners, ARemovedUnixListenerLeavesThePathToTheNextOne)
+{
+    TestServer fixture;
+    fixture.start();
+    Server& server = fixture.server();
+    const auto directory = std::filesystem::temp_directory_path() / ("belay-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(directory);
+    const auto path = directory / "x.sock";
+    ListeningSocket socket = open_listening_socket("unix:" + path.string());
+    TestClient client{socket.name};
+    client.send(get_root);
+    {
+        const NoDescriptors shortage; // so that it waits at its doors, for the sake of the client
+        server.add_listener(std::move(socket));
+        fixture.run(remove(server, "unix:" + path.string(), [&] { return !std::filesystem::exists(path); }));
+        std::filesystem::create_symlink("the next one", path); // needs no descriptor
+    }
+    fixture.run(server.stop_accepting()); // has waited for it
+    EXPECT_EQ(client.receive().status, 200);
+    EXPECT_TRUE(std::filesystem::is_symlink(path));
+    std::filesystem::remove_all(directory);
+}
+
 TEST(DrainListeners, WhatIsInFlightOnARemovedListenerIsAnsweredWithClose)
 {
     BusyServer fixture;
@@ -213,10 +236,7 @@ TEST(DrainListeners, PassedSocketsThatAreRemovedCanBeAddedAgain)
     std::vector<std::uint16_t> ports;
     for (int i = 0; i < 2; ++i) { // both of one name
         ListeningSocket socket = open_listening_socket("127.0.0.1:0");
-        sockaddr_in address{};
-        socklen_t size = sizeof address;
-        ASSERT_EQ(::getsockname(socket.fd.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-        ports.push_back(ntohs(address.sin_port));
+        ports.push_back(port_of(socket));
         socket.name = "fd:test";
         socket.passed = true;
         server.add_listener(std::move(socket));
