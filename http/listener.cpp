@@ -82,11 +82,22 @@ Listener::Listener(ServerContext& context, const std::vector<std::unique_ptr<Ser
       unix_path_(std::move(socket.unix_path)), bound_address_(address_of(socket.fd.get())),
       socket_(loops.front()->io(), non_blocking(std::move(socket.fd))), pause_(loops.front()->io())
 {
+    if (passed_)
+        copy_ = copy();
 }
 
 UniqueFd Listener::copy_of_passed()
 {
-    const int fd = passed_ ? ::fcntl(socket_.native_handle(), F_DUPFD_CLOEXEC, 0) : -1;
+    if (passed_ && !copy_)
+        copy_ = copy();
+    if (passed_ && !copy_)
+        context_.warn("no descriptor to keep " + name() + " with: it cannot be listened on again before a restart");
+    return std::move(copy_);
+}
+
+UniqueFd Listener::copy() noexcept
+{
+    const int fd = ::fcntl(socket_.native_handle(), F_DUPFD_CLOEXEC, 0);
     return fd < 0 ? UniqueFd{} : UniqueFd{fd};
 }
 
@@ -242,6 +253,7 @@ asio::awaitable<ListeningSocket> Listener::release()
 {
     co_await end_accepting();
     UniqueFd fd{socket_.is_open() ? socket_.release() : -1};
+    copy_.reset();
     co_return ListeningSocket{.name = name(), .fd = std::move(fd), .passed = passed_, .unix_path = unix_path_};
 }
 
@@ -291,6 +303,7 @@ void Listener::close() noexcept
     if (socket_.is_open() && !passed_)
         unlink_path();
     socket_.close(ec);
+    copy_.reset();
     pause_.cancel();
 }
 

@@ -70,6 +70,7 @@ private:
     void deal(UniqueFd fd, Peer peer);
     void warn_of_shortage(int error) noexcept;
     void warn_of_cap(const Peer& peer);
+    [[nodiscard]] UniqueFd copy() noexcept;
     void unlink_path() noexcept;
     [[nodiscard]] bool ignore_handshakes() noexcept;
     [[nodiscard]] asio::awaitable<void> complete_handshakes();
@@ -82,6 +83,7 @@ private:
     std::string unix_path_; // empty: none, or it is unlinked
     const std::string bound_address_;
     asio::posix::stream_descriptor socket_;
+    UniqueFd copy_; // of a passed one, made at the beginning: at its removal there may be no descriptor
     asio::steady_timer pause_;
     std::size_t next_loop_ = 0;
     std::chrono::steady_clock::time_point next_cap_warning_;

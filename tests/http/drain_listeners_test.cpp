@@ -256,6 +256,28 @@ TEST(DrainListeners, PassedSocketsThatAreRemovedCanBeAddedAgain)
         EXPECT_EQ(client.receive().status, 200);
 }
 
+TEST(DrainListeners, APassedSocketThatIsRemovedWhenThereAreNoDescriptorsIsGivenBack)
+{
+    TestServer fixture;
+    fixture.start();
+    Server& server = fixture.server();
+    ListeningSocket socket = open_listening_socket("127.0.0.1:0");
+    const std::uint16_t port = port_of(socket);
+    socket.name = "fd:test";
+    socket.passed = true;
+    server.add_listener(std::move(socket));
+    std::vector<ListeningSocket> passed;
+    {
+        const NoDescriptors shortage;
+        passed = server.remove_listener("fd:test");
+    }
+    ASSERT_EQ(passed.size(), 1U);
+    server.add_listener(std::move(passed.front()));
+    TestClient client{port};
+    client.send(get_root);
+    EXPECT_EQ(client.receive().status, 200);
+}
+
 TEST(DrainListeners, APassedSocketKeepsItsQueueForTheSuccessor)
 {
     ListeningSocket ours = open_listening_socket("127.0.0.1:0");
