@@ -83,6 +83,7 @@ struct Locked {
     explicit Locked(const std::string& path)
     {
         EXPECT_EQ(::sqlite3_open(path.c_str(), &database), SQLITE_OK);
+        EXPECT_EQ(::sqlite3_busy_timeout(database, 60'000), SQLITE_OK); // the store may be in a transaction of its own
         EXPECT_EQ(::sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
     }
     ~Locked() { ::sqlite3_close(database); }
