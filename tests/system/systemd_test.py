@@ -281,6 +281,8 @@ class SystemdTest(belay_machine.ServiceTest):
                 relaxation = next(paragraph for paragraph in paragraphs if what in paragraph)
                 self.drop_in(re.sub(r"^#(\w+=)", r"\1", relaxation, flags=re.MULTILINE))
                 self.machine.run("systemctl", "restart", "belayd")
+                if what == "`bwrap --proc`" and " /proc/sys " in self.machine.read(f"/proc/{self.machine.main_pid()}/mountinfo"):
+                    self.skipTest("the machine's /proc/sys is read-only, and its systemd passes that on to services")
                 self.assertEqual(states_after_a_restart(what), {what: "succeeded"}, self.log())
 
     def test_a_stop_timeout_that_cannot_hold_a_drain_is_warned_of(self):
