@@ -142,9 +142,8 @@ TEST(Drain, TheBacklogIsServedAndThenNobodyConnects)
 
 TEST(Drain, WithoutDescriptorsItDoesNotWaitForABacklogThatIsEmpty)
 {
-#ifdef __SANITIZE_ADDRESS__
-    GTEST_SKIP() << "UndefinedBehaviorSanitizer opens a pipe to look at an object";
-#endif
+    if (const char* const reason = NoDescriptors::impossible())
+        GTEST_SKIP() << reason;
     TestServer fixture;
     fixture.start();
     TestClient idle = connect_idle(fixture);
@@ -158,9 +157,8 @@ TEST(Drain, WithoutDescriptorsItDoesNotWaitForABacklogThatIsEmpty)
 
 TEST(Drain, WithoutDescriptorsIdleConnectionsMakeRoomForTheBacklog)
 {
-#ifdef __SANITIZE_ADDRESS__
-    GTEST_SKIP() << "UndefinedBehaviorSanitizer opens a pipe to look at an object";
-#endif
+    if (const char* const reason = NoDescriptors::impossible())
+        GTEST_SKIP() << reason;
     TestServer fixture{2};
     fixture.start();
     std::vector<TestClient> idle;

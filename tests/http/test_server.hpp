@@ -153,6 +153,8 @@ struct Gate {
 /** As long as it lives, the process gets no descriptor more, but in the place of one that is closed meanwhile. */
 class NoDescriptors {
 public:
+    /** @return why this build cannot be tested so, or nullptr */
+    [[nodiscard]] static const char* impossible() noexcept;
     NoDescriptors();
     ~NoDescriptors();
     NoDescriptors(const NoDescriptors&) = delete;
