@@ -8,6 +8,7 @@
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <utility>
@@ -35,11 +36,12 @@ http::Response ignored_response(const std::string& reason)
     return http::json_response(200, json::serialize(json::object{{"state", "ignored"}, {"reason", reason}}));
 }
 
-http::Response refused_response(const hooks::Refusal& refusal)
+/** @param challenge RFC 9110 §15.5.2 wants one; few senders' schemes are in the registry */
+http::Response refused_response(const hooks::Refusal& refusal, const std::string& challenge)
 {
     http::Response response = http::problem_response(refusal.status, refusal.detail);
-    if (refusal.status == 401) // RFC 9110 §15.5.2 wants a challenge; no scheme of the registry is GitHub's
-        response.fields.emplace_back("WWW-Authenticate", "X-Hub-Signature-256");
+    if (refusal.status == 401)
+        response.fields.emplace_back("WWW-Authenticate", challenge);
     return response;
 }
 
@@ -50,18 +52,17 @@ http::Response unavailable_response()
     return response;
 }
 
-jobs::NewEvent make_event(const http::Request& request, std::string hook, std::optional<std::string> delivery_id,
-    hooks::Invocation invocation)
+jobs::NewEvent make_event(const http::Request& request, std::string hook, hooks::Event asked)
 {
     jobs::NewEvent event;
     event.hook = std::move(hook);
-    event.delivery_id = std::move(delivery_id);
+    event.delivery_id = std::move(asked.delivery_id);
     event.body = request.body;
     event.content_type = request.field("Content-Type").value_or("");
     event.remote = request.peer->address;
     event.traceparent = to_traceparent(request.trace);
-    event.arguments = std::move(invocation.arguments);
-    event.environment = std::move(invocation.environment);
+    event.arguments = std::move(asked.invocation.arguments);
+    event.environment = std::move(asked.invocation.environment);
     return event;
 }
 
@@ -165,22 +166,21 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     const auto* const entry = table->find(request.path_parameter("name"));
     if (entry == nullptr)
         co_return http::problem_response(404, "no such hook"); // gone since its head was read
-    hooks::Decision decision = entry->hook.decide({request});
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    hooks::Decision decision = entry->hook.decide({request, now});
     if (const auto* const refusal = std::get_if<hooks::Refusal>(&decision)) {
         entry->refused.Increment();
-        co_return refused_response(*refusal);
+        co_return refused_response(*refusal, entry->hook.challenge());
     }
     if (const auto* const ignored = std::get_if<hooks::Ignored>(&decision)) {
         entry->ignored.Increment();
         co_return ignored_response(ignored->reason);
     }
-    auto delivery_id = hooks::Hook::delivery_id(request);
-    if (const auto* const refusal = std::get_if<hooks::Refusal>(&delivery_id)) {
-        entry->refused.Increment();
-        co_return refused_response(*refusal);
+    if (auto* const reply = std::get_if<hooks::Reply>(&decision)) {
+        entry->ignored.Increment();
+        co_return http::json_response(200, std::move(reply->json));
     }
-    jobs::NewEvent event = make_event(request, entry->hook.config().name,
-        std::get<std::optional<std::string>>(std::move(delivery_id)), std::get<hooks::Invocation>(std::move(decision)));
+    jobs::NewEvent event = make_event(request, entry->hook.config().name, std::get<hooks::Event>(std::move(decision)));
     jobs::Accepted accepted;
     bool unavailable = false;
     try {

@@ -1,4 +1,5 @@
 #include "base/uuid.hpp"
+#include "belayd/hooks/secret.hpp"
 #include "belayd/hooks/signature.hpp"
 #include "build_config.hpp"
 #include "cli/commands.hpp"

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/byte_size.hpp"
 #include "base/duration.hpp"
+#include "belayd/config/scheme.hpp"
 #include "daemon/log_thread.hpp"
 #include "http/server.hpp"
 
@@ -36,8 +37,8 @@ struct SecretSource {
 
 /** How a hook's requests prove who sent them. */
 struct Auth {
-    enum class Scheme : std::uint8_t { none, github } scheme = Scheme::github;
-    std::vector<SecretSource> secrets; ///< any of them will do; at least one unless `none`
+    std::optional<Scheme> scheme;      ///< nothing: "none"
+    std::vector<SecretSource> secrets; ///< any of them will do; at least one where there is a scheme
 };
 
 /** One argument of the command, or the value of one environment variable. */

@@ -1,3 +1,4 @@
+#include "belayd/config/auth_schema.hpp"
 #include "belayd/config/checks.hpp"
 #include "belayd/config/settings.hpp"
 
@@ -14,74 +15,8 @@ using namespace std::chrono_literals;
 
 constexpr Milliseconds day = std::chrono::hours{24};
 
-// In the order of the enumerators.
-constexpr auto secret_keys = std::to_array<std::string_view>({"secret_file", "secret_credential", "secret_env"});
+// In the order of the enumerators, after the literal.
 constexpr auto request_keys = std::to_array<std::string_view>({"payload", "header", "query"});
-
-std::string fault_in_secret(SecretSource::Kind kind, const std::string& name)
-{
-    if (name.empty())
-        return "is empty";
-    if (kind == SecretSource::Kind::environment)
-        return fault_in_variable_name(name);
-    if (kind == SecretSource::Kind::credential && (name.find('/') != std::string::npos || name == "." || name == ".."))
-        return "is not the name of a credential: LoadCredential=NAME:PATH gives it one";
-    return {};
-}
-
-void read_secrets(const Node& table, Auth& auth, Problems& problems)
-{
-    bool written = false;
-    for (std::size_t i = 0; i < secret_keys.size(); ++i) {
-        const auto kind = static_cast<SecretSource::Kind>(i);
-        const auto* member = table.find(secret_keys.at(i));
-        const auto names = member ? read_strings(member->value, member->key, problems) : std::nullopt;
-        written = written || (member && !(names && names->empty()));
-        if (!names)
-            continue;
-        for (const Node* name : *names) {
-            if (const auto fault = fault_in_secret(kind, name->text); !fault.empty())
-                problems.add(name->origin, fmt::format("{} \"{}\" {}", member->key, name->text, fault));
-            else
-                auth.secrets.push_back({kind, name->text, name->origin});
-        }
-    }
-    if (!written)
-        problems.add(table.origin, "auth names no secret: add secret_file, secret_credential or secret_env");
-}
-
-/** auth = "none" or { scheme = "github", secret_file = "x" }; a line that may hold a secret itself is not shown. */
-void read_auth(const Node& node, Hook& hook, Problems& problems)
-{
-    static constexpr auto schemes = std::to_array<std::string_view>({"github"});
-    static constexpr auto keys =
-        std::to_array<std::string_view>({"scheme", "secret_file", "secret_credential", "secret_env"});
-    if (node.type == Node::Type::string && node.text == "none") {
-        hook.auth.scheme = Auth::Scheme::none;
-        return;
-    }
-    if (node.type != Node::Type::table) {
-        problems.hide_line(node.origin);
-        problems.add(
-            node.origin, "auth must be \"none\" or a table: { scheme = \"github\", secret_file = \"deploy.secret\" }");
-        return;
-    }
-    if (const auto* scheme = node.find("scheme"))
-        (void)read_choice(scheme->value, "scheme", schemes, problems);
-    else
-        problems.add(node.origin, "auth has no scheme: add scheme = \"github\"");
-    for (const auto& member : node.members) {
-        if (std::find(keys.begin(), keys.end(), member.key) != keys.end())
-            continue;
-        problems.hide_line(member.origin);
-        problems.add(member.origin,
-            fmt::format("unknown key \"{}\" in auth: a secret is not written here, but in what secret_file, "
-                        "secret_credential or secret_env names",
-                member.key));
-    }
-    hook.auth.scheme = Auth::Scheme::github;
-    read_secrets(node, hook.auth, problems);
-}
 
 std::string fault_in_source(const ValueSource& source)
 {
@@ -184,22 +119,6 @@ std::string write_source(const ValueSource& source)
     return fmt::format("{{ {} = {} }}", key, to_toml(std::string_view{source.text}));
 }
 
-std::string write_auth(const Hook& hook)
-{
-    if (hook.auth.scheme == Auth::Scheme::none)
-        return "\"none\"";
-    std::string text = "{ scheme = \"github\"";
-    for (std::size_t i = 0; i < secret_keys.size(); ++i) {
-        std::vector<std::string> names;
-        for (const auto& secret : hook.auth.secrets)
-            if (secret.kind == static_cast<SecretSource::Kind>(i))
-                names.push_back(secret.name);
-        if (!names.empty())
-            text += fmt::format(", {} = {}", secret_keys.at(i), to_toml(names));
-    }
-    return text + " }";
-}
-
 std::string write_run(const Hook& hook)
 {
     std::string text;
@@ -219,7 +138,8 @@ std::string write_env(const Hook& hook)
 std::vector<Setting<Hook>> make_settings()
 {
     return {
-        {"auth", read_auth, write_auth, {}},
+        {"auth", [](const Node& node, Hook& hook, Problems& problems) { read_auth(node, hook.auth, problems); },
+            [](const Hook& hook) { return write_auth(hook.auth); }, {}},
         {"run", read_run, write_run, {}},
         {"env", read_env, write_env, {}},
         text_setting<Hook>("directory", member(&Hook::directory), fault_in_directory),

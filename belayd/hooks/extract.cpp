@@ -2,11 +2,9 @@
 
 #include "belayd/config/checks.hpp"
 
-#include <boost/json.hpp>
 #include <boost/url/parse_query.hpp>
 #include <fmt/format.h>
 
-#include <array>
 #include <optional>
 
 namespace belay::hooks {
@@ -14,8 +12,6 @@ namespace {
 
 namespace json = boost::json;
 using config::ValueSource;
-
-constexpr unsigned max_json_depth = 32;
 
 /** Of all arguments and variables.  Linux passes a quarter of the stack limit, 2 MiB by default: see execve(2). */
 constexpr std::size_t max_invocation_bytes = 1 << 20;
@@ -31,7 +27,7 @@ struct Refused {
 }
 
 /** Compact JSON; numbers as people write them (Boost.JSON writes 1.5 as 1.5E0). */
-void append_json(std::string& text, const json::value& value) // as deep as max_json_depth
+void append_json(std::string& text, const json::value& value) // no deeper than a Payload
 {
     if (const auto* object = value.if_object()) {
         char separator = '{';
@@ -58,10 +54,10 @@ void append_json(std::string& text, const json::value& value) // as deep as max_
     }
 }
 
-/** What a request offers, looked up by name; the body is parsed at the first question about it. */
+/** What a request offers, looked up by name. */
 class Values {
 public:
-    explicit Values(const http::Request& request) : request_(request) {}
+    Values(const http::Request& request, Payload& payload) : request_(request), payload_(payload) {}
 
     /** Nothing where the request has no such value. */
     std::optional<std::string> find(const ValueSource& source)
@@ -84,8 +80,7 @@ public:
 private:
     std::optional<std::string> find_in_payload(const std::string& pointer)
     {
-        boost::system::error_code missing;
-        const json::value* value = payload().find_pointer(pointer, missing);
+        const json::value* const value = payload_.find(pointer);
         if (!value)
             return std::nullopt;
         if (const auto* string = value->if_string())
@@ -93,21 +88,6 @@ private:
         std::string text;
         append_json(text, *value);
         return text;
-    }
-
-    const json::value& payload()
-    {
-        if (payload_)
-            return *payload_;
-        json::parse_options options;
-        options.max_depth = max_json_depth;
-        boost::system::error_code error;
-        payload_.emplace(json::parse({request_.body.data(), request_.body.size()}, error, &memory_, options));
-        if (error == json::error::too_deep)
-            refuse(400, fmt::format("the body is nested more than {} levels deep", max_json_depth));
-        if (error)
-            refuse(400, "the body is not JSON: let the sender use the content type application/json");
-        return *payload_;
     }
 
     std::optional<std::string> find_in_query(std::string_view name) const
@@ -125,9 +105,7 @@ private:
     }
 
     const http::Request& request_;
-    std::array<unsigned char, 16'384> buffer_; // a typical payload is parsed without allocation
-    json::monotonic_resource memory_{buffer_.data(), buffer_.size()};
-    std::optional<json::value> payload_; // after the memory it lies in
+    Payload& payload_;
 };
 
 /** "argument 2", "variable BRANCH", and where the value comes from: all of it the operator's words. */
@@ -189,13 +167,15 @@ Invocation extract_all(const config::Hook& hook, Values& values)
 
 } // namespace
 
-std::variant<Invocation, Refusal> extract(const config::Hook& hook, const http::Request& request)
+std::variant<Invocation, Refusal> extract(const config::Hook& hook, const http::Request& request, Payload& payload)
 {
     try {
-        Values values{request};
+        Values values{request, payload};
         return extract_all(hook, values);
     } catch (Refused& refused) {
         return std::move(refused.refusal);
+    } catch (const MalformedPayload& malformed) {
+        return Refusal{400, malformed.what()};
     }
 }
 

@@ -2,10 +2,9 @@
 
 #include "belayd/config/load.hpp"
 #include "belayd/hooks/extract.hpp"
-#include "belayd/hooks/signature.hpp"
+#include "belayd/hooks/verifier.hpp"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,41 +13,46 @@
 namespace belay::hooks {
 namespace {
 
-/** The same words for every way not to be authentic: they must not tell which. */
-constexpr const char* not_authentic = "the request is not signed with a secret of this hook";
-
 bool is_delivery_id(std::string_view text) noexcept
 {
     return !text.empty() && text.size() <= 255 &&
            std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
-std::vector<SigningKey> load_keys(const config::Hook& hook, const std::string& config_directory)
+/** Nothing where the body has no such text, or is no JSON: a command of a Slack user is a form. */
+std::optional<std::string> text_in(Payload& payload, std::string_view pointer)
+try {
+    const boost::json::value* const value = payload.find(pointer);
+    if (value == nullptr || !value->is_string())
+        return std::nullopt;
+    return std::string{value->get_string()};
+} catch (const MalformedPayload&) {
+    return std::nullopt;
+}
+
+/** @throws config::ConfigError with every secret's fault at once */
+std::unique_ptr<const Verifier> make_verifier(const config::Hook& hook, const std::string& config_directory)
 {
-    std::vector<SigningKey> keys;
+    if (!hook.auth.scheme)
+        return nullptr;
+    std::vector<SenderKey> keys;
     std::vector<config::Diagnostic> diagnostics;
     for (const auto& source : hook.auth.secrets) {
         try {
-            std::string secret = load_secret(source, config_directory);
-            keys.emplace_back(secret);
-            OPENSSL_cleanse(secret.data(), secret.size());
+            keys.push_back(load_key(*hook.auth.scheme, source, config_directory));
         } catch (const std::runtime_error& error) {
             diagnostics.push_back(config::make_diagnostic(source.origin, error.what()));
         }
     }
     if (!diagnostics.empty())
         throw config::ConfigError{std::move(diagnostics)};
-    return keys;
+    return std::make_unique<const Verifier>(*hook.auth.scheme, std::move(keys));
 }
 
 } // namespace
 
-struct Hook::Compiled {
-    std::vector<SigningKey> keys; // empty: auth = "none"
-};
-
 Hook::Hook(config::Hook hook, const std::string& config_directory)
-    : config_(std::move(hook)), compiled_(new Compiled{load_keys(config_, config_directory)})
+    : config_(std::move(hook)), verifier_(make_verifier(config_, config_directory))
 {
 }
 
@@ -56,32 +60,56 @@ Hook::~Hook() = default;
 
 Decision Hook::decide(const Input& input) const
 {
-    const auto& request = input.request;
-    if (config_.auth.scheme == config::Auth::Scheme::github) {
-        const auto signature = request.field("X-Hub-Signature-256").value_or(std::string_view{});
-        const bool signed_by_us = verify_github_signature(compiled_->keys, signature, input.body());
-        if (!signed_by_us || request.count("X-Hub-Signature-256") != 1)
-            return Refusal{401, not_authentic};
+    if (verifier_)
+        if (auto verdict = verifier_->verify(input.request, input.now); !verdict.key)
+            return Refusal{401, std::move(verdict.why_not)};
+    Payload payload{input.request.body};
+    try {
+        return judge(input.request, payload);
+    } catch (const MalformedPayload& malformed) {
+        return Refusal{400, malformed.what()};
     }
-    if (request.field("X-GitHub-Event") == "ping")
-        return Ignored{"ping"};
-    auto extracted = extract(config_, request);
-    if (auto* refusal = std::get_if<Refusal>(&extracted))
-        return std::move(*refusal);
-    return std::get<Invocation>(std::move(extracted));
 }
 
-std::variant<std::optional<std::string>, Refusal> Hook::delivery_id(const http::Request& request)
+/** An authentic request. */
+Decision Hook::judge(const http::Request& request, Payload& payload) const
 {
-    for (const char* name : {"X-GitHub-Delivery", "Idempotency-Key"}) {
-        const auto id = request.field(name);
-        if (!id)
-            continue;
-        if (!is_delivery_id(*id)) // to go on without would run a repeated delivery again
-            return Refusal{400, fmt::format("{} is not 1 to 255 bytes of visible ASCII", name)};
-        return std::string{*id};
-    }
-    return std::nullopt;
+    using Challenge = config::Scheme::Challenge;
+    const auto challenge = verifier_ ? verifier_->scheme().challenge : Challenge::github_ping;
+    if (auto answer = meet_challenge(challenge, request, payload))
+        return std::visit([](auto& it) -> Decision { return std::move(it); }, *answer);
+    auto extracted = extract(config_, request, payload);
+    if (auto* const refusal = std::get_if<Refusal>(&extracted))
+        return std::move(*refusal);
+    DeliveryId id = delivery_id(request, payload);
+    if (id.text && !is_delivery_id(*id.text)) // to go on without would run a repeated delivery again
+        return Refusal{400, fmt::format("{} is not 1 to 255 bytes of visible ASCII", id.where)};
+    return Event{std::get<Invocation>(std::move(extracted)), std::move(id.text)};
+}
+
+Hook::DeliveryId Hook::delivery_id(const http::Request& request, Payload& payload) const
+{
+    const std::string header = verifier_ ? verifier_->scheme().delivery_header : "X-GitHub-Delivery";
+    if (const auto id = request.field(header))
+        return {header, std::string{*id}};
+    if (verifier_ && !verifier_->scheme().delivery_pointer.empty())
+        if (auto id = text_in(payload, verifier_->scheme().delivery_pointer))
+            return {verifier_->scheme().delivery_pointer + " of the body", std::move(id)};
+    const std::string any_sender = "Idempotency-Key";
+    if (const auto id = request.field(any_sender))
+        return {any_sender, std::string{*id}};
+    return {};
+}
+
+std::string Hook::challenge() const
+{
+    if (!verifier_)
+        return {};
+    const config::Scheme& scheme = verifier_->scheme();
+    if (scheme.layout != config::Scheme::Layout::credentials)
+        return scheme.header;
+    const std::string& label = scheme.forms.front().label;
+    return label.substr(0, label.find(' '));
 }
 
 HookTable::HookTable(const config::Config& config)

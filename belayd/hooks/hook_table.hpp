@@ -1,7 +1,9 @@
 #pragma once
 #include "belayd/config/config.hpp"
+#include "belayd/hooks/challenge.hpp"
 #include "http/request.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,10 +15,18 @@
 
 namespace belay::hooks {
 
+class Verifier;
+
 /** What a job is started with, taken from the request when it was accepted. */
 struct Invocation {
     std::vector<std::string> arguments;                           ///< argv, the command first
     std::vector<std::pair<std::string, std::string>> environment; ///< the hook's own variables
+};
+
+/** An authentic request that asks for a job. */
+struct Event {
+    Invocation invocation;
+    std::optional<std::string> delivery_id; ///< what the sender calls this event, each time that it tries to deliver it
 };
 
 /** The request is refused: 401 not authentic, 400 malformed, 413 argument too long, 422 a value is missing. */
@@ -25,19 +35,13 @@ struct Refusal {
     std::string detail;
 };
 
-/** The request is authentic, as far as the hook wants it, and asks for nothing: a ping.  Answered 200 "ignored" with
- * the reason. */
-struct Ignored {
-    std::string reason;
-};
-
 /** What a request is to its hook. */
-using Decision = std::variant<Invocation, Ignored, Refusal>;
+using Decision = std::variant<Event, Ignored, Reply, Refusal>;
 
 /** A request as hooks see it, HTTP or a file given to `belay`. */
 struct Input {
     const http::Request& request;
-    [[nodiscard]] std::string_view body() const noexcept { return request.body; }
+    std::chrono::sys_seconds now; ///< when it came, for what is signed with a time
 };
 
 /**
@@ -60,13 +64,20 @@ public:
     /** Authenticates the raw bytes (constant time over the secrets), then extracts.  Nothing is parsed before that. */
     [[nodiscard]] Decision decide(const Input& input) const;
 
-    /** X-GitHub-Delivery, else Idempotency-Key; a refusal for one that is not 1 to 255 bytes of visible ASCII. */
-    [[nodiscard]] static std::variant<std::optional<std::string>, Refusal> delivery_id(const http::Request& request);
+    /** What a 401 asks for (RFC 9110 §11.6.1): the header that would have the signature, or "Bearer". */
+    [[nodiscard]] std::string challenge() const;
 
 private:
-    struct Compiled;
+    struct DeliveryId {
+        std::string where; ///< "Idempotency-Key"
+        std::optional<std::string> text;
+    };
+
+    [[nodiscard]] Decision judge(const http::Request& request, Payload& payload) const;
+    [[nodiscard]] DeliveryId delivery_id(const http::Request& request, Payload& payload) const;
+
     config::Hook config_;
-    std::unique_ptr<const Compiled> compiled_;
+    std::unique_ptr<const Verifier> verifier_; // none: auth = "none"
 };
 
 /** All hooks of one configuration.  Immutable, thread-safe; replaced whole by a reload. */

@@ -1,8 +1,7 @@
 #include "belayd/hooks/load.hpp"
 
-#include "belayd/hooks/signature.hpp"
-
-#include <openssl/crypto.h>
+#include "belayd/hooks/secret.hpp"
+#include "belayd/hooks/sender_key.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -12,16 +11,15 @@
 namespace belay::hooks {
 namespace {
 
-std::string fault_in_secret(
-    const config::SecretSource& source, const std::string& directory, std::vector<config::Diagnostic>* unchecked)
+std::string fault_in_secret(const config::Scheme& scheme, const config::SecretSource& source,
+    const std::string& directory, std::vector<config::Diagnostic>* unchecked)
 {
     if (unchecked != nullptr && source.kind != config::SecretSource::Kind::file) {
         unchecked->push_back({source.origin, describe(source), {}});
         return {};
     }
     try {
-        std::string secret = load_secret(source, directory);
-        OPENSSL_cleanse(secret.data(), secret.size());
+        (void)load_key(scheme, source, directory);
     } catch (const std::system_error& e) {
         if (unchecked == nullptr || e.code() != std::errc::permission_denied)
             return e.what();
@@ -37,9 +35,10 @@ std::string fault_in_secret(
 config::Config load_config(const std::string& path, std::vector<config::Diagnostic>* unchecked)
 {
     const std::string directory = std::filesystem::path{path}.parent_path().string();
-    return config::load_config(path, [&directory, unchecked](const config::SecretSource& source) {
-        return fault_in_secret(source, directory, unchecked);
-    });
+    return config::load_config(
+        path, [&directory, unchecked](const config::Scheme& scheme, const config::SecretSource& source) {
+            return fault_in_secret(scheme, source, directory, unchecked);
+        });
 }
 
 } // namespace belay::hooks

@@ -102,6 +102,9 @@ max_backoff = "2s"
 concurrency = 4
 max_body = "0B"
 output_limit = "7B"
+[hooks.chat]
+auth = { scheme = "slack", secret_env = "E", tolerance = "1m" }
+run = ["/bin/true"]
 [hooks.open]
 auth = "none"
 run = ["/bin/true"]

@@ -305,6 +305,23 @@ TEST(ParseConfig, RefusesImpossibleAuth)
     EXPECT_THAT(
         auth_error("{ scheme = 'github', secret_credential = '../x' }"), HasSubstr("not the name of a credential"));
     EXPECT_THAT(auth_error("{ scheme = 'github', secret_file = 7 }"), HasSubstr("3:43: secret_file must be a string"));
+    EXPECT_THAT(auth_error("{ scheme = 'slack', secret_env = 'A', tolerance = '0s' }"),
+        HasSubstr("3:58: tolerance must be from 1s to 1h"));
+    EXPECT_THAT(auth_error("{ scheme = 'github', secret_env = 'A', tolerance = '1m' }"),
+        HasSubstr("3:47: tolerance means nothing with github, which signs no time"));
+}
+
+TEST(ParseConfig, KnowsSendersByNameAndTheirTolerance)
+{
+    const auto scheme = [](const std::string& keys) {
+        const Config config =
+            parse_config("[hooks.a]\nrun = [\"/bin/true\"]\nauth = { secret_env = 'A', " + keys + " }\n", "f.toml");
+        return config.hooks.at("a").auth.scheme.value();
+    };
+    EXPECT_EQ(scheme("scheme = 'svix'"), *find_scheme("svix"));
+    EXPECT_EQ(scheme("scheme = 'slack'").time->tolerance, std::chrono::seconds{300});
+    EXPECT_EQ(scheme("scheme = 'slack', tolerance = '1m'").time->tolerance, std::chrono::seconds{60});
+    EXPECT_EQ(scheme("scheme = 'slack', tolerance = '1500ms'").time->tolerance, std::chrono::seconds{2});
 }
 
 TEST(ParseConfig, NeverShowsALineThatMayHoldASecret)

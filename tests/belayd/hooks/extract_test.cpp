@@ -24,7 +24,8 @@ config::Hook make_hook(std::vector<ValueSource> arguments, std::map<std::string,
 
 Invocation accept(const config::Hook& hook, const SampleRequest& request)
 {
-    auto result = extract(hook, request);
+    Payload payload{static_cast<const http::Request&>(request).body};
+    auto result = extract(hook, request, payload);
     if (const auto* refusal = std::get_if<Refusal>(&result)) {
         ADD_FAILURE() << refusal->status << " " << refusal->detail;
         return {};
@@ -34,7 +35,8 @@ Invocation accept(const config::Hook& hook, const SampleRequest& request)
 
 Refusal refuse(const config::Hook& hook, const SampleRequest& request)
 {
-    auto result = extract(hook, request);
+    Payload payload{static_cast<const http::Request&>(request).body};
+    auto result = extract(hook, request, payload);
     if (auto* refusal = std::get_if<Refusal>(&result))
         return *refusal;
     ADD_FAILURE() << "accepted";

@@ -1,6 +1,8 @@
 #include "belayd/config/load.hpp"
+#include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/hooks/load.hpp"
+#include "belayd/hooks/mac.hpp"
 #include "belayd/hooks/signature.hpp"
 #include "sample_request.hpp"
 
@@ -10,6 +12,7 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +20,7 @@
 namespace belay::hooks {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -67,7 +71,7 @@ run = ["/bin/true"]
 Decision decide(const HookTable& table, const char* hook, SampleRequest::Fields fields, std::string text = body)
 {
     const SampleRequest request{std::move(text), std::move(fields)};
-    return table.find(hook)->decide({request});
+    return table.find(hook)->decide({request, std::chrono::sys_seconds{1'700'000'000s}});
 }
 
 SampleRequest::Fields with_signature(std::string_view secret, std::string_view text = body)
@@ -80,8 +84,8 @@ TEST_F(HookTableTest, AcceptsASignatureByAnySecretOfTheHook)
     const auto hooks = table();
     for (const char* secret : {"new", "old"}) {
         const auto decision = decide(hooks, "deploy", with_signature(secret));
-        ASSERT_TRUE(std::holds_alternative<Invocation>(decision)) << secret;
-        EXPECT_THAT(std::get<Invocation>(decision).arguments, ElementsAre("/bin/true", "a/b"));
+        ASSERT_TRUE(std::holds_alternative<Event>(decision)) << secret;
+        EXPECT_THAT(std::get<Event>(decision).invocation.arguments, ElementsAre("/bin/true", "a/b"));
     }
 }
 
@@ -138,7 +142,7 @@ TEST_F(HookTableTest, AnswersASignedPingAndOnlyThat)
 
 TEST_F(HookTableTest, LetsAnybodyInWhereAuthIsNone)
 {
-    EXPECT_TRUE(std::holds_alternative<Invocation>(decide(table(), "open", {}, "")));
+    EXPECT_TRUE(std::holds_alternative<Event>(decide(table(), "open", {}, "")));
 }
 
 TEST_F(HookTableTest, FindsHooksByName)
@@ -199,14 +203,11 @@ run = ["/bin/true"]
                            HasSubstr("5: secret credential \"github\" cannot be had")));
 }
 
-TEST(DeliveryId, PrefersGithubsAndRefusesStrangeText)
+TEST_F(HookTableTest, RefusesADeliveryIdThatIsStrange)
 {
-    const auto id = [](SampleRequest::Fields fields) {
-        const SampleRequest request{"", std::move(fields)};
-        return Hook::delivery_id(request);
-    };
-    using Id = std::optional<std::string>;
-    const auto good = [](const auto& found) { return std::get<Id>(found); };
+    const auto hooks = table();
+    const auto id = [&hooks](SampleRequest::Fields fields) { return decide(hooks, "open", std::move(fields)); };
+    const auto good = [](const Decision& decision) { return std::get<Event>(decision).delivery_id; };
     EXPECT_EQ(good(id({{"Idempotency-Key", "k"}, {"X-GitHub-Delivery", "d"}})), "d");
     EXPECT_EQ(good(id({{"idempotency-key", "k"}})), "k");
     EXPECT_EQ(good(id({{"X-GitHub-Delivery", std::string(255, 'x')}})), std::string(255, 'x'));
@@ -219,6 +220,110 @@ TEST(DeliveryId, PrefersGithubsAndRefusesStrangeText)
         EXPECT_EQ(std::get<Refusal>(found).detail, "Idempotency-Key is not 1 to 255 bytes of visible ASCII");
     }
     EXPECT_TRUE(std::holds_alternative<Refusal>(id({{"X-GitHub-Delivery", ""}, {"Idempotency-Key", "k"}})));
+}
+
+class SendersTest : public HookTableTest {
+protected:
+    void SetUp() override
+    {
+        HookTableTest::SetUp();
+        write("token.secret", "hunter2");
+        write("discord.secret", "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8");
+    }
+
+    /** A hook "it" for that sender. */
+    [[nodiscard]] HookTable of(std::string_view scheme, std::string_view secret = "token.secret") const
+    {
+        return HookTable{
+            load(fmt::format("[hooks.it]\nauth = {{ scheme = \"{}\", secret_file = \"{}\" }}\nrun = [\"/bin/true\"]\n",
+                scheme, secret))};
+    }
+
+    [[nodiscard]] static SampleRequest::Fields of_slack(const std::string& text, const std::string& time = "1700000000")
+    {
+        const std::string_view message[]{"v0:", time, ":", text};
+        return {{"X-Slack-Signature", "v0=" + to_hex(Mac{"SHA256", "hunter2"}.digest(message).view())},
+            {"X-Slack-Request-Timestamp", time}, {"Content-Type", "application/json; charset=utf-8"}};
+    }
+};
+
+TEST_F(SendersTest, SlackGetsItsChallengeBackAndNothingIsRun)
+{
+    const auto hooks = of("slack");
+    const std::string ask = R"({"token":"x","challenge":"3eZ\"b","type":"url_verification"})";
+    const auto decision = decide(hooks, "it", of_slack(ask), ask);
+    ASSERT_TRUE(std::holds_alternative<Reply>(decision));
+    EXPECT_EQ(std::get<Reply>(decision).json, R"({"challenge":"3eZ\"b"})");
+    auto forged = of_slack(ask);
+    forged[0].second.back() ^= 1;
+    EXPECT_TRUE(std::holds_alternative<Refusal>(decide(hooks, "it", forged, ask)));
+    for (const std::string text : {R"({"type":"event_callback","challenge":"a"})", R"({"type":"url_verification"})",
+             R"({"type":"url_verification","challenge":1})", "[]"})
+        EXPECT_TRUE(std::holds_alternative<Event>(decide(hooks, "it", of_slack(text), text))) << text;
+}
+
+TEST_F(SendersTest, SlackNamesAnEventInItsBodyAndCommandsAreForms)
+{
+    const auto hooks = of("slack");
+    const std::string event = R"({"type":"event_callback","event_id":"Ev1"})";
+    EXPECT_EQ(std::get<Event>(decide(hooks, "it", of_slack(event), event)).delivery_id, "Ev1");
+    auto command = of_slack("text=a");
+    command[2].second = "application/x-www-form-urlencoded";
+    EXPECT_EQ(std::get<Event>(decide(hooks, "it", command, "text=a")).delivery_id, std::nullopt);
+    const std::string strange = R"({"event_id":"a b"})";
+    EXPECT_EQ(std::get<Refusal>(decide(hooks, "it", of_slack(strange), strange)).detail,
+        "/event_id of the body is not 1 to 255 bytes of visible ASCII");
+}
+
+TEST_F(SendersTest, WhatWasSignedLongAgoIsRefusedWithItsAge)
+{
+    const auto hooks = of("slack");
+    const auto why_not = [&hooks](const char* time) {
+        return std::get<Refusal>(decide(hooks, "it", of_slack("{}", time), "{}")).detail;
+    };
+    EXPECT_TRUE(std::holds_alternative<Event>(decide(hooks, "it", of_slack("{}", "1699999700"), "{}")));
+    EXPECT_EQ(why_not("1699999699"), "the request was signed 301 s ago, 300 s are allowed");
+    EXPECT_TRUE(std::holds_alternative<Event>(decide(hooks, "it", of_slack("{}", "1700000300"), "{}")));
+    EXPECT_EQ(
+        why_not("1700000301"), "the request was signed 301 s from now, 300 s are allowed: one of the clocks is wrong");
+    EXPECT_EQ(why_not("17e8"), "the time at which the request was signed is malformed");
+}
+
+TEST_F(SendersTest, DiscordGetsItsPing)
+{
+    const auto hooks = of("discord", "discord.secret");
+    const SampleRequest::Fields ping{{"X-Signature-Timestamp", "1700000000"},
+        {"X-Signature-Ed25519", "a5da7c14dbb5bf7a78fe2cd90cbf2e3c1a0d1ffbb1b80c8ba6bd0c5fda1fdd0c"}};
+    EXPECT_TRUE(std::holds_alternative<Refusal>(decide(hooks, "it", ping, R"({"type":1})"))) << "a forged one";
+    const SampleRequest::Fields command{{"X-Signature-Timestamp", "1700000000"},
+        {"X-Signature-Ed25519", "581b292c54015ea94e743e5d00e423d13ea25ae0c239186839de7b25312010046ee100ad33101d5a61062"
+                                "e81529253f4d73b686d7fb1b3643cd2fabef95b4901"}};
+    EXPECT_TRUE(std::holds_alternative<Event>(decide(hooks, "it", command, R"({"type":2})")));
+    const SampleRequest::Fields real_ping{{"X-Signature-Timestamp", "1700000000"},
+        {"X-Signature-Ed25519", "c1098e97d711377f30225d53d94b89d43537f92e5b3afaddc590781b1f9f9d4b2eeab335d370be3b9a09"
+                                "0bc61a85b86448bc140dcd195f1569c2bff181257607"}};
+    const auto decision = decide(hooks, "it", real_ping, R"({"type":1})");
+    ASSERT_TRUE(std::holds_alternative<Reply>(decision));
+    EXPECT_EQ(std::get<Reply>(decision).json, R"({"type":1})");
+}
+
+TEST_F(SendersTest, ARefusalAsksForWhatIsMissing)
+{
+    EXPECT_EQ(of("bearer").find("it")->challenge(), "Bearer");
+    EXPECT_EQ(of("gitlab").find("it")->challenge(), "X-Gitlab-Token");
+}
+
+TEST_F(SendersTest, ASecretThatIsNoneOfThisSenderIsNamed)
+{
+    try {
+        (void)of("discord");
+        FAIL() << "loaded";
+    } catch (const config::ConfigError& error) {
+        EXPECT_EQ(error.diagnostics().at(0).message, "secret file \"token.secret\" is not what discord gives out, "
+                                                     "lower-case hexadecimal digits of 32 bytes");
+        EXPECT_EQ(error.diagnostics().at(0).origin.line, 2U);
+    }
+    EXPECT_THROW((void)of("svix"), config::ConfigError);
 }
 
 } // namespace

@@ -1,0 +1,143 @@
+#include "belayd/config/auth_schema.hpp"
+
+#include "belayd/config/checks.hpp"
+#include "belayd/config/custom_scheme.hpp"
+#include "belayd/config/values.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <iterator>
+
+namespace belay::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+// In the order of the enumerators.
+constexpr auto secret_keys = std::to_array<std::string_view>({"secret_file", "secret_credential", "secret_env"});
+
+std::string fault_in_secret(SecretSource::Kind kind, const std::string& name)
+{
+    if (name.empty())
+        return "is empty";
+    if (kind == SecretSource::Kind::environment)
+        return fault_in_variable_name(name);
+    if (kind == SecretSource::Kind::credential && (name.find('/') != std::string::npos || name == "." || name == ".."))
+        return "is not the name of a credential: LoadCredential=NAME:PATH gives it one";
+    return {};
+}
+
+void read_secrets(const Node& table, Auth& auth, Problems& problems)
+{
+    bool written = false;
+    for (std::size_t i = 0; i < secret_keys.size(); ++i) {
+        const auto kind = static_cast<SecretSource::Kind>(i);
+        const auto* member = table.find(secret_keys.at(i));
+        const auto names = member ? read_strings(member->value, member->key, problems) : std::nullopt;
+        written = written || (member && !(names && names->empty()));
+        if (!names)
+            continue;
+        for (const Node* name : *names) {
+            if (const auto fault = fault_in_secret(kind, name->text); !fault.empty())
+                problems.add(name->origin, fmt::format("{} \"{}\" {}", member->key, name->text, fault));
+            else
+                auth.secrets.push_back({kind, name->text, name->origin});
+        }
+    }
+    if (!written)
+        problems.add(table.origin, "auth names no secret: add secret_file, secret_credential or secret_env");
+}
+
+/** Nothing where it is missing or unknown, which is then a problem. */
+std::optional<Scheme> read_scheme(const Node& table, Problems& problems)
+{
+    std::vector<std::string_view> names;
+    for (const Scheme& scheme : known_schemes())
+        names.push_back(scheme.name);
+    names.push_back(custom_scheme_name);
+    const auto* const member = table.find("scheme");
+    if (member == nullptr) {
+        problems.add(table.origin, "auth has no scheme: add scheme = \"github\", or that of another sender");
+        return std::nullopt;
+    }
+    const auto chosen = read_choice(member->value, "scheme", names, problems);
+    if (!chosen)
+        return std::nullopt;
+    return *chosen < known_schemes().size() ? known_schemes()[*chosen] : read_custom_scheme(table, problems);
+}
+
+void read_tolerance(const Node& table, Scheme& scheme, Problems& problems)
+{
+    const auto* const member = table.find("tolerance");
+    if (member == nullptr)
+        return;
+    const auto tolerance = read_duration(member->value, "tolerance", 1s, 1h, problems);
+    if (!scheme.time)
+        problems.add(member->origin, fmt::format("tolerance means nothing with {}, which signs no time", scheme.name));
+    else if (tolerance)
+        scheme.time->tolerance = std::chrono::ceil<std::chrono::seconds>(*tolerance);
+}
+
+void check_keys(const Node& table, Problems& problems)
+{
+    std::vector<std::string_view> keys{secret_keys.begin(), secret_keys.end()};
+    keys.insert(keys.end(), {"scheme", "tolerance"});
+    if (const auto* const scheme = table.find("scheme"); scheme != nullptr && scheme->value.text == custom_scheme_name)
+        std::ranges::copy(custom_scheme_keys(), std::back_inserter(keys));
+    for (const auto& member : table.members) {
+        if (std::ranges::find(keys, member.key) != keys.end())
+            continue;
+        problems.hide_line(member.origin);
+        problems.add(member.origin,
+            fmt::format("unknown key \"{}\" in auth: a secret is not written here, but in what secret_file, "
+                        "secret_credential or secret_env names",
+                member.key));
+    }
+}
+
+} // namespace
+
+void read_auth(const Node& node, Auth& auth, Problems& problems)
+{
+    if (node.type == Node::Type::string && node.text == "none")
+        return;
+    if (node.type != Node::Type::table) {
+        problems.hide_line(node.origin);
+        problems.add(
+            node.origin, "auth must be \"none\" or a table: { scheme = \"github\", secret_file = \"deploy.secret\" }");
+        return;
+    }
+    auth.scheme = read_scheme(node, problems);
+    check_keys(node, problems);
+    if (auth.scheme)
+        read_tolerance(node, *auth.scheme, problems);
+    read_secrets(node, auth, problems);
+    if (!auth.scheme)
+        auth.secrets.clear(); // of nobody
+}
+
+std::string write_auth(const Auth& auth)
+{
+    if (!auth.scheme)
+        return "\"none\"";
+    const Scheme& scheme = *auth.scheme;
+    std::string text = fmt::format("{{ scheme = {}", to_toml(std::string_view{scheme.name}));
+    if (scheme.name == custom_scheme_name)
+        text += write_custom_scheme(scheme);
+    if (scheme.time)
+        text += fmt::format(", tolerance = {}", to_toml(format_duration(scheme.time->tolerance)));
+    for (std::size_t i = 0; i < secret_keys.size(); ++i) {
+        std::vector<std::string> names;
+        for (const auto& secret : auth.secrets)
+            if (secret.kind == static_cast<SecretSource::Kind>(i))
+                names.push_back(secret.name);
+        if (!names.empty())
+            text += fmt::format(", {} = {}", secret_keys.at(i), to_toml(names));
+    }
+    return text + " }";
+}
+
+} // namespace belay::config

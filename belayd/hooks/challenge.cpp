@@ -1,0 +1,50 @@
+#include "belayd/hooks/challenge.hpp"
+
+namespace belay::hooks {
+namespace {
+
+namespace json = boost::json;
+using Challenge = config::Scheme::Challenge;
+
+/** https://docs.slack.dev/reference/events/url_verification: the challenge comes back as it came. */
+std::optional<Reply> answer_slack(const http::Request& request, Payload& payload)
+{
+    if (!request.field("Content-Type").value_or("").starts_with("application/json")) // a command of a user is a form
+        return std::nullopt;
+    const json::value* const type = payload.find("/type");
+    const json::value* const challenge = payload.find("/challenge");
+    if (type == nullptr || challenge == nullptr || *type != "url_verification" || !challenge->is_string())
+        return std::nullopt;
+    return Reply{json::serialize(json::object{{"challenge", *challenge}})};
+}
+
+/** https://discord.com/developers/docs/interactions/overview: a PING has the type 1, and so has its answer. */
+std::optional<Reply> answer_discord(Payload& payload)
+{
+    const json::value* const type = payload.find("/type");
+    if (type == nullptr || *type != 1)
+        return std::nullopt;
+    return Reply{R"({"type":1})"};
+}
+
+} // namespace
+
+std::optional<std::variant<Ignored, Reply>> meet_challenge(
+    Challenge challenge, const http::Request& request, Payload& payload)
+{
+    switch (challenge) {
+    case Challenge::none:
+        break;
+    case Challenge::github_ping:
+        if (request.field("X-GitHub-Event") == "ping")
+            return Ignored{"ping"};
+        break;
+    case Challenge::slack_url_verification:
+        return answer_slack(request, payload);
+    case Challenge::discord_ping:
+        return answer_discord(payload);
+    }
+    return std::nullopt;
+}
+
+} // namespace belay::hooks

@@ -1,0 +1,36 @@
+#pragma once
+#include <array>
+#include <memory>
+#include <span>
+#include <string_view>
+
+struct evp_mac_ctx_st; // OpenSSL's EVP_MAC_CTX
+
+namespace belay::hooks {
+
+struct FreeMacContext {
+    void operator()(evp_mac_ctx_st* context) const noexcept;
+};
+
+/** What an HMAC says of a message: as long as its hash, up to 64 bytes. */
+struct Digest {
+    std::array<unsigned char, 64> bytes{};
+    std::size_t size = 0;
+
+    [[nodiscard]] std::span<const unsigned char> view() const noexcept { return {bytes.data(), size}; }
+};
+
+/** RFC 2104's HMAC, keyed once: a digest costs little more than hashing the message.  Immutable, thread-safe. */
+class Mac {
+public:
+    /** @param hash "SHA1", "SHA256" or "SHA512" */
+    Mac(std::string_view hash, std::string_view key);
+
+    /** @param message in parts, so that none is copied */
+    [[nodiscard]] Digest digest(std::span<const std::string_view> message) const;
+
+private:
+    std::unique_ptr<evp_mac_ctx_st, FreeMacContext> keyed_; // only ever duplicated
+};
+
+} // namespace belay::hooks

@@ -1,0 +1,50 @@
+#pragma once
+#include "belayd/config/scheme.hpp"
+#include "belayd/hooks/sender_key.hpp"
+#include "http/request.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belay::hooks {
+
+/**
+ * Tells whether a request comes from who holds one of a hook's secrets, by the rules of one sender.
+ *
+ * Nothing of the request is trusted or parsed before: not its body, and its time only once it is known to be signed.
+ * Immutable, thread-safe.
+ */
+class Verifier {
+public:
+    struct Verdict {
+        std::optional<std::size_t> key; ///< of the keys, the first that fits; nothing: not authentic
+        std::string why_not;            ///< for the sender: only one that holds a secret is told more than no
+    };
+
+    /** @param keys of this scheme, at least one */
+    Verifier(config::Scheme scheme, std::vector<SenderKey> keys);
+
+    [[nodiscard]] const config::Scheme& scheme() const noexcept { return scheme_; }
+
+    [[nodiscard]] Verdict verify(const http::Request& request, std::chrono::sys_seconds now) const;
+
+private:
+    /** Of the message that is signed: a text, or what the request has in its place. */
+    struct Part {
+        enum class Kind : std::uint8_t { text, body, timestamp, id } kind = Kind::text;
+        std::string text;
+    };
+
+    [[nodiscard]] static std::vector<Part> parse_message(std::string_view text);
+    [[nodiscard]] std::optional<std::string_view> timestamp(
+        const http::Request& request, std::string_view signatures) const;
+
+    config::Scheme scheme_;
+    std::vector<Part> message_;
+    std::vector<SenderKey> keys_;
+};
+
+} // namespace belay::hooks

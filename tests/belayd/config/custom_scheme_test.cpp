@@ -1,0 +1,103 @@
+#include "belayd/config/load.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace belay::config {
+namespace {
+
+using ::testing::HasSubstr;
+
+Config parse(const std::string& keys)
+{
+    return parse_config(
+        fmt::format("[hooks.a]\nrun = [\"/bin/true\"]\nauth = {{ scheme = 'custom', secret_env = 'A', {} }}\n", keys),
+        "f.toml");
+}
+
+std::string error_of(const std::string& keys)
+{
+    try {
+        (void)parse(keys);
+    } catch (const ConfigError& error) {
+        return error.diagnostics().at(0).message;
+    }
+    return "loaded";
+}
+
+TEST(CustomScheme, DescribesWhatTheTableOfSendersHas)
+{
+    Scheme stripe = *find_scheme("stripe");
+    stripe.name = "custom";
+    EXPECT_EQ(parse("header = 'Stripe-Signature', layout = 'pairs', label = 'v1', message = '{timestamp}.{body}', "
+                    "timestamp_label = 't', delivery_pointer = '/id'")
+                  .hooks.at("a")
+                  .auth.scheme,
+        stripe);
+    Scheme discord = *find_scheme("discord");
+    discord.name = "custom";
+    discord.challenge = Scheme::Challenge::none;
+    EXPECT_EQ(parse("header = 'X-Signature-Ed25519', algorithm = 'ed25519', secret_encoding = 'hex', message = "
+                    "'{timestamp}{body}', timestamp_header = 'X-Signature-Timestamp'")
+                  .hooks.at("a")
+                  .auth.scheme,
+        discord);
+    Scheme bearer = *find_scheme("bearer");
+    bearer.name = "custom";
+    EXPECT_EQ(parse("header = 'Authorization', layout = 'credentials', label = 'Bearer ', algorithm = 'token', "
+                    "encoding = 'plain'")
+                  .hooks.at("a")
+                  .auth.scheme,
+        bearer);
+}
+
+TEST(CustomScheme, IsWrittenAsItWasRead)
+{
+    const auto first =
+        parse("header = 'X-A', label = 'a\"=', algorithm = 'hmac_sha512', encoding = 'base64', "
+              "secret_prefix = 'p_', secret_encoding = 'base64', message = '{id}|{timestamp}|{body}', "
+              "timestamp_header = 'Date', timestamp_format = 'date', tolerance = '7s', id_header = 'X-Id', "
+              "delivery_header = 'X-Id'");
+    const auto second = parse_config(effective_config(first), "g.toml");
+    EXPECT_EQ(first.hooks.at("a").auth.scheme, second.hooks.at("a").auth.scheme);
+}
+
+TEST(CustomScheme, IsRefusedWithTheRemedyWhereItProvesNothing)
+{
+    EXPECT_THAT(error_of("label = 'a'"), HasSubstr("needs header = "));
+    EXPECT_THAT(error_of("header = 'X A'"), HasSubstr("header \"X A\" is not"));
+    EXPECT_THAT(
+        error_of("header = 'A', algorithm = 'md5'"), HasSubstr("algorithm must be one of \"token\", \"hmac_sha1\""));
+    EXPECT_THAT(error_of("header = 'A', message = 'x'"), HasSubstr("has no {body}: anybody could change it"));
+    EXPECT_THAT(error_of("header = 'A', message = '{body}{date}'"), HasSubstr("brace that is not of {body}"));
+    EXPECT_THAT(error_of("header = 'A', message = '{body'"), HasSubstr("brace"));
+    EXPECT_THAT(error_of("header = 'A', message = '{timestamp}{body}'"), HasSubstr("say timestamp_header or"));
+    EXPECT_THAT(error_of("header = 'A', timestamp_header = 'B'"), HasSubstr("the timestamp is not signed"));
+    EXPECT_THAT(error_of("header = 'A', layout = 'pairs', message = '{timestamp}{body}', timestamp_header = 'B', "
+                         "timestamp_label = 't'"),
+        HasSubstr("exclude each other"));
+    EXPECT_THAT(error_of("header = 'A', message = '{timestamp}{body}', timestamp_label = 't'"),
+        HasSubstr("layout = \"pairs\""));
+    EXPECT_THAT(error_of("header = 'A', id_header = 'B'"), HasSubstr("need each other"));
+    EXPECT_THAT(error_of("header = 'A', message = '{id}{body}'"), HasSubstr("need each other"));
+    EXPECT_THAT(error_of("header = 'A', algorithm = 'token'"), HasSubstr("a token is sent as it is"));
+    EXPECT_THAT(error_of("header = 'A', encoding = 'plain'"), HasSubstr("a signature is not sent as it is"));
+    EXPECT_THAT(error_of("header = 'A', algorithm = 'ed25519'"), HasSubstr("a public key is not written as it is"));
+    EXPECT_THAT(error_of("header = 'A', delivery_pointer = 'id'"), HasSubstr("delivery_pointer \"id\" is not"));
+    EXPECT_THAT(error_of("header = 'A', sekret = 'hunter2'"), HasSubstr("unknown key \"sekret\""));
+}
+
+TEST(CustomScheme, KeysMeanNothingToANamedSender)
+{
+    try {
+        (void)parse_config(
+            "[hooks.a]\nrun = ['/bin/true']\nauth = { scheme = 'github', secret_env = 'A', header = 'B' }\n", "f.toml");
+        FAIL() << "loaded";
+    } catch (const ConfigError& error) {
+        EXPECT_THAT(error.diagnostics().at(0).message, HasSubstr("unknown key \"header\""));
+    }
+}
+
+} // namespace
+} // namespace belay::config
