@@ -9,6 +9,7 @@
 #include <prometheus/family.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -52,6 +53,21 @@ http::Response unavailable_response()
     return response;
 }
 
+std::chrono::sys_seconds now()
+{
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+/** Whoever still signs with one is refused, and asks why. */
+void warn_of_ended_secrets(const hooks::HookTable& hooks)
+{
+    for (const auto& [name, hook] : hooks)
+        for (const auto& secret : hook->config().auth.secrets)
+            if (secret.not_after && now() > *secret.not_after)
+                log::warning("a secret has ended, it can be taken out of the configuration",
+                    {{"hook", name}, {"key", secret.name}, {"file", secret.origin.file}, {"line", secret.origin.line}});
+}
+
 jobs::NewEvent make_event(const http::Request& request, std::string hook, hooks::Event asked)
 {
     jobs::NewEvent event;
@@ -70,12 +86,23 @@ jobs::NewEvent make_event(const http::Request& request, std::string hook, hooks:
 
 /** The hooks of one configuration with their counters looked up. */
 struct Ingress::Table {
+    struct Signatures {
+        std::reference_wrapper<prometheus::Counter> accepted;
+        std::reference_wrapper<prometheus::Counter> refused;
+    };
     struct Entry {
         const hooks::Hook& hook;
         prometheus::Counter& accepted;
         prometheus::Counter& duplicate;
         prometheus::Counter& ignored;
         prometheus::Counter& refused;
+        std::vector<Signatures> signatures; // by secret
+
+        void count_signature(std::size_t secret, bool in_vain) const
+        {
+            const Signatures& counters = signatures.at(secret);
+            (in_vain ? counters.refused : counters.accepted).get().Increment();
+        }
     };
     std::shared_ptr<const hooks::HookTable> hooks;
     std::map<std::string, Entry, std::less<>> entries;
@@ -99,8 +126,13 @@ Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, daemo
       events_(prometheus::BuildCounter()
               .Name("belay_events_total")
               .Help("Requests to a hook, by what became of them: accepted, duplicate, ignored or refused.")
+              .Register(metrics.registry())),
+      signatures_(prometheus::BuildCounter()
+              .Name("belay_signatures_total")
+              .Help("Requests signed with a secret of the hook, by its name and whether they were accepted or refused.")
               .Register(metrics.registry()))
 {
+    warn_of_ended_secrets(*hooks);
     for (std::size_t i = 0; i < loops_.size(); ++i)
         tables_.push_back(make_table(hooks));
 }
@@ -114,8 +146,15 @@ std::shared_ptr<const Ingress::Table> Ingress::make_table(std::shared_ptr<const 
         const auto counter = [this, &hook_name = name](const char* result) -> prometheus::Counter& {
             return events_.Add({{"hook", hook_name}, {"result", result}});
         };
-        table->entries.emplace(name,
-            Table::Entry{*hook, counter("accepted"), counter("duplicate"), counter("ignored"), counter("refused")});
+        std::vector<Table::Signatures> signatures;
+        for (const auto& secret : hook->config().auth.secrets) {
+            const auto signature = [this, &hook_name = name, &secret](const char* result) {
+                return std::ref(signatures_.Add({{"hook", hook_name}, {"key", secret.name}, {"result", result}}));
+            };
+            signatures.push_back({signature("accepted"), signature("refused")});
+        }
+        table->entries.emplace(name, Table::Entry{*hook, counter("accepted"), counter("duplicate"), counter("ignored"),
+                                         counter("refused"), std::move(signatures)});
     }
     table->hooks = std::move(hooks);
     return table;
@@ -143,6 +182,7 @@ http::Middleware Ingress::count_rejections()
 
 asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> hooks)
 {
+    warn_of_ended_secrets(*hooks);
     for (std::size_t i = 0; i < loops_.size(); ++i) {
         // One table for each loop: its reference count stays on that core.
         asio::awaitable<void> change = set_table(tables_[i], make_table(hooks));
@@ -166,8 +206,10 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     const auto* const entry = table->find(request.path_parameter("name"));
     if (entry == nullptr)
         co_return http::problem_response(404, "no such hook"); // gone since its head was read
-    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    hooks::Decision decision = entry->hook.decide({request, now});
+    hooks::Judgement judgement = entry->hook.decide({request, now()});
+    hooks::Decision& decision = judgement.decision;
+    if (judgement.key)
+        entry->count_signature(*judgement.key, std::holds_alternative<hooks::Refusal>(decision));
     if (const auto* const refusal = std::get_if<hooks::Refusal>(&decision)) {
         entry->refused.Increment();
         co_return refused_response(*refusal, entry->hook.challenge());

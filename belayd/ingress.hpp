@@ -49,6 +49,7 @@ private:
     std::vector<asio::io_context*> loops_;
     jobs::Store& store_;
     prometheus::Family<prometheus::Counter>& events_;
+    prometheus::Family<prometheus::Counter>& signatures_;
     std::vector<std::shared_ptr<const Table>> tables_; // by loop; each is touched on its loop only
 };
 

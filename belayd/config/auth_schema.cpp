@@ -4,7 +4,9 @@
 #include "belayd/config/custom_scheme.hpp"
 #include "belayd/config/values.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -30,22 +32,58 @@ std::string fault_in_secret(SecretSource::Kind kind, const std::string& name)
     return {};
 }
 
+/** "x" or { name = "x", not_after = 2026-12-31T00:00:00Z } */
+std::optional<SecretSource> read_secret(
+    const Node& node, SecretSource::Kind kind, const std::string& key, Problems& problems)
+{
+    SecretSource source{kind, {}, node.origin};
+    const Node* name = &node;
+    if (node.type == Node::Type::table) {
+        const auto* const named = node.find("name");
+        const auto* const not_after = node.find("not_after");
+        if (named == nullptr || node.members.size() != (not_after == nullptr ? 1U : 2U)) {
+            problems.add(
+                node.origin, fmt::format("{} must be names, or tables such as {{ name = \"old.secret\", not_after "
+                                         "= 2026-12-31T00:00:00Z }}",
+                                 key));
+            return std::nullopt;
+        }
+        name = &named->value;
+        if (not_after != nullptr && !not_after->value.time) {
+            problems.add(not_after->value.origin, "not_after must be a time with its offset: 2026-12-31T00:00:00Z");
+            return std::nullopt;
+        }
+        if (not_after != nullptr)
+            source.not_after = not_after->value.time;
+    }
+    auto text = read_string(*name, fmt::format("each value of {}", key), problems);
+    if (!text)
+        return std::nullopt;
+    source.name = std::move(*text);
+    if (const auto fault = fault_in_secret(kind, source.name); !fault.empty()) {
+        problems.add(name->origin, fmt::format("{} \"{}\" {}", key, source.name, fault));
+        return std::nullopt;
+    }
+    return source;
+}
+
 void read_secrets(const Node& table, Auth& auth, Problems& problems)
 {
     bool written = false;
     for (std::size_t i = 0; i < secret_keys.size(); ++i) {
-        const auto kind = static_cast<SecretSource::Kind>(i);
-        const auto* member = table.find(secret_keys.at(i));
-        const auto names = member ? read_strings(member->value, member->key, problems) : std::nullopt;
-        written = written || (member && !(names && names->empty()));
-        if (!names)
+        const auto* const member = table.find(secret_keys.at(i));
+        if (member == nullptr)
             continue;
-        for (const Node* name : *names) {
-            if (const auto fault = fault_in_secret(kind, name->text); !fault.empty())
-                problems.add(name->origin, fmt::format("{} \"{}\" {}", member->key, name->text, fault));
-            else
-                auth.secrets.push_back({kind, name->text, name->origin});
+        std::vector<const Node*> nodes{&member->value};
+        if (member->value.type == Node::Type::array) {
+            nodes.clear();
+            for (const Node& element : member->value.elements)
+                nodes.push_back(&element);
         }
+        written = written || !nodes.empty();
+        for (const Node* const node : nodes)
+            if (auto source = read_secret(*node, static_cast<SecretSource::Kind>(i), member->key, problems))
+                auth.secrets.push_back(std::move(*source));
     }
     if (!written)
         problems.add(table.origin, "auth names no secret: add secret_file, secret_credential or secret_env");
@@ -98,6 +136,15 @@ void check_keys(const Node& table, Problems& problems)
     }
 }
 
+std::string write_secret(const SecretSource& secret)
+{
+    const std::string name = to_toml(std::string_view{secret.name});
+    if (!secret.not_after)
+        return name;
+    return fmt::format("{{ name = {}, not_after = {:%Y-%m-%dT%H:%M:%SZ} }}", name,
+        fmt::gmtime(secret.not_after->time_since_epoch().count()));
+}
+
 } // namespace
 
 void read_auth(const Node& node, Auth& auth, Problems& problems)
@@ -130,12 +177,12 @@ std::string write_auth(const Auth& auth)
     if (scheme.time)
         text += fmt::format(", tolerance = {}", to_toml(format_duration(scheme.time->tolerance)));
     for (std::size_t i = 0; i < secret_keys.size(); ++i) {
-        std::vector<std::string> names;
+        std::vector<std::string> written;
         for (const auto& secret : auth.secrets)
             if (secret.kind == static_cast<SecretSource::Kind>(i))
-                names.push_back(secret.name);
-        if (!names.empty())
-            text += fmt::format(", {} = {}", secret_keys.at(i), to_toml(names));
+                written.push_back(write_secret(secret));
+        if (!written.empty())
+            text += fmt::format(", {} = [{}]", secret_keys.at(i), fmt::join(written, ", "));
     }
     return text + " }";
 }

@@ -5,6 +5,7 @@
 #include "daemon/log_thread.hpp"
 #include "http/server.hpp"
 
+#include <chrono>
 #include <compare>
 #include <map>
 #include <optional>
@@ -33,6 +34,7 @@ struct SecretSource {
     } kind = Kind::file;
     std::string name;
     Origin origin;
+    std::optional<std::chrono::sys_seconds> not_after = {}; ///< what is signed with it later is refused
 };
 
 /** How a hook's requests prove who sent them. */

@@ -120,6 +120,15 @@ std::vector<std::string> split_lines(std::string_view text)
     return lines;
 }
 
+std::chrono::sys_seconds to_time(const toml::offset_datetime& time)
+{
+    using namespace std::chrono;
+    const year_month_day day{year{time.date.year}, month{static_cast<unsigned>(time.date.month) + 1U},
+        std::chrono::day{static_cast<unsigned>(time.date.day)}};
+    return sys_days{day} + hours{time.time.hour} + minutes{time.time.minute} + seconds{time.time.second} -
+           hours{time.offset.hour} - minutes{time.offset.minute};
+}
+
 /** Turns toml11's values into Nodes.  toml11 knows where a value begins, not its key: that is found in the line. */
 class Conversion {
 public:
@@ -153,6 +162,10 @@ public:
             break;
         case toml::value_t::floating:
             node.type = Node::Type::real;
+            break;
+        case toml::value_t::offset_datetime:
+            node.type = Node::Type::time;
+            node.time = to_time(value.as_offset_datetime());
             break;
         default:
             node.type = Node::Type::time;

@@ -1,7 +1,9 @@
 #pragma once
 #include "belayd/config/config.hpp"
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +17,12 @@ struct Node {
 
     Type type = Type::table;
     Origin origin;
-    std::string text;            ///< of a string
-    std::int64_t integer = 0;    ///< of an integer; toml11 3.7 reads one that does not fit as the largest
-    bool boolean = false;        ///< of a boolean
-    std::vector<Member> members; ///< of a table, in the order they were written
-    std::vector<Node> elements;  ///< of an array
+    std::string text;         ///< of a string
+    std::int64_t integer = 0; ///< of an integer; toml11 3.7 reads one that does not fit as the largest
+    bool boolean = false;     ///< of a boolean
+    std::optional<std::chrono::sys_seconds> time; ///< of a time that has an offset; its fraction is cut off
+    std::vector<Member> members;                  ///< of a table, in the order they were written
+    std::vector<Node> elements;                   ///< of an array
 
     [[nodiscard]] const Member* find(std::string_view key) const noexcept;
 };

@@ -35,11 +35,11 @@ std::unique_ptr<const Verifier> make_verifier(const config::Hook& hook, const st
 {
     if (!hook.auth.scheme)
         return nullptr;
-    std::vector<SenderKey> keys;
+    std::vector<Verifier::Key> keys;
     std::vector<config::Diagnostic> diagnostics;
     for (const auto& source : hook.auth.secrets) {
         try {
-            keys.push_back(load_key(*hook.auth.scheme, source, config_directory));
+            keys.push_back({load_key(*hook.auth.scheme, source, config_directory), source.not_after});
         } catch (const std::runtime_error& error) {
             diagnostics.push_back(config::make_diagnostic(source.origin, error.what()));
         }
@@ -58,16 +58,18 @@ Hook::Hook(config::Hook hook, const std::string& config_directory)
 
 Hook::~Hook() = default;
 
-Decision Hook::decide(const Input& input) const
+Judgement Hook::decide(const Input& input) const
 {
+    Verifier::Verdict verdict{.authentic = true};
     if (verifier_)
-        if (auto verdict = verifier_->verify(input.request, input.now); !verdict.key)
-            return Refusal{401, std::move(verdict.why_not)};
+        verdict = verifier_->verify(input.request, input.now);
+    if (!verdict.authentic)
+        return {Refusal{401, std::move(verdict.why_not)}, verdict.key};
     Payload payload{input.request.body};
     try {
-        return judge(input.request, payload);
+        return {judge(input.request, payload), verdict.key};
     } catch (const MalformedPayload& malformed) {
-        return Refusal{400, malformed.what()};
+        return {Refusal{400, malformed.what()}, verdict.key};
     }
 }
 

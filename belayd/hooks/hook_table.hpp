@@ -38,6 +38,12 @@ struct Refusal {
 /** What a request is to its hook. */
 using Decision = std::variant<Event, Ignored, Reply, Refusal>;
 
+/** With the secret, by its place in the configuration, with which the request is signed, good or not any more. */
+struct Judgement {
+    Decision decision;
+    std::optional<std::size_t> key;
+};
+
 /** A request as hooks see it, HTTP or a file given to `belay`. */
 struct Input {
     const http::Request& request;
@@ -62,7 +68,7 @@ public:
     [[nodiscard]] const config::Hook& config() const noexcept { return config_; }
 
     /** Authenticates the raw bytes (constant time over the secrets), then extracts.  Nothing is parsed before that. */
-    [[nodiscard]] Decision decide(const Input& input) const;
+    [[nodiscard]] Judgement decide(const Input& input) const;
 
     /** What a 401 asks for (RFC 9110 §11.6.1): the header that would have the signature, or "Bearer". */
     [[nodiscard]] std::string challenge() const;

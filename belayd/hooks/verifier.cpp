@@ -24,19 +24,28 @@ std::optional<std::string_view> only_field(const http::Request& request, const s
 }
 
 /** "" within the tolerance.  Told to who could sign: what to mend is a clock, or what keeps a request this long. */
-std::string fault_in_age(seconds age, seconds tolerance)
+std::string fault_in_time(const config::SignedTime& time, std::string_view text, std::chrono::sys_seconds now)
 {
-    if (age > tolerance)
-        return fmt::format("the request was signed {} s ago, {} s are allowed", age.count(), tolerance.count());
-    if (-age > tolerance)
+    const auto signed_at = parse_signed_time(time.format, text);
+    if (!signed_at)
+        return "the time at which the request was signed is malformed";
+    const seconds age = now - *signed_at;
+    if (age > time.tolerance)
+        return fmt::format("the request was signed {} s ago, {} s are allowed", age.count(), time.tolerance.count());
+    if (-age > time.tolerance)
         return fmt::format("the request was signed {} s from now, {} s are allowed: one of the clocks is wrong",
-            -age.count(), tolerance.count());
+            -age.count(), time.tolerance.count());
     return {};
+}
+
+bool is_after(std::chrono::sys_seconds now, const std::optional<std::chrono::sys_seconds>& end) noexcept
+{
+    return end && now > *end;
 }
 
 } // namespace
 
-Verifier::Verifier(config::Scheme scheme, std::vector<SenderKey> keys)
+Verifier::Verifier(config::Scheme scheme, std::vector<Key> keys)
     : scheme_(std::move(scheme)), message_(parse_message(scheme_.message)), keys_(std::move(keys))
 {
 }
@@ -70,13 +79,28 @@ std::optional<std::string_view> Verifier::timestamp(const http::Request& request
                                         : only_field(request, scheme_.time->header);
 }
 
+/** The first of those that fit, a good one before one that has ended. */
+std::optional<std::size_t> Verifier::find_key(
+    const std::vector<std::string_view>& message, std::string_view header, std::chrono::sys_seconds now) const
+{
+    std::optional<std::size_t> good;
+    std::optional<std::size_t> ended;
+    for (std::size_t i = 0; i < keys_.size(); ++i) { // each, whatever the one before said
+        const auto& [key, not_after] = keys_[i];
+        std::optional<std::size_t>& found = is_after(now, not_after) ? ended : good;
+        if (key.accepts(message, find_signatures(scheme_.layout, key.form(), header)) && !found)
+            found = i;
+    }
+    return good ? good : ended;
+}
+
 Verifier::Verdict Verifier::verify(const http::Request& request, std::chrono::sys_seconds now) const
 {
     const auto header = only_field(request, scheme_.header);
     const auto id = scheme_.id_header.empty() ? std::string_view{} : only_field(request, scheme_.id_header);
     const auto time = header ? timestamp(request, *header) : std::nullopt;
     if (!header || !id || !time)
-        return {std::nullopt, not_authentic};
+        return {.why_not = not_authentic};
 
     std::vector<std::string_view> message;
     for (const Part& part : message_)
@@ -84,21 +108,12 @@ Verifier::Verdict Verifier::verify(const http::Request& request, std::chrono::sy
                           : part.kind == Part::Kind::timestamp ? *time
                           : part.kind == Part::Kind::id        ? *id
                                                                : std::string_view{part.text});
-    Verdict verdict;
-    for (std::size_t i = 0; i < keys_.size(); ++i) { // each, whatever the one before said
-        const auto signatures = find_signatures(scheme_.layout, keys_[i].form(), *header);
-        if (keys_[i].accepts(message, signatures) && !verdict.key)
-            verdict.key = i;
-    }
-    if (!verdict.key) {
+    Verdict verdict{.key = find_key(message, *header, now)};
+    if (!verdict.key || is_after(now, keys_[*verdict.key].not_after))
         verdict.why_not = not_authentic;
-    } else if (scheme_.time) {
-        const auto signed_at = parse_signed_time(scheme_.time->format, *time);
-        verdict.why_not = signed_at ? fault_in_age(now - *signed_at, scheme_.time->tolerance)
-                                    : "the time at which the request was signed is malformed";
-        if (!verdict.why_not.empty())
-            verdict.key.reset();
-    }
+    else if (scheme_.time)
+        verdict.why_not = fault_in_time(*scheme_.time, *time, now);
+    verdict.authentic = verdict.why_not.empty();
     return verdict;
 }
 

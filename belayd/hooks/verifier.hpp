@@ -19,13 +19,19 @@ namespace belay::hooks {
  */
 class Verifier {
 public:
+    struct Key {
+        SenderKey key;
+        std::optional<std::chrono::sys_seconds> not_after;
+    };
+
     struct Verdict {
-        std::optional<std::size_t> key; ///< of the keys, the first that fits; nothing: not authentic
-        std::string why_not;            ///< for the sender: only one that holds a secret is told more than no
+        bool authentic = false;
+        std::optional<std::size_t> key = {}; ///< the first that fits, whether or not that was in time
+        std::string why_not = {};            ///< for the sender: only one that holds a good secret is told more than no
     };
 
     /** @param keys of this scheme, at least one */
-    Verifier(config::Scheme scheme, std::vector<SenderKey> keys);
+    Verifier(config::Scheme scheme, std::vector<Key> keys);
 
     [[nodiscard]] const config::Scheme& scheme() const noexcept { return scheme_; }
 
@@ -39,12 +45,14 @@ private:
     };
 
     [[nodiscard]] static std::vector<Part> parse_message(std::string_view text);
+    [[nodiscard]] std::optional<std::size_t> find_key(
+        const std::vector<std::string_view>& message, std::string_view header, std::chrono::sys_seconds now) const;
     [[nodiscard]] std::optional<std::string_view> timestamp(
         const http::Request& request, std::string_view signatures) const;
 
     config::Scheme scheme_;
     std::vector<Part> message_;
-    std::vector<SenderKey> keys_;
+    std::vector<Key> keys_;
 };
 
 } // namespace belay::hooks

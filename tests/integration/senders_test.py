@@ -105,6 +105,42 @@ class Senders(TestCase):
         self.assertEqual(belayd.api("GET", "/jobs").json()["jobs"], [])
         belayd.stop()
 
+    def test_an_old_secret_is_given_up_knowingly(self):
+        belayd = Belayd("""
+[hooks.a]
+auth = { scheme = "github", secret_file = ["new.secret", { name = "old.secret", not_after = 2100-01-01T00:00:00Z },
+                                           { name = "ended.secret", not_after = 2020-01-01T00:00:00Z }] }
+run = ["/bin/true"]
+""")
+        for name in ("new", "old", "ended"):
+            secret = belayd.base / f"{name}.secret"
+            secret.write_text(name)
+            secret.chmod(0o600)
+        self.start(belayd)
+
+        def signatures(key, result):
+            return belayd.metrics()[f'belay_signatures_total{{hook="a",key="{key}.secret",result="{result}"}}']
+
+        for secret, status in ((b"new", 202), (b"old", 202), (b"old", 202), (b"ended", 401), (b"else", 401)):
+            self.assertEqual(belayd.post("a", secret=secret).status, status, secret)
+        self.assertEqual(belayd.post("a", b"{}", event="ping", secret=b"new").status, 200)
+        self.assertEqual({(key, result): signatures(key, result) for key in ("new", "old", "ended")
+                          for result in ("accepted", "refused")},
+                         {("new", "accepted"): 2, ("new", "refused"): 0, ("old", "accepted"): 2, ("old", "refused"): 0,
+                          ("ended", "accepted"): 0, ("ended", "refused"): 1})
+        self.assertEqual([record["key"] for record in belayd.records() if "a secret has ended" in record["msg"]],
+                         ["ended.secret"])
+        self.reload_without(belayd)
+        self.assertEqual(signatures("old", "accepted"), 2)
+        belayd.stop()
+
+    def reload_without(self, belayd):
+        """The counters of a secret that is no longer configured stay: a rate that ends is not a counter that goes."""
+        belayd.write_config('[hooks.a]\nauth = { scheme = "github", secret_file = "new.secret" }\nrun = ["/bin/true"]\n')
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        self.assertEqual(belayd.post("a", secret=b"old").status, 401)
+        self.assertEqual(belayd.post("a", secret=b"new").status, 202)
+
     def test_slack_asks_first(self):
         belayd = self.belayd("slack")
         body = b'{"type":"url_verification","challenge":"3eZbrw1aB"}'

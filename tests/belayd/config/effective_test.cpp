@@ -17,7 +17,7 @@ auto fields(const ValueSource& source)
 
 auto fields(const SecretSource& source)
 {
-    return std::tuple{source.kind, source.name};
+    return std::tuple{source.kind, source.name, source.not_after};
 }
 
 void expect_equal(const Hook& a, const Hook& b)
@@ -91,7 +91,7 @@ kill_grace = "0s"
 output_limit = "5B"
 pass_environment = ["A", "B_C"]
 [hooks."a.b"]
-auth = { scheme = "github", secret_file = ["x", "y\\z"], secret_env = "E", secret_credential = "c" }
+auth = { scheme = "github", secret_file = ["x", { name = "y\\z", not_after = 2026-12-31T23:59:59Z }], secret_env = "E", secret_credential = "c" }
 run = ["/bin/true", "it's \"quoted\"\n\u0001\u007f é", { payload = "/a~1b" }, { header = "H" }, { query = "q" }]
 env = { A = "", B = { payload = "/x" }, C = { query = "\"" } }
 directory = "/tmp"

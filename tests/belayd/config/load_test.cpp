@@ -304,11 +304,44 @@ TEST(ParseConfig, RefusesImpossibleAuth)
     EXPECT_THAT(auth_error("{ scheme = 'github', secret_env = 'A B' }"), HasSubstr("3:42: secret_env \"A B\" is not"));
     EXPECT_THAT(
         auth_error("{ scheme = 'github', secret_credential = '../x' }"), HasSubstr("not the name of a credential"));
-    EXPECT_THAT(auth_error("{ scheme = 'github', secret_file = 7 }"), HasSubstr("3:43: secret_file must be a string"));
+    EXPECT_THAT(auth_error("{ scheme = 'github', secret_file = 7 }"),
+        HasSubstr("3:43: each value of secret_file must be a string"));
     EXPECT_THAT(auth_error("{ scheme = 'slack', secret_env = 'A', tolerance = '0s' }"),
         HasSubstr("3:58: tolerance must be from 1s to 1h"));
     EXPECT_THAT(auth_error("{ scheme = 'github', secret_env = 'A', tolerance = '1m' }"),
         HasSubstr("3:47: tolerance means nothing with github, which signs no time"));
+}
+
+TEST(ParseConfig, ReadsWhenASecretEnds)
+{
+    const auto secrets = [](const std::string& text) {
+        const Config config = parse_config(
+            "[hooks.a]\nrun = [\"/bin/true\"]\nauth = { scheme = 'github', secret_file = " + text + " }\n", "f.toml");
+        return config.hooks.at("a").auth.secrets;
+    };
+    const auto found = secrets("['new', { name = 'old', not_after = 2026-12-31T01:30:15+01:30 }]");
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0].name, "new");
+    EXPECT_EQ(found[0].not_after, std::nullopt);
+    EXPECT_EQ(found[1].name, "old");
+    EXPECT_EQ(found[1].not_after, std::chrono::sys_seconds{std::chrono::seconds{1'798'675'215}});
+    EXPECT_EQ(secrets("{ name = 'old', not_after = 2026-12-30T22:30:15-01:30 }")[0].not_after, found[1].not_after);
+    EXPECT_EQ(secrets("{ name = 'old', not_after = 1970-01-01T00:00:01.9Z }")[0].not_after,
+        std::chrono::sys_seconds{std::chrono::seconds{1}});
+    const auto fault = [&secrets](const std::string& text) {
+        try {
+            return std::to_string(secrets(text).size());
+        } catch (const ConfigError& error) {
+            return error.diagnostics().at(0).message;
+        }
+    };
+    for (const char* text : {"{ not_after = 2026-12-31T00:00:00Z }", "{ name = 'a', until = 1 }",
+             "{ name = 'a', not_after = 2026-12-31T00:00:00Z, x = 1 }", "{}"})
+        EXPECT_THAT(fault(text), HasSubstr("secret_file must be names, or tables such as")) << text;
+    for (const char* text : {"{ name = 'a', not_after = 2026-12-31 }",
+             "{ name = 'a', not_after = 2026-12-31T00:00:00 }", "{ name = 'a', not_after = 'tomorrow' }"})
+        EXPECT_EQ(fault(text), "not_after must be a time with its offset: 2026-12-31T00:00:00Z") << text;
+    EXPECT_THAT(fault("{ name = 7 }"), HasSubstr("each value of secret_file must be a string"));
 }
 
 TEST(ParseConfig, KnowsSendersByNameAndTheirTolerance)

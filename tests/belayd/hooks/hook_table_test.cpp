@@ -71,7 +71,7 @@ run = ["/bin/true"]
 Decision decide(const HookTable& table, const char* hook, SampleRequest::Fields fields, std::string text = body)
 {
     const SampleRequest request{std::move(text), std::move(fields)};
-    return table.find(hook)->decide({request, std::chrono::sys_seconds{1'700'000'000s}});
+    return table.find(hook)->decide({request, std::chrono::sys_seconds{1'700'000'000s}}).decision;
 }
 
 SampleRequest::Fields with_signature(std::string_view secret, std::string_view text = body)

@@ -99,9 +99,9 @@ const std::vector<Sample> samples{
 Verifier::Verdict verify(const Sample& sample, const std::vector<std::string>& secrets)
 {
     const config::Scheme& scheme = *config::find_scheme(sample.scheme);
-    std::vector<SenderKey> keys;
+    std::vector<Verifier::Key> keys;
     for (const std::string& secret : secrets)
-        keys.emplace_back(scheme, secret);
+        keys.push_back({SenderKey{scheme, secret}, {}});
     const Verifier verifier{scheme, std::move(keys)};
     const SampleRequest request{sample.body, sample.fields};
     return verifier.verify(request, sample.now);
@@ -130,7 +130,7 @@ protected:
     static void expect_refused(const Sample& sample, const std::string& what)
     {
         const auto verdict = verify(sample);
-        EXPECT_FALSE(verdict.key) << what;
+        EXPECT_FALSE(verdict.authentic) << what;
         EXPECT_EQ(verdict.why_not, no_secret_fits) << what;
     }
 };
@@ -151,8 +151,8 @@ TEST_P(Senders, AreAcceptedWithAnyOfTheSecrets)
     EXPECT_EQ(verify(sample).key, 0U) << verify(sample).why_not;
     EXPECT_EQ(verify(sample, {sample.secret, sample.other_secret}).key, 0U);
     EXPECT_EQ(verify(sample, {sample.other_secret, sample.secret}).key, 1U);
-    EXPECT_FALSE(verify(sample, {sample.other_secret}).key);
-    EXPECT_FALSE(verify(sample, {}).key);
+    EXPECT_FALSE(verify(sample, {sample.other_secret}).authentic);
+    EXPECT_FALSE(verify(sample, {}).authentic);
 }
 
 TEST_P(Senders, MustHaveOneSignature)
@@ -243,16 +243,16 @@ TEST_P(Senders, MustSignAboutNow)
     if (!scheme.time) {
         Sample late = GetParam();
         late.now += 24h * 365;
-        EXPECT_TRUE(verify(late).key);
+        EXPECT_TRUE(verify(late).authentic);
         return;
     }
     for (const auto age : {-300s, 300s}) {
         Sample changed = GetParam();
         changed.now += age;
-        EXPECT_TRUE(verify(changed).key) << age.count();
+        EXPECT_TRUE(verify(changed).authentic) << age.count();
         changed.now += age / 300;
         const auto verdict = verify(changed);
-        EXPECT_FALSE(verdict.key) << age.count();
+        EXPECT_FALSE(verdict.authentic) << age.count();
         EXPECT_NE(verdict.why_not.find("301 s"), std::string::npos) << verdict.why_not;
     }
     Sample much_later = GetParam();
@@ -296,13 +296,13 @@ TEST(Verifier, LooksAtEachOfSeveralSignatures)
     const std::string bad = "v1,AAAM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
     for (const std::string& text : {bad + " " + good, good + " " + bad, "v1a," + good.substr(3) + " " + good}) {
         changed.fields[0].second = text;
-        EXPECT_TRUE(verify(changed).key) << text;
+        EXPECT_TRUE(verify(changed).authentic) << text;
     }
     changed.fields[0].second = bad + " " + bad + " v2," + good.substr(3);
-    EXPECT_FALSE(verify(changed).key);
+    EXPECT_FALSE(verify(changed).authentic);
     changed = sample_of("stripe");
     changed.fields[0].second.insert(changed.fields[0].second.find(",v1="), ",v1=00");
-    EXPECT_TRUE(verify(changed).key);
+    EXPECT_TRUE(verify(changed).authentic);
 }
 
 TEST(Verifier, FollowsASchemeOfTheOperators)
@@ -316,13 +316,46 @@ TEST(Verifier, FollowsASchemeOfTheOperators)
     const std::string_view message[]{"<7> 100\n{}"};
     const SampleRequest request{"{}",
         {{"X-Sum", "sum:" + to_hex(Mac{"SHA512", "hush"}.digest(message).view())}, {"X-Id", "7"}, {"X-Time", "100"}}};
-    std::vector<SenderKey> keys;
-    keys.emplace_back(scheme, "hush");
+    std::vector<Verifier::Key> keys;
+    keys.push_back({SenderKey{scheme, "hush"}, {}});
     const Verifier verifier{scheme, std::move(keys)};
-    EXPECT_TRUE(verifier.verify(request, std::chrono::sys_seconds{101s}).key);
-    EXPECT_FALSE(verifier.verify(request, std::chrono::sys_seconds{102s}).key);
-    EXPECT_TRUE(verifier.verify(request, std::chrono::sys_seconds{99s}).key);
-    EXPECT_FALSE(verifier.verify(request, std::chrono::sys_seconds{98s}).key);
+    EXPECT_TRUE(verifier.verify(request, std::chrono::sys_seconds{101s}).authentic);
+    EXPECT_FALSE(verifier.verify(request, std::chrono::sys_seconds{102s}).authentic);
+    EXPECT_TRUE(verifier.verify(request, std::chrono::sys_seconds{99s}).authentic);
+    EXPECT_FALSE(verifier.verify(request, std::chrono::sys_seconds{98s}).authentic);
+}
+
+TEST(Verifier, SaysWhichSecretItIsAndWhetherItHasEnded)
+{
+    const Sample& sample = sample_of("github");
+    const config::Scheme& scheme = *config::find_scheme("github");
+    const std::chrono::sys_seconds end{1'700'000'000s};
+    std::vector<Verifier::Key> keys;
+    keys.push_back({SenderKey{scheme, "next"}, {}});
+    keys.push_back({SenderKey{scheme, sample.secret}, end});
+    const Verifier verifier{scheme, std::move(keys)};
+    const SampleRequest request{sample.body, sample.fields};
+    const auto in_time = verifier.verify(request, end);
+    EXPECT_TRUE(in_time.authentic);
+    EXPECT_EQ(in_time.key, 1U);
+    const auto late = verifier.verify(request, end + 1s);
+    EXPECT_FALSE(late.authentic);
+    EXPECT_EQ(late.key, 1U);
+    EXPECT_EQ(late.why_not, no_secret_fits);
+}
+
+TEST(Verifier, PrefersASecretThatHasNotEnded)
+{
+    const Sample& sample = sample_of("github");
+    const config::Scheme& scheme = *config::find_scheme("github");
+    std::vector<Verifier::Key> keys;
+    keys.push_back({SenderKey{scheme, sample.secret}, std::chrono::sys_seconds{0s}});
+    keys.push_back({SenderKey{scheme, sample.secret}, {}});
+    const Verifier verifier{scheme, std::move(keys)};
+    const SampleRequest request{sample.body, sample.fields};
+    const auto verdict = verifier.verify(request, std::chrono::sys_seconds{1s});
+    EXPECT_TRUE(verdict.authentic);
+    EXPECT_EQ(verdict.key, 1U);
 }
 
 TEST(Verifier, DoesNotWorkForWhoSendsManySignatures)
@@ -333,15 +366,15 @@ TEST(Verifier, DoesNotWorkForWhoSendsManySignatures)
     for (int i = 0; i < 15; ++i)
         many.insert(0, "v1,AAAM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= ");
     changed.fields[0].second = many;
-    EXPECT_TRUE(verify(changed).key) << "16";
+    EXPECT_TRUE(verify(changed).authentic) << "16";
     changed.fields[0].second.insert(0, "v1,AAAM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= ");
-    EXPECT_FALSE(verify(changed).key) << "17";
+    EXPECT_FALSE(verify(changed).authentic) << "17";
 }
 
 TEST(Verifier, TakesTheSecretOfASignatureWithItsPrefixAndWithout)
 {
     const Sample& sample = sample_of("svix");
-    EXPECT_TRUE(verify(sample, {sample.secret.substr(6)}).key);
+    EXPECT_TRUE(verify(sample, {sample.secret.substr(6)}).authentic);
 }
 
 TEST(SenderKey, VerifiesAVectorOfRfc8032)
