@@ -37,6 +37,13 @@ http::Response ignored_response(const std::string& reason)
     return http::json_response(200, json::serialize(json::object{{"state", "ignored"}, {"reason", reason}}));
 }
 
+http::Response reply_response(std::string json)
+{
+    if (!json.empty())
+        return http::json_response(200, std::move(json));
+    return {.status = 204, .content_type = {}, .fields = {{"Content-Type", "application/json"}}, .body = {}};
+}
+
 /** @param challenge RFC 9110 §15.5.2 wants one; few senders' schemes are in the registry */
 http::Response refused_response(const hooks::Refusal& refusal, const std::string& challenge)
 {
@@ -58,14 +65,20 @@ std::chrono::sys_seconds now()
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
-/** Whoever still signs with one is refused, and asks why. */
 void warn_of_ended_secrets(const hooks::HookTable& hooks)
 {
-    for (const auto& [name, hook] : hooks)
-        for (const auto& secret : hook->config().auth.secrets)
-            if (secret.not_after && now() > *secret.not_after)
-                log::warning("a secret has ended, it can be taken out of the configuration",
-                    {{"hook", name}, {"key", secret.name}, {"file", secret.origin.file}, {"line", secret.origin.line}});
+    for (const auto& [name, hook] : hooks) {
+        std::size_t ended = 0;
+        for (const auto& secret : hook->config().auth.secrets) {
+            if (!secret.not_after || now() <= *secret.not_after)
+                continue;
+            ++ended;
+            log::warning("a secret has ended",
+                {{"hook", name}, {"key", secret.name}, {"file", secret.origin.file}, {"line", secret.origin.line}});
+        }
+        if (ended != 0 && ended == hook->config().auth.secrets.size())
+            log::error("every secret of a hook has ended, all that is sent to it is refused", {{"hook", name}});
+    }
 }
 
 jobs::NewEvent make_event(const http::Request& request, std::string hook, hooks::Event asked)
@@ -98,10 +111,10 @@ struct Ingress::Table {
         prometheus::Counter& refused;
         std::vector<Signatures> signatures; // by secret
 
-        void count_signature(std::size_t secret, bool in_vain) const
+        void count_signature(std::size_t secret, bool authentic) const
         {
             const Signatures& counters = signatures.at(secret);
-            (in_vain ? counters.refused : counters.accepted).get().Increment();
+            (authentic ? counters.accepted : counters.refused).get().Increment();
         }
     };
     std::shared_ptr<const hooks::HookTable> hooks;
@@ -129,7 +142,8 @@ Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, daemo
               .Register(metrics.registry())),
       signatures_(prometheus::BuildCounter()
               .Name("belay_signatures_total")
-              .Help("Requests signed with a secret of the hook, by its name and whether they were accepted or refused.")
+              .Help("Signatures by a secret of the hook: accepted, or refused since the secret or the time signed is "
+                    "over.")
               .Register(metrics.registry()))
 {
     warn_of_ended_secrets(*hooks);
@@ -209,7 +223,7 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     hooks::Judgement judgement = entry->hook.decide({request, now()});
     hooks::Decision& decision = judgement.decision;
     if (judgement.key)
-        entry->count_signature(*judgement.key, std::holds_alternative<hooks::Refusal>(decision));
+        entry->count_signature(*judgement.key, judgement.authentic);
     if (const auto* const refusal = std::get_if<hooks::Refusal>(&decision)) {
         entry->refused.Increment();
         co_return refused_response(*refusal, entry->hook.challenge());
@@ -220,7 +234,7 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     }
     if (auto* const reply = std::get_if<hooks::Reply>(&decision)) {
         entry->ignored.Increment();
-        co_return http::json_response(200, std::move(reply->json));
+        co_return reply_response(std::move(reply->json));
     }
     jobs::NewEvent event = make_event(request, entry->hook.config().name, std::get<hooks::Event>(std::move(decision)));
     jobs::Accepted accepted;

@@ -42,6 +42,7 @@ std::optional<SecretSource> read_secret(
         const auto* const named = node.find("name");
         const auto* const not_after = node.find("not_after");
         if (named == nullptr || node.members.size() != (not_after == nullptr ? 1U : 2U)) {
+            problems.hide_line(node.origin);
             problems.add(
                 node.origin, fmt::format("{} must be names, or tables such as {{ name = \"old.secret\", not_after "
                                          "= 2026-12-31T00:00:00Z }}",
@@ -56,7 +57,7 @@ std::optional<SecretSource> read_secret(
         if (not_after != nullptr)
             source.not_after = not_after->value.time;
     }
-    auto text = read_string(*name, fmt::format("each value of {}", key), problems);
+    auto text = read_string(*name, key, problems);
     if (!text)
         return std::nullopt;
     source.name = std::move(*text);
@@ -129,10 +130,13 @@ void check_keys(const Node& table, Problems& problems)
         if (std::ranges::find(keys, member.key) != keys.end())
             continue;
         problems.hide_line(member.origin);
-        problems.add(member.origin,
-            fmt::format("unknown key \"{}\" in auth: a secret is not written here, but in what secret_file, "
-                        "secret_credential or secret_env names",
-                member.key));
+        if (const std::string meant = suggest(member.key, keys); !meant.empty())
+            problems.add(member.origin, fmt::format("unknown key \"{}\" in auth{}", member.key, meant));
+        else
+            problems.add(member.origin,
+                fmt::format("unknown key \"{}\" in auth: a secret is not written here, but in what secret_file, "
+                            "secret_credential or secret_env names",
+                    member.key));
     }
 }
 
@@ -149,7 +153,8 @@ std::string write_secret(const SecretSource& secret)
 
 void read_auth(const Node& node, Auth& auth, Problems& problems)
 {
-    if (node.type == Node::Type::string && node.text == "none")
+    auth.anybody = node.type == Node::Type::string && node.text == "none";
+    if (auth.anybody)
         return;
     if (node.type != Node::Type::table) {
         problems.hide_line(node.origin);
@@ -157,20 +162,21 @@ void read_auth(const Node& node, Auth& auth, Problems& problems)
             node.origin, "auth must be \"none\" or a table: { scheme = \"github\", secret_file = \"deploy.secret\" }");
         return;
     }
-    auth.scheme = read_scheme(node, problems);
     check_keys(node, problems);
-    if (auth.scheme)
-        read_tolerance(node, *auth.scheme, problems);
     read_secrets(node, auth, problems);
-    if (!auth.scheme)
+    if (auto scheme = read_scheme(node, problems)) {
+        auth.scheme = std::move(*scheme);
+        read_tolerance(node, auth.scheme, problems);
+    } else {
         auth.secrets.clear(); // of nobody
+    }
 }
 
 std::string write_auth(const Auth& auth)
 {
-    if (!auth.scheme)
+    if (auth.anybody)
         return "\"none\"";
-    const Scheme& scheme = *auth.scheme;
+    const Scheme& scheme = auth.scheme;
     std::string text = fmt::format("{{ scheme = {}", to_toml(std::string_view{scheme.name}));
     if (scheme.name == custom_scheme_name)
         text += write_custom_scheme(scheme);

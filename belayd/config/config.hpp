@@ -34,13 +34,14 @@ struct SecretSource {
     } kind = Kind::file;
     std::string name;
     Origin origin;
-    std::optional<std::chrono::sys_seconds> not_after = {}; ///< what is signed with it later is refused
+    std::optional<std::chrono::sys_seconds> not_after = {}; ///< what comes later, signed with it, is refused
 };
 
 /** How a hook's requests prove who sent them. */
 struct Auth {
-    std::optional<Scheme> scheme;      ///< nothing: "none"
-    std::vector<SecretSource> secrets; ///< any of them will do; at least one where there is a scheme
+    bool anybody = false;              ///< "none": they need not
+    Scheme scheme;                     ///< else
+    std::vector<SecretSource> secrets; ///< any of them will do; at least one
 };
 
 /** One argument of the command, or the value of one environment variable. */

@@ -30,21 +30,32 @@ std::string fault_in_optional_pointer(const std::string& pointer)
     return pointer.empty() ? "" : fault_in_json_pointer(pointer);
 }
 
-std::string no_fault(const std::string& /*text*/)
+/** What stands before a signature. */
+std::string fault_in_label(const std::string& label)
 {
-    return {};
+    const bool sound = std::ranges::all_of(label, [](char c) { return c >= 0x20 && c < 0x7f; });
+    return sound && !label.starts_with(' ') ? "" : "is not what a header can begin with";
 }
 
-/** Finds what `{` begins and is none of what can stand there. */
+std::string fault_in_prefix(const std::string& prefix)
+{
+    return std::ranges::all_of(prefix, [](char c) { return c > 0x20 && c < 0x7f; }) ? "" : "is not visible ASCII";
+}
+
 std::string fault_in_message(const std::string& message)
 {
-    std::string rest = message;
-    for (const std::string_view place : {"{body}", "{timestamp}", "{id}"})
-        for (auto found = rest.find(place); found != std::string::npos; found = rest.find(place))
-            rest.erase(found, place.size());
-    if (rest.find_first_of("{}") != std::string::npos)
-        return "has a brace that is not of {body}, {timestamp} or {id}";
-    return message.find("{body}") == std::string::npos ? "has no {body}: anybody could change it" : "";
+    using Kind = MessagePart::Kind;
+    const auto parts = parse_message(message);
+    const auto is = [&parts](std::size_t i, Kind kind) { return i < parts.size() && parts[i].kind == kind; };
+    bool has_body = false;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        has_body = has_body || is(i, Kind::body);
+        if (parts[i].text.find_first_of("{}") != std::string::npos)
+            return "has a brace that is not of {body}, {timestamp} or {id}";
+        if (is(i, Kind::id) && ((i > 0 && !is(i - 1, Kind::text)) || (i + 1 < parts.size() && !is(i + 1, Kind::text))))
+            return "has nothing between {id} and what is beside it: who sends it could move the one into the other";
+    }
+    return has_body ? "" : "has no {body}: anybody could change it";
 }
 
 std::vector<Setting<Custom>> make_settings()
@@ -62,15 +73,15 @@ std::vector<Setting<Custom>> make_settings()
     return {
         text_setting<Custom>("header", in_scheme(&Scheme::header), fault_in_header_name),
         choice_setting<Custom>("layout", in_scheme(&Scheme::layout), {"single", "credentials", "list", "pairs"}),
-        text_setting<Custom>("label", in_form(&SignatureForm::label), no_fault),
+        text_setting<Custom>("label", in_form(&SignatureForm::label), fault_in_label),
         choice_setting<Custom>("algorithm", in_form(&SignatureForm::algorithm),
             {"token", "hmac_sha1", "hmac_sha256", "hmac_sha512", "ed25519"}),
         choice_setting<Custom>("encoding", in_form(&SignatureForm::encoding), encodings),
-        text_setting<Custom>("secret_prefix", in_form(&SignatureForm::secret_prefix), no_fault),
+        text_setting<Custom>("secret_prefix", in_form(&SignatureForm::secret_prefix), fault_in_prefix),
         choice_setting<Custom>("secret_encoding", in_form(&SignatureForm::secret_encoding), encodings),
         text_setting<Custom>("message", in_scheme(&Scheme::message), fault_in_message),
         text_setting<Custom>("timestamp_header", in_time(&SignedTime::header), fault_in_optional_header),
-        text_setting<Custom>("timestamp_label", in_time(&SignedTime::label), no_fault),
+        text_setting<Custom>("timestamp_label", in_time(&SignedTime::label), fault_in_label),
         choice_setting<Custom>("timestamp_format", in_time(&SignedTime::format), {"unix_seconds", "date"}),
         text_setting<Custom>("id_header", in_scheme(&Scheme::id_header), fault_in_optional_header),
         text_setting<Custom>("delivery_header", in_scheme(&Scheme::delivery_header), fault_in_optional_header),
@@ -84,28 +95,63 @@ const std::vector<Setting<Custom>>& settings()
     return made;
 }
 
-/** What is wrong with the whole: a phrase with its remedy. */
-std::vector<std::string> faults_in(const Custom& custom)
+/** Of what names an element of a header, an empty one included. */
+bool is_name(std::string_view label)
 {
-    const bool signs = custom.form.algorithm != Algorithm::equality;
+    return !label.empty() && label.find_first_of(" ,;=") == std::string_view::npos;
+}
+
+void find_faults_in_layout(const Custom& custom, std::vector<std::string>& faults)
+{
+    const Scheme::Layout layout = custom.scheme.layout;
+    if (layout != Scheme::Layout::single && !is_name(custom.form.label))
+        faults.emplace_back(
+            "with this layout label = \"…\" is the name of the signature, without blank, comma or \"=\"");
+    if (custom.time.label.empty())
+        return;
+    if (layout != Scheme::Layout::pairs)
+        faults.emplace_back("timestamp_label is the name of a pair: it needs layout = \"pairs\"");
+    else if (!is_name(custom.time.label) || custom.time.label == custom.form.label)
+        faults.emplace_back("timestamp_label is no name, or that of the signature");
+}
+
+void find_faults_in_message(const Custom& custom, std::vector<std::string>& faults)
+{
     const bool has_time = !custom.time.header.empty() || !custom.time.label.empty();
     const auto signs_part = [&](const char* part) { return custom.scheme.message.find(part) != std::string::npos; };
-    std::vector<std::string> faults;
     if (!custom.time.header.empty() && !custom.time.label.empty())
         faults.emplace_back("timestamp_header and timestamp_label exclude each other");
-    if (!custom.time.label.empty() && custom.scheme.layout != Scheme::Layout::pairs)
-        faults.emplace_back("timestamp_label is the name of a pair: it needs layout = \"pairs\"");
     if (has_time != signs_part("{timestamp}"))
         faults.emplace_back(has_time ? "the timestamp is not signed: put {timestamp} where it is in message"
                                      : "message has a {timestamp}: say timestamp_header or timestamp_label");
+    if (!has_time && custom.time.format != SignedTime::Format::unix_seconds)
+        faults.emplace_back("timestamp_format means nothing without timestamp_header or timestamp_label");
     if (custom.scheme.id_header.empty() == signs_part("{id}"))
         faults.emplace_back("id_header and the {id} of message need each other");
-    if (!signs && (custom.form.encoding != Encoding::plain || custom.scheme.message != "{body}"))
-        faults.emplace_back("a token is sent as it is: encoding = \"plain\", and no message");
-    if (signs && custom.form.encoding == Encoding::plain)
+}
+
+void find_faults_in_algorithm(const Custom& custom, std::vector<std::string>& faults)
+{
+    const SignatureForm& form = custom.form;
+    const bool sends_secret = form.algorithm == Algorithm::equality;
+    const bool is_plain = form.encoding == Encoding::plain && form.secret_encoding == Encoding::plain &&
+                          form.secret_prefix.empty() && custom.scheme.message == "{body}";
+    if (sends_secret && !is_plain)
+        faults.emplace_back(
+            "a token is sent as it is: encoding = \"plain\", and nothing of how it is written or signs");
+    if (!sends_secret && form.encoding == Encoding::plain)
         faults.emplace_back("a signature is not sent as it is: encoding = \"hex\" or \"base64\"");
-    if (custom.form.algorithm == Algorithm::ed25519 && custom.form.secret_encoding == Encoding::plain)
+    if (form.algorithm == Algorithm::ed25519 && form.secret_encoding == Encoding::plain)
         faults.emplace_back("a public key is not written as it is: secret_encoding = \"hex\" or \"base64\"");
+}
+
+/** What is wrong with the whole, each with its remedy. */
+std::vector<std::string> faults_in(const Custom& custom)
+{
+    std::vector<std::string> faults;
+    find_faults_in_layout(custom, faults);
+    find_faults_in_message(custom, faults);
+    find_faults_in_algorithm(custom, faults);
     return faults;
 }
 

@@ -1,6 +1,8 @@
 #include "belayd/config/scheme.hpp"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace belay::config {
 namespace {
@@ -26,19 +28,31 @@ SignedTime unix_seconds_in(std::string header)
 }
 
 /** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+SignatureForm standard_hmac(std::string secret_prefix)
+{
+    return {Algorithm::hmac_sha256, Encoding::base64, "v1", std::move(secret_prefix), Encoding::base64, 24, 64};
+}
+
 Scheme standard_webhooks(std::string name, const std::string& prefix)
 {
     return {.name = std::move(name),
         .header = prefix + "signature",
         .layout = Layout::list,
         // The order matters: a secret is of the first form whose prefix it has, and "whsec_" may be left off.
-        .forms = {{Algorithm::ed25519, Encoding::base64, "v1a", "whpk_", Encoding::base64},
-            {Algorithm::hmac_sha256, Encoding::base64, "v1", "whsec_", Encoding::base64},
-            {Algorithm::hmac_sha256, Encoding::base64, "v1", "", Encoding::base64}},
+        .forms = {{Algorithm::ed25519, Encoding::base64, "v1a", "whpk_", Encoding::base64}, standard_hmac("whsec_"),
+            standard_hmac("")},
         .message = "{id}.{timestamp}.{body}",
         .time = unix_seconds_in(prefix + "timestamp"),
         .id_header = prefix + "id",
         .delivery_header = prefix + "id"};
+}
+
+/** The same with secrets of GitLab's form only. */
+Scheme gitlab_signing()
+{
+    Scheme scheme = standard_webhooks("gitlab_signing", "webhook-");
+    scheme.forms = {standard_hmac("whsec_")};
+    return scheme;
 }
 
 std::vector<Scheme> make_schemes()
@@ -68,7 +82,7 @@ std::vector<Scheme> make_schemes()
         // https://docs.gitlab.com/user/project/integrations/webhooks/: the secret token …
         {.name = "gitlab", .header = "X-Gitlab-Token", .forms = {token("")}, .delivery_header = "Idempotency-Key"},
         // … and the signing token, the same for each attempt at a delivery as its Idempotency-Key
-        standard_webhooks("gitlab_signing", "webhook-"),
+        gitlab_signing(),
         // https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/
         {.name = "bitbucket",
             .header = "X-Hub-Signature",
@@ -92,7 +106,7 @@ std::vector<Scheme> make_schemes()
             .time = unix_seconds_in("X-Slack-Request-Timestamp"),
             .delivery_pointer = "/event_id",
             .challenge = Challenge::slack_url_verification},
-        // https://discord.com/developers/docs/events/webhook-events
+        // https://discord.com/developers/docs/events/webhook-events, and …/docs/interactions/overview
         {.name = "discord",
             .header = "X-Signature-Ed25519",
             .forms = {{Algorithm::ed25519, Encoding::hex, "", "", Encoding::hex}},
@@ -111,11 +125,32 @@ std::vector<Scheme> make_schemes()
             .message = "{body}{timestamp}",
             .time = SignedTime{.header = "Date", .format = SignedTime::Format::date}},
         // RFC 6750 §2.1
-        {.name = "bearer", .header = "Authorization", .layout = Layout::credentials, .forms = {token("Bearer ")}},
+        {.name = "bearer", .header = "Authorization", .layout = Layout::credentials, .forms = {token("Bearer")}},
     };
 }
 
 } // namespace
+
+std::vector<MessagePart> parse_message(std::string_view message)
+{
+    using Kind = MessagePart::Kind;
+    constexpr std::array<std::pair<std::string_view, Kind>, 3> places{
+        {{"{body}", Kind::body}, {"{timestamp}", Kind::timestamp}, {"{id}", Kind::id}}};
+    std::vector<MessagePart> parts;
+    while (!message.empty()) {
+        const auto place = std::ranges::find_if(places, [&](const auto& it) { return message.starts_with(it.first); });
+        if (place != places.end()) {
+            parts.push_back({place->second, {}});
+            message.remove_prefix(place->first.size());
+            continue;
+        }
+        if (parts.empty() || parts.back().kind != Kind::text)
+            parts.emplace_back();
+        parts.back().text += message.front();
+        message.remove_prefix(1);
+    }
+    return parts;
+}
 
 std::span<const Scheme> known_schemes()
 {

@@ -29,6 +29,8 @@ struct SignatureForm {
     std::string label;         ///< what stands before it: "sha256=", or names it: the "v1" of "v1=…" and of "v1,…"
     std::string secret_prefix; ///< which secrets are of this form, "whsec_"; it is no part of the key
     Encoding secret_encoding = Encoding::plain;
+    std::size_t least_key_bytes = 1;
+    std::size_t most_key_bytes = 4096;
 
     bool operator==(const SignatureForm&) const = default;
 };
@@ -57,7 +59,7 @@ struct Scheme {
     /** How the signature header holds them. */
     enum class Layout : std::uint8_t {
         single,      ///< LABEL SIGNATURE, nothing between
-        credentials, ///< likewise, the label in any case: RFC 9110 §11.4
+        credentials, ///< LABEL, in any case, blanks, SIGNATURE: RFC 9110 §11.4
         list,        ///< "v1,SIGNATURE v1,SIGNATURE"
         pairs        ///< "t=1492774577,v1=SIGNATURE,v1=SIGNATURE"
     };
@@ -77,6 +79,17 @@ struct Scheme {
 
     bool operator==(const Scheme&) const = default;
 };
+
+/** Of a message that is signed: a text, or what the request has in its place. */
+struct MessagePart {
+    enum class Kind : std::uint8_t { text, body, timestamp, id } kind = Kind::text;
+    std::string text; ///< of a text: at least a character
+
+    bool operator==(const MessagePart&) const = default;
+};
+
+/** Of Scheme::message; braces of anything else are text. */
+[[nodiscard]] std::vector<MessagePart> parse_message(std::string_view message);
 
 /** The senders that have a name, in the order in which they are documented. */
 [[nodiscard]] std::span<const Scheme> known_schemes();

@@ -18,13 +18,18 @@ std::optional<Reply> answer_slack(const http::Request& request, Payload& payload
     return Reply{json::serialize(json::object{{"challenge", *challenge}})};
 }
 
-/** https://discord.com/developers/docs/interactions/overview: a PING has the type 1, and so has its answer. */
+/**
+ * https://discord.com/developers/docs/interactions/overview: an interaction of type 1 is a PING, and so is its answer.
+ * https://discord.com/developers/docs/events/webhook-events: a webhook of type 0 is one, of type 1 it has an event.
+ */
 std::optional<Reply> answer_discord(Payload& payload)
 {
     const json::value* const type = payload.find("/type");
-    if (type == nullptr || *type != 1)
-        return std::nullopt;
-    return Reply{R"({"type":1})"};
+    if (type != nullptr && *type == 0)
+        return Reply{};
+    if (type != nullptr && *type == 1 && payload.find("/event") == nullptr)
+        return Reply{R"({"type":1})"};
+    return std::nullopt;
 }
 
 } // namespace

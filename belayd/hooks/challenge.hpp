@@ -15,9 +15,9 @@ struct Ignored {
     std::string reason;
 };
 
-/** The request asks whether this end is what it should be: answered 200 with this, and nothing is run. */
+/** The request asks whether this end is what it should be: answered with this, and nothing is run. */
 struct Reply {
-    std::string json;
+    std::string json; ///< "": 204, with the content type that Discord wants all the same
 };
 
 /**

@@ -174,8 +174,6 @@ std::variant<Invocation, Refusal> extract(const config::Hook& hook, const http::
         return extract_all(hook, values);
     } catch (Refused& refused) {
         return std::move(refused.refusal);
-    } catch (const MalformedPayload& malformed) {
-        return Refusal{400, malformed.what()};
     }
 }
 

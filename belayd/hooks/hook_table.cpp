@@ -19,34 +19,36 @@ bool is_delivery_id(std::string_view text) noexcept
            std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
-/** Nothing where the body has no such text, or is no JSON: a command of a Slack user is a form. */
-std::optional<std::string> text_in(Payload& payload, std::string_view pointer)
-try {
+/** @throws MalformedPayload where what is there is no id: to go on without would run a repeated delivery again */
+std::optional<std::string> id_in(Payload& payload, const std::string& pointer)
+{
     const boost::json::value* const value = payload.find(pointer);
-    if (value == nullptr || !value->is_string())
+    if (value == nullptr)
         return std::nullopt;
-    return std::string{value->get_string()};
-} catch (const MalformedPayload&) {
-    return std::nullopt;
+    if (const auto* const text = value->if_string())
+        return std::string{*text};
+    if (value->is_int64() || value->is_uint64())
+        return boost::json::serialize(*value);
+    throw MalformedPayload{fmt::format("{} of the body is neither text nor an integer", pointer)};
 }
 
 /** @throws config::ConfigError with every secret's fault at once */
 std::unique_ptr<const Verifier> make_verifier(const config::Hook& hook, const std::string& config_directory)
 {
-    if (!hook.auth.scheme)
+    if (hook.auth.anybody)
         return nullptr;
     std::vector<Verifier::Key> keys;
     std::vector<config::Diagnostic> diagnostics;
     for (const auto& source : hook.auth.secrets) {
         try {
-            keys.push_back({load_key(*hook.auth.scheme, source, config_directory), source.not_after});
+            keys.push_back({load_key(hook.auth.scheme, source, config_directory), source.not_after});
         } catch (const std::runtime_error& error) {
             diagnostics.push_back(config::make_diagnostic(source.origin, error.what()));
         }
     }
     if (!diagnostics.empty())
         throw config::ConfigError{std::move(diagnostics)};
-    return std::make_unique<const Verifier>(*hook.auth.scheme, std::move(keys));
+    return std::make_unique<const Verifier>(hook.auth.scheme, std::move(keys));
 }
 
 } // namespace
@@ -64,12 +66,12 @@ Judgement Hook::decide(const Input& input) const
     if (verifier_)
         verdict = verifier_->verify(input.request, input.now);
     if (!verdict.authentic)
-        return {Refusal{401, std::move(verdict.why_not)}, verdict.key};
+        return {Refusal{401, std::move(verdict.why_not)}, false, verdict.key};
     Payload payload{input.request.body};
     try {
-        return {judge(input.request, payload), verdict.key};
+        return {judge(input.request, payload), true, verdict.key};
     } catch (const MalformedPayload& malformed) {
-        return {Refusal{400, malformed.what()}, verdict.key};
+        return {Refusal{400, malformed.what()}, true, verdict.key};
     }
 }
 
@@ -94,9 +96,10 @@ Hook::DeliveryId Hook::delivery_id(const http::Request& request, Payload& payloa
     const std::string header = verifier_ ? verifier_->scheme().delivery_header : "X-GitHub-Delivery";
     if (const auto id = request.field(header))
         return {header, std::string{*id}};
-    if (verifier_ && !verifier_->scheme().delivery_pointer.empty())
-        if (auto id = text_in(payload, verifier_->scheme().delivery_pointer))
-            return {verifier_->scheme().delivery_pointer + " of the body", std::move(id)};
+    const std::string pointer = verifier_ ? verifier_->scheme().delivery_pointer : "";
+    if (!pointer.empty() && request.field("Content-Type").value_or("").find("json") != std::string_view::npos)
+        if (auto id = id_in(payload, pointer)) // not in a form: a command of a Slack user
+            return {pointer + " of the body", std::move(id)};
     const std::string any_sender = "Idempotency-Key";
     if (const auto id = request.field(any_sender))
         return {any_sender, std::string{*id}};
@@ -110,8 +113,7 @@ std::string Hook::challenge() const
     const config::Scheme& scheme = verifier_->scheme();
     if (scheme.layout != config::Scheme::Layout::credentials)
         return scheme.header;
-    const std::string& label = scheme.forms.front().label;
-    return label.substr(0, label.find(' '));
+    return scheme.forms.front().label;
 }
 
 HookTable::HookTable(const config::Config& config)

@@ -38,10 +38,12 @@ struct Refusal {
 /** What a request is to its hook. */
 using Decision = std::variant<Event, Ignored, Reply, Refusal>;
 
-/** With the secret, by its place in the configuration, with which the request is signed, good or not any more. */
+/** With the secret, by its place in the configuration, with which the request is signed. */
 struct Judgement {
     Decision decision;
-    std::optional<std::size_t> key;
+    bool authentic = false;
+    std::optional<std::size_t>
+        key; ///< also where it is not authentic for having ended, or for the time that was signed
 };
 
 /** A request as hooks see it, HTTP or a file given to `belay`. */
@@ -57,7 +59,7 @@ struct Input {
  */
 class Hook {
 public:
-    /** @throws config::ConfigError naming the secret that cannot be had, or is empty */
+    /** @throws config::ConfigError naming the secret that cannot be had, or is none of its sender's */
     explicit Hook(config::Hook hook, const std::string& config_directory);
     ~Hook();
     Hook(const Hook&) = delete;

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace belay::hooks {
 namespace {
@@ -21,12 +22,19 @@ using config::SignatureForm;
 using Algorithm = SignatureForm::Algorithm;
 using Encoding = SignatureForm::Encoding;
 
-constexpr std::size_t public_key_bytes = 32; // RFC 8032 §5.1.5
+// RFC 8032 §5.1.5 and §5.1.6
+constexpr std::size_t public_key_bytes = 32;
+constexpr std::size_t signature_bytes = 64;
+
+/** To verify one takes as long as hashing the message does, before anybody is known to hold a key. */
+constexpr std::size_t most_public_key_signatures = 4;
 
 std::string words_for(const SignatureForm& form)
 {
-    return fmt::format("{}{} digits", form.secret_prefix.empty() ? "" : "\"" + form.secret_prefix + "\" and ",
-        form.secret_encoding == Encoding::base64 ? "base64" : "lower-case hexadecimal");
+    return fmt::format("{}{}", form.secret_prefix.empty() ? "" : "\"" + form.secret_prefix + "\" and ",
+        form.secret_encoding == Encoding::plain    ? "text"
+        : form.secret_encoding == Encoding::base64 ? "base64 digits"
+                                                   : "lower-case hexadecimal digits");
 }
 
 const SignatureForm& form_of(const config::Scheme& scheme, std::string_view secret)
@@ -56,13 +64,24 @@ std::string encode(Encoding encoding, const Digest& digest)
     return encoding == Encoding::base64 ? to_base64(digest.view()) : to_hex(digest.view());
 }
 
+bool is_fit_for_a_header(std::string_view text)
+{
+    return std::ranges::none_of(text, [](char c) { return c == 0x7f || (c >= 0 && c < 0x20 && c != '\t'); }) &&
+           text.find_first_of(" \t") != 0 && text.find_last_of(" \t") != text.size() - 1;
+}
+
 /** The bytes of the secret.  @throws std::invalid_argument */
 std::string key_of(const config::Scheme& scheme, const SignatureForm& form, std::string_view secret)
 {
+    const bool is_public = form.algorithm == Algorithm::ed25519;
+    const std::size_t least = is_public ? public_key_bytes : form.least_key_bytes;
+    const std::size_t most = is_public ? public_key_bytes : form.most_key_bytes;
     auto key = decode(form.secret_encoding, secret.substr(form.secret_prefix.size()));
-    if (!key || key->empty() || (form.algorithm == Algorithm::ed25519 && key->size() != public_key_bytes))
-        throw std::invalid_argument{fmt::format("is not what {} gives out, {}{}", scheme.name, words_for(form),
-            form.algorithm == Algorithm::ed25519 ? fmt::format(" of {} bytes", public_key_bytes) : "")};
+    if (!key || key->size() < least || key->size() > most)
+        throw std::invalid_argument{fmt::format("is not what {} gives out, {} of {} bytes", scheme.name,
+            words_for(form), least == most ? std::to_string(least) : fmt::format("{} to {}", least, most))};
+    if (form.algorithm == Algorithm::equality && !is_fit_for_a_header(*key))
+        throw std::invalid_argument{"cannot be sent in a header: it has control characters, or blanks at its ends"};
     return *std::move(key);
 }
 
@@ -137,17 +156,22 @@ std::size_t SenderKey::count_right(
 std::size_t SenderKey::count_right(
     const PublicKey& key, std::span<const std::string_view> message, std::span<const std::string_view> signatures) const
 {
+    std::vector<std::string> sound;
+    for (const std::string_view given : signatures)
+        if (auto signature = decode(form_.encoding, given); signature && signature->size() == signature_bytes)
+            sound.push_back(std::move(*signature));
+    if (sound.empty() || sound.size() > most_public_key_signatures)
+        return 0;
     std::string whole; // OpenSSL takes it in one piece
     for (const std::string_view part : message)
         whole += part;
     std::size_t right = 0;
-    for (const std::string_view given : signatures) {
-        const auto signature = decode(form_.encoding, given);
+    for (const std::string& signature : sound) {
         const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
         if (!context || EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1)
             throw std::runtime_error{"OpenSSL has no Ed25519"};
-        if (signature && EVP_DigestVerify(context.get(), bytes_of(*signature).data(), signature->size(),
-                             bytes_of(whole).data(), whole.size()) == 1)
+        if (EVP_DigestVerify(
+                context.get(), bytes_of(signature).data(), signature.size(), bytes_of(whole).data(), whole.size()) == 1)
             ++right;
     }
     return right;
@@ -161,7 +185,7 @@ SenderKey load_key(
     std::optional<SenderKey> key;
     try {
         key.emplace(scheme, secret);
-    } catch (const std::invalid_argument& e) {
+    } catch (const std::exception& e) { // std::invalid_argument, or something that OpenSSL lacks
         fault = e.what();
     }
     OPENSSL_cleanse(secret.data(), secret.size());

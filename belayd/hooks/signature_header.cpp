@@ -2,6 +2,8 @@
 
 #include <boost/beast/core/string.hpp>
 
+#include <algorithm>
+
 namespace belay::hooks {
 namespace {
 
@@ -36,8 +38,9 @@ std::vector<std::string_view> find_signatures(Layout layout, const config::Signa
             found.push_back(header.substr(form.label.size()));
         break;
     case Layout::credentials:
-        if (boost::beast::iequals(header.substr(0, form.label.size()), form.label))
-            found.push_back(header.substr(form.label.size()));
+        if (const auto blanks = header.substr(std::min(form.label.size(), header.size()));
+            blanks.starts_with(' ') && boost::beast::iequals(header.substr(0, form.label.size()), form.label))
+            found.push_back(blanks.substr(std::min(blanks.find_first_not_of(' '), blanks.size())));
         break;
     case Layout::list:
         found = find_values(header, ' ', form.label, ',');

@@ -5,13 +5,12 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cstdlib>
 #include <utility>
 
 namespace belay::hooks {
 namespace {
 
+using config::MessagePart;
 using std::chrono::seconds;
 
 /** The same words for every way not to be authentic: they must not tell which. */
@@ -23,7 +22,7 @@ std::optional<std::string_view> only_field(const http::Request& request, const s
     return request.count(name) == 1 ? request.field(name) : std::nullopt;
 }
 
-/** "" within the tolerance.  Told to who could sign: what to mend is a clock, or what keeps a request this long. */
+/** "" within the tolerance.  Told of what is soundly signed: to mend is a clock, or what keeps a request this long. */
 std::string fault_in_time(const config::SignedTime& time, std::string_view text, std::chrono::sys_seconds now)
 {
     const auto signed_at = parse_signed_time(time.format, text);
@@ -46,29 +45,8 @@ bool is_after(std::chrono::sys_seconds now, const std::optional<std::chrono::sys
 } // namespace
 
 Verifier::Verifier(config::Scheme scheme, std::vector<Key> keys)
-    : scheme_(std::move(scheme)), message_(parse_message(scheme_.message)), keys_(std::move(keys))
+    : scheme_(std::move(scheme)), message_(config::parse_message(scheme_.message)), keys_(std::move(keys))
 {
-}
-
-std::vector<Verifier::Part> Verifier::parse_message(std::string_view text)
-{
-    constexpr std::array<std::pair<std::string_view, Part::Kind>, 3> places{
-        {{"{body}", Part::Kind::body}, {"{timestamp}", Part::Kind::timestamp}, {"{id}", Part::Kind::id}}};
-    std::vector<Part> parts;
-    while (!text.empty()) {
-        std::size_t taken = 0;
-        for (const auto& [place, kind] : places)
-            if (text.starts_with(place)) {
-                parts.push_back({kind, {}});
-                taken = place.size();
-            }
-        if (taken == 0) {
-            taken = std::min(text.find('{', 1), text.size());
-            parts.push_back({Part::Kind::text, std::string{text.substr(0, taken)}});
-        }
-        text.remove_prefix(taken);
-    }
-    return parts;
 }
 
 std::optional<std::string_view> Verifier::timestamp(const http::Request& request, std::string_view signatures) const
@@ -77,6 +55,19 @@ std::optional<std::string_view> Verifier::timestamp(const http::Request& request
         return std::string_view{};
     return scheme_.time->header.empty() ? find_pair(scheme_.time->label, signatures)
                                         : only_field(request, scheme_.time->header);
+}
+
+/** Else "a" + "." + "1" + "." + body could be sent again as "a.1" + "." + what begins the body. */
+bool Verifier::ends_where_it_seems_to(std::string_view id) const
+{
+    const auto has = [id](const MessagePart& part) {
+        return part.kind == MessagePart::Kind::text && id.find(part.text) != std::string_view::npos;
+    };
+    for (std::size_t i = 0; i < message_.size(); ++i)
+        if (message_[i].kind == MessagePart::Kind::id &&
+            ((i > 0 && has(message_[i - 1])) || (i + 1 < message_.size() && has(message_[i + 1]))))
+            return false;
+    return true;
 }
 
 /** The first of those that fit, a good one before one that has ended. */
@@ -102,12 +93,14 @@ Verifier::Verdict Verifier::verify(const http::Request& request, std::chrono::sy
     if (!header || !id || !time)
         return {.why_not = not_authentic};
 
+    if (!ends_where_it_seems_to(*id))
+        return {.why_not = not_authentic};
     std::vector<std::string_view> message;
-    for (const Part& part : message_)
-        message.push_back(part.kind == Part::Kind::body        ? request.body
-                          : part.kind == Part::Kind::timestamp ? *time
-                          : part.kind == Part::Kind::id        ? *id
-                                                               : std::string_view{part.text});
+    for (const MessagePart& part : message_)
+        message.push_back(part.kind == MessagePart::Kind::body        ? request.body
+                          : part.kind == MessagePart::Kind::timestamp ? *time
+                          : part.kind == MessagePart::Kind::id        ? *id
+                                                                      : std::string_view{part.text});
     Verdict verdict{.key = find_key(message, *header, now)};
     if (!verdict.key || is_after(now, keys_[*verdict.key].not_after))
         verdict.why_not = not_authentic;

@@ -27,7 +27,7 @@ public:
     struct Verdict {
         bool authentic = false;
         std::optional<std::size_t> key = {}; ///< the first that fits, whether or not that was in time
-        std::string why_not = {};            ///< for the sender: only one that holds a good secret is told more than no
+        std::string why_not = {};            ///< for the sender: what is soundly signed gets more than a no
     };
 
     /** @param keys of this scheme, at least one */
@@ -38,20 +38,14 @@ public:
     [[nodiscard]] Verdict verify(const http::Request& request, std::chrono::sys_seconds now) const;
 
 private:
-    /** Of the message that is signed: a text, or what the request has in its place. */
-    struct Part {
-        enum class Kind : std::uint8_t { text, body, timestamp, id } kind = Kind::text;
-        std::string text;
-    };
-
-    [[nodiscard]] static std::vector<Part> parse_message(std::string_view text);
+    [[nodiscard]] bool ends_where_it_seems_to(std::string_view id) const;
     [[nodiscard]] std::optional<std::size_t> find_key(
         const std::vector<std::string_view>& message, std::string_view header, std::chrono::sys_seconds now) const;
     [[nodiscard]] std::optional<std::string_view> timestamp(
         const http::Request& request, std::string_view signatures) const;
 
     config::Scheme scheme_;
-    std::vector<Part> message_;
+    std::vector<config::MessagePart> message_;
     std::vector<Key> keys_;
 };
 

@@ -21,7 +21,10 @@ std::string error_of(const std::string& keys)
     try {
         (void)parse(keys);
     } catch (const ConfigError& error) {
-        return error.diagnostics().at(0).message;
+        std::string messages;
+        for (const Diagnostic& diagnostic : error.diagnostics())
+            messages += (messages.empty() ? "" : "\n") + diagnostic.message;
+        return messages;
     }
     return "loaded";
 }
@@ -45,7 +48,7 @@ TEST(CustomScheme, DescribesWhatTheTableOfSendersHas)
         discord);
     Scheme bearer = *find_scheme("bearer");
     bearer.name = "custom";
-    EXPECT_EQ(parse("header = 'Authorization', layout = 'credentials', label = 'Bearer ', algorithm = 'token', "
+    EXPECT_EQ(parse("header = 'Authorization', layout = 'credentials', label = 'Bearer', algorithm = 'token', "
                     "encoding = 'plain'")
                   .hooks.at("a")
                   .auth.scheme,
@@ -72,15 +75,35 @@ TEST(CustomScheme, IsRefusedWithTheRemedyWhereItProvesNothing)
     EXPECT_THAT(error_of("header = 'A', message = 'x'"), HasSubstr("has no {body}: anybody could change it"));
     EXPECT_THAT(error_of("header = 'A', message = '{body}{date}'"), HasSubstr("brace that is not of {body}"));
     EXPECT_THAT(error_of("header = 'A', message = '{body'"), HasSubstr("brace"));
+    EXPECT_THAT(error_of("header = 'A', message = '{bo{body}dy}'"), HasSubstr("brace"));
+    EXPECT_THAT(
+        error_of("header = 'A', message = '{id}{body}', id_header = 'B'"), HasSubstr("nothing between {id} and"));
+    EXPECT_THAT(
+        error_of("header = 'A', message = '{body}{id}', id_header = 'B'"), HasSubstr("nothing between {id} and"));
     EXPECT_THAT(error_of("header = 'A', message = '{timestamp}{body}'"), HasSubstr("say timestamp_header or"));
     EXPECT_THAT(error_of("header = 'A', timestamp_header = 'B'"), HasSubstr("the timestamp is not signed"));
     EXPECT_THAT(error_of("header = 'A', layout = 'pairs', message = '{timestamp}{body}', timestamp_header = 'B', "
-                         "timestamp_label = 't'"),
+                         "label = 'v1', timestamp_label = 't'"),
         HasSubstr("exclude each other"));
     EXPECT_THAT(error_of("header = 'A', message = '{timestamp}{body}', timestamp_label = 't'"),
         HasSubstr("layout = \"pairs\""));
     EXPECT_THAT(error_of("header = 'A', id_header = 'B'"), HasSubstr("need each other"));
-    EXPECT_THAT(error_of("header = 'A', message = '{id}{body}'"), HasSubstr("need each other"));
+    EXPECT_THAT(error_of("header = 'A', message = '{id}.{body}'"), HasSubstr("need each other"));
+    EXPECT_THAT(
+        error_of("header = 'A', timestamp_format = 'date'"), HasSubstr("timestamp_format means nothing without"));
+    EXPECT_THAT(error_of("header = 'A', label = ' a'"), HasSubstr("label \" a\" is not what a header can begin with"));
+    EXPECT_THAT(error_of("header = 'A', label = \"a\\n\""), HasSubstr("is not what a header can begin with"));
+    for (const char* layout :
+        {"layout = 'pairs'", "layout = 'list'", "layout = 'credentials'", "layout = 'pairs', label = 'v1='",
+            "layout = 'list', label = 'v1,'", "layout = 'credentials', label = 'a b'"})
+        EXPECT_THAT(error_of(std::string{"header = 'A', "} + layout), HasSubstr("is the name of the signature"))
+            << layout;
+    EXPECT_THAT(
+        error_of("header = 'A', layout = 'pairs', label = 't', message = '{timestamp}{body}', timestamp_label = 't'"),
+        HasSubstr("is no name, or that of the signature"));
+    EXPECT_THAT(error_of("header = 'A', algorithm = 'token', encoding = 'plain', secret_encoding = 'hex'"),
+        HasSubstr("a token is sent as it is"));
+    EXPECT_EQ(error_of("header = 'A', labell = 'x'"), "unknown key \"labell\" in auth, did you mean \"label\"?");
     EXPECT_THAT(error_of("header = 'A', algorithm = 'token'"), HasSubstr("a token is sent as it is"));
     EXPECT_THAT(error_of("header = 'A', encoding = 'plain'"), HasSubstr("a signature is not sent as it is"));
     EXPECT_THAT(error_of("header = 'A', algorithm = 'ed25519'"), HasSubstr("a public key is not written as it is"));

@@ -23,6 +23,7 @@ auto fields(const SecretSource& source)
 void expect_equal(const Hook& a, const Hook& b)
 {
     EXPECT_EQ(a.name, b.name);
+    EXPECT_EQ(a.auth.anybody, b.auth.anybody);
     EXPECT_EQ(a.auth.scheme, b.auth.scheme);
     ASSERT_EQ(a.auth.secrets.size(), b.auth.secrets.size());
     for (std::size_t i = 0; i < a.auth.secrets.size(); ++i)

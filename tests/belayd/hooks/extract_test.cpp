@@ -36,9 +36,13 @@ Invocation accept(const config::Hook& hook, const SampleRequest& request)
 Refusal refuse(const config::Hook& hook, const SampleRequest& request)
 {
     Payload payload{static_cast<const http::Request&>(request).body};
-    auto result = extract(hook, request, payload);
-    if (auto* refusal = std::get_if<Refusal>(&result))
-        return *refusal;
+    try {
+        auto result = extract(hook, request, payload);
+        if (auto* refusal = std::get_if<Refusal>(&result))
+            return *refusal;
+    } catch (const MalformedPayload& malformed) {
+        return {400, malformed.what()};
+    }
     ADD_FAILURE() << "accepted";
     return {0, ""};
 }

@@ -270,9 +270,16 @@ TEST_F(SendersTest, SlackNamesAnEventInItsBodyAndCommandsAreForms)
     auto command = of_slack("text=a");
     command[2].second = "application/x-www-form-urlencoded";
     EXPECT_EQ(std::get<Event>(decide(hooks, "it", command, "text=a")).delivery_id, std::nullopt);
-    const std::string strange = R"({"event_id":"a b"})";
-    EXPECT_EQ(std::get<Refusal>(decide(hooks, "it", of_slack(strange), strange)).detail,
-        "/event_id of the body is not 1 to 255 bytes of visible ASCII");
+    const std::string number = R"({"event_id":4711})";
+    EXPECT_EQ(std::get<Event>(decide(hooks, "it", of_slack(number), number)).delivery_id, "4711");
+    const auto why_not = [&hooks](const std::string& text) {
+        const Decision decision = decide(hooks, "it", of_slack(text), text);
+        EXPECT_EQ(std::get<Refusal>(decision).status, 400);
+        return std::get<Refusal>(decision).detail;
+    };
+    EXPECT_EQ(why_not(R"({"event_id":"a b"})"), "/event_id of the body is not 1 to 255 bytes of visible ASCII");
+    EXPECT_EQ(why_not(R"({"event_id":[]})"), "/event_id of the body is neither text nor an integer");
+    EXPECT_EQ(why_not(std::string(40, '[')), "the body is nested more than 32 levels deep");
 }
 
 TEST_F(SendersTest, WhatWasSignedLongAgoIsRefusedWithItsAge)
@@ -289,22 +296,28 @@ TEST_F(SendersTest, WhatWasSignedLongAgoIsRefusedWithItsAge)
     EXPECT_EQ(why_not("17e8"), "the time at which the request was signed is malformed");
 }
 
-TEST_F(SendersTest, DiscordGetsItsPing)
+TEST_F(SendersTest, DiscordGetsItsPings)
 {
     const auto hooks = of("discord", "discord.secret");
-    const SampleRequest::Fields ping{{"X-Signature-Timestamp", "1700000000"},
-        {"X-Signature-Ed25519", "a5da7c14dbb5bf7a78fe2cd90cbf2e3c1a0d1ffbb1b80c8ba6bd0c5fda1fdd0c"}};
-    EXPECT_TRUE(std::holds_alternative<Refusal>(decide(hooks, "it", ping, R"({"type":1})"))) << "a forged one";
-    const SampleRequest::Fields command{{"X-Signature-Timestamp", "1700000000"},
-        {"X-Signature-Ed25519", "581b292c54015ea94e743e5d00e423d13ea25ae0c239186839de7b25312010046ee100ad33101d5a61062"
-                                "e81529253f4d73b686d7fb1b3643cd2fabef95b4901"}};
-    EXPECT_TRUE(std::holds_alternative<Event>(decide(hooks, "it", command, R"({"type":2})")));
-    const SampleRequest::Fields real_ping{{"X-Signature-Timestamp", "1700000000"},
-        {"X-Signature-Ed25519", "c1098e97d711377f30225d53d94b89d43537f92e5b3afaddc590781b1f9f9d4b2eeab335d370be3b9a09"
-                                "0bc61a85b86448bc140dcd195f1569c2bff181257607"}};
-    const auto decision = decide(hooks, "it", real_ping, R"({"type":1})");
-    ASSERT_TRUE(std::holds_alternative<Reply>(decision));
-    EXPECT_EQ(std::get<Reply>(decision).json, R"({"type":1})");
+    const auto decide_on = [&hooks](const char* text, const std::string& signature) {
+        return decide(hooks, "it", {{"X-Signature-Timestamp", "1700000000"}, {"X-Signature-Ed25519", signature}}, text);
+    };
+    const std::string interaction_ping = "c1098e97d711377f30225d53d94b89d43537f92e5b3afaddc590781b1f9f9d4b"
+                                         "2eeab335d370be3b9a090bc61a85b86448bc140dcd195f1569c2bff181257607";
+    const std::string command = "581b292c54015ea94e743e5d00e423d13ea25ae0c239186839de7b2531201004"
+                                "6ee100ad33101d5a61062e81529253f4d73b686d7fb1b3643cd2fabef95b4901";
+    const std::string webhook_ping = "586e5d2c907ec33b8055a68418effa084a28babfe0c5b8f80ddd3198606d501e"
+                                     "a173225ce602c3ed2330052cdc89691283270e104de5d6242003559406c22f03";
+    const std::string webhook_event = "7414c0cfe33a1b463f372b5dfe92aaa367b8ec25844c5831b08986a99c8038d9"
+                                      "be2478adece71704718bcc9e529b892daf119505f0d629ed0b60310d840d3d07";
+    EXPECT_EQ(std::get<Reply>(decide_on(R"({"type":1})", interaction_ping)).json, R"({"type":1})");
+    EXPECT_EQ(std::get<Reply>(decide_on(R"({"type":0})", webhook_ping)).json, "");
+    EXPECT_TRUE(std::holds_alternative<Event>(decide_on(R"({"type":2})", command)));
+    EXPECT_TRUE(std::holds_alternative<Event>(
+        decide_on(R"({"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}})", webhook_event)));
+    std::string forged = interaction_ping;
+    forged.back() = forged.back() == '0' ? '1' : '0';
+    EXPECT_TRUE(std::holds_alternative<Refusal>(decide_on(R"({"type":1})", forged)));
 }
 
 TEST_F(SendersTest, ARefusalAsksForWhatIsMissing)

@@ -148,9 +148,10 @@ TEST_P(Senders, AreAllHere)
 TEST_P(Senders, AreAcceptedWithAnyOfTheSecrets)
 {
     const Sample& sample = GetParam();
-    EXPECT_EQ(verify(sample).key, 0U) << verify(sample).why_not;
+    EXPECT_TRUE(verify(sample).authentic) << verify(sample).why_not;
     EXPECT_EQ(verify(sample, {sample.secret, sample.other_secret}).key, 0U);
     EXPECT_EQ(verify(sample, {sample.other_secret, sample.secret}).key, 1U);
+    EXPECT_TRUE(verify(sample, {sample.other_secret, sample.secret}).authentic);
     EXPECT_FALSE(verify(sample, {sample.other_secret}).authentic);
     EXPECT_FALSE(verify(sample, {}).authentic);
 }
@@ -358,6 +359,22 @@ TEST(Verifier, PrefersASecretThatHasNotEnded)
     EXPECT_EQ(verdict.key, 1U);
 }
 
+TEST(Verifier, TakesNoPartOfTheBodyForTheTime)
+{
+    const config::Scheme& scheme = *config::find_scheme("svix");
+    const std::string_view message[]{"a.1700000000.1800000000.x"};
+    const std::string signature = "v1," + to_base64(Mac{"SHA256", "0123456789abcdef01234567"}.digest(message).view());
+    std::vector<Verifier::Key> keys;
+    keys.push_back({SenderKey{scheme, "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"}, {}});
+    const Verifier verifier{scheme, std::move(keys)};
+    const SampleRequest as_sent{
+        "1800000000.x", {{"svix-signature", signature}, {"svix-id", "a"}, {"svix-timestamp", "1700000000"}}};
+    EXPECT_TRUE(verifier.verify(as_sent, std::chrono::sys_seconds{1'700'000'000s}).authentic);
+    const SampleRequest again{
+        "x", {{"svix-signature", signature}, {"svix-id", "a.1700000000"}, {"svix-timestamp", "1800000000"}}};
+    EXPECT_FALSE(verifier.verify(again, std::chrono::sys_seconds{1'800'000'000s}).authentic);
+}
+
 TEST(Verifier, DoesNotWorkForWhoSendsManySignatures)
 {
     Sample changed = sample_of("svix");
@@ -369,6 +386,22 @@ TEST(Verifier, DoesNotWorkForWhoSendsManySignatures)
     EXPECT_TRUE(verify(changed).authentic) << "16";
     changed.fields[0].second.insert(0, "v1,AAAM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= ");
     EXPECT_FALSE(verify(changed).authentic) << "17";
+}
+
+TEST(Verifier, VerifiesFewSignaturesWithAPublicKey)
+{
+    Sample changed = samples.at(8);
+    ASSERT_EQ(changed.secret.substr(0, 5), "whpk_");
+    const std::string good = changed.fields[0].second;
+    std::string bad = good;
+    bad[5] = bad[5] == 'A' ? 'B' : 'A';
+    std::string malformed;
+    for (int i = 0; i < 9; ++i)
+        malformed += "v1a,AAAA ";
+    changed.fields[0].second = malformed + bad + " " + bad + " " + bad + " " + good;
+    EXPECT_TRUE(verify(changed).authentic) << "4 that could be signatures";
+    changed.fields[0].second = bad + " " + changed.fields[0].second;
+    EXPECT_FALSE(verify(changed).authentic) << "5";
 }
 
 TEST(Verifier, TakesTheSecretOfASignatureWithItsPrefixAndWithout)
@@ -399,10 +432,17 @@ TEST(SenderKey, RefusesWhatIsNoSecretOfItsSender)
         }
         return "accepted";
     };
-    EXPECT_EQ(why_not("svix", "whsec_not base64"), "is not what svix gives out, \"whsec_\" and base64 digits");
-    EXPECT_EQ(why_not("svix", "whsec_"), "is not what svix gives out, \"whsec_\" and base64 digits");
+    EXPECT_EQ(why_not("svix", "whsec_not base64"),
+        "is not what svix gives out, \"whsec_\" and base64 digits of 24 to 64 bytes");
+    EXPECT_EQ(
+        why_not("svix", "whsec_AA=="), "is not what svix gives out, \"whsec_\" and base64 digits of 24 to 64 bytes");
     EXPECT_EQ(why_not("svix", "whpk_AAAA"), "is not what svix gives out, \"whpk_\" and base64 digits of 32 bytes");
-    EXPECT_EQ(why_not("svix", "hush?"), "is not what svix gives out, base64 digits");
+    EXPECT_EQ(why_not("svix", "hunter22"), "is not what svix gives out, base64 digits of 24 to 64 bytes");
+    EXPECT_EQ(why_not("gitlab_signing", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),
+        "is no secret of gitlab_signing: it begins otherwise");
+    for (const char* token : {"abc\r", " abc", "abc ", "a\nb"})
+        EXPECT_EQ(
+            why_not("bearer", token), "cannot be sent in a header: it has control characters, or blanks at its ends");
     EXPECT_EQ(why_not("discord", "03A107"), "is not what discord gives out, lower-case hexadecimal digits of 32 bytes");
     EXPECT_EQ(why_not("github", "anything"), "accepted");
 }

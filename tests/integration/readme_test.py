@@ -1,0 +1,41 @@
+"""What the README says can be done can be done."""
+import pathlib
+import re
+import subprocess
+import tempfile
+import tomllib
+import unittest
+
+from tests.integration.harness import BUILD, ROOT, TestCase
+
+
+def examples():
+    """Those of belay.toml."""
+    return re.findall(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+class Readme(TestCase):
+    def test_its_examples_are_toml(self):
+        self.assertGreater(len(examples()), 2)
+        for example in examples():
+            with self.subTest(example):
+                tomllib.loads(example)
+
+    def test_its_ways_to_authenticate_are_loaded(self):
+        """Where an example is that only, it belongs into a hook."""
+        found = [example for example in examples() if "auth" in example]
+        self.assertGreater(len(found), 2)
+        for example in found:
+            with self.subTest(example), tempfile.TemporaryDirectory(prefix="belay-readme-") as directory:
+                base = pathlib.Path(directory)
+                for name in re.findall(r"[\w.-]+\.secret", example):
+                    (base / name).write_text("hush")
+                    (base / name).chmod(0o600)
+                hook = "" if "[hooks." in example else '[hooks.it]\nrun = ["/bin/true"]\n'
+                (base / "belay.toml").write_text(hook + re.sub(r'"/usr/local/bin/[\w-]+"', '"/bin/true"', example))
+                done = subprocess.run([BUILD / "cli" / "belay", "check", base / "belay.toml"], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
