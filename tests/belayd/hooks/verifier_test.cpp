@@ -285,7 +285,7 @@ TEST_P(Senders, MustSignTheTimeThatTheyTell)
     }
 }
 
-const Sample& sample_of(const std::string& scheme)
+Sample sample_of(const std::string& scheme)
 {
     return *std::ranges::find(samples, scheme, &Sample::scheme);
 }
@@ -328,7 +328,7 @@ TEST(Verifier, FollowsASchemeOfTheOperators)
 
 TEST(Verifier, SaysWhichSecretItIsAndWhetherItHasEnded)
 {
-    const Sample& sample = sample_of("github");
+    const Sample sample = sample_of("github");
     const config::Scheme& scheme = *config::find_scheme("github");
     const std::chrono::sys_seconds end{1'700'000'000s};
     std::vector<Verifier::Key> keys;
@@ -347,7 +347,7 @@ TEST(Verifier, SaysWhichSecretItIsAndWhetherItHasEnded)
 
 TEST(Verifier, PrefersASecretThatHasNotEnded)
 {
-    const Sample& sample = sample_of("github");
+    const Sample sample = sample_of("github");
     const config::Scheme& scheme = *config::find_scheme("github");
     std::vector<Verifier::Key> keys;
     keys.push_back({SenderKey{scheme, sample.secret}, std::chrono::sys_seconds{0s}});
@@ -406,7 +406,7 @@ TEST(Verifier, VerifiesFewSignaturesWithAPublicKey)
 
 TEST(Verifier, TakesTheSecretOfASignatureWithItsPrefixAndWithout)
 {
-    const Sample& sample = sample_of("svix");
+    const Sample sample = sample_of("svix");
     EXPECT_TRUE(verify(sample, {sample.secret.substr(6)}).authentic);
 }
 
