@@ -21,6 +21,10 @@ using namespace std::chrono_literals;
 // In the order of the enumerators.
 constexpr auto secret_keys = std::to_array<std::string_view>({"secret_file", "secret_credential", "secret_env"});
 
+// Of a secret.
+constexpr std::chrono::sys_seconds first_end = std::chrono::sys_days{std::chrono::year{1970} / 1 / 1};
+constexpr std::chrono::sys_seconds last_end = std::chrono::sys_days{std::chrono::year{9999} / 12 / 31};
+
 std::string fault_in_secret(SecretSource::Kind kind, const std::string& name)
 {
     if (name.empty())
@@ -50,12 +54,14 @@ std::optional<SecretSource> read_secret(
             return std::nullopt;
         }
         name = &named->value;
-        if (not_after != nullptr && !not_after->value.time) {
-            problems.add(not_after->value.origin, "not_after must be a time with its offset: 2026-12-31T00:00:00Z");
-            return std::nullopt;
-        }
-        if (not_after != nullptr)
+        if (not_after != nullptr) {
             source.not_after = not_after->value.time;
+            if (!source.not_after || *source.not_after < first_end || *source.not_after > last_end) {
+                problems.add(not_after->value.origin,
+                    "not_after must be a time with its offset, from 1970 to 9999: 2026-12-31T00:00:00Z");
+                return std::nullopt;
+            }
+        }
     }
     auto text = read_string(*name, key, problems);
     if (!text)
@@ -122,21 +128,18 @@ void read_tolerance(const Node& table, Scheme& scheme, Problems& problems)
 
 void check_keys(const Node& table, Problems& problems)
 {
-    std::vector<std::string_view> keys{secret_keys.begin(), secret_keys.end()};
-    keys.insert(keys.end(), {"scheme", "tolerance"});
+    std::vector<std::string_view> keys{"scheme", "tolerance"};
     if (const auto* const scheme = table.find("scheme"); scheme != nullptr && scheme->value.text == custom_scheme_name)
         std::ranges::copy(custom_scheme_keys(), std::back_inserter(keys));
     for (const auto& member : table.members) {
-        if (std::ranges::find(keys, member.key) != keys.end())
+        if (std::ranges::find(keys, member.key) != keys.end() ||
+            std::ranges::find(secret_keys, member.key) != secret_keys.end())
             continue;
         problems.hide_line(member.origin);
-        if (const std::string meant = suggest(member.key, keys); !meant.empty())
-            problems.add(member.origin, fmt::format("unknown key \"{}\" in auth{}", member.key, meant));
-        else
-            problems.add(member.origin,
-                fmt::format("unknown key \"{}\" in auth: a secret is not written here, but in what secret_file, "
-                            "secret_credential or secret_env names",
-                    member.key));
+        problems.add(member.origin, // suggests no secret_env to who wrote secret_key = "the secret"
+            fmt::format("unknown key \"{}\" in auth{} (a secret is not written here, but in what secret_file, "
+                        "secret_credential or secret_env names)",
+                member.key, suggest(member.key, keys)));
     }
 }
 

@@ -3,6 +3,7 @@
 #include "belayd/config/checks.hpp"
 #include "belayd/config/settings.hpp"
 
+#include <boost/beast/core/string.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@ namespace {
 
 using Algorithm = SignatureForm::Algorithm;
 using Encoding = SignatureForm::Encoding;
+using Layout = Scheme::Layout;
 
 /** What the keys are read into. */
 struct Custom {
@@ -95,7 +97,7 @@ const std::vector<Setting<Custom>>& settings()
     return made;
 }
 
-/** Of what names an element of a header, an empty one included. */
+/** Of an element of a header. */
 bool is_name(std::string_view label)
 {
     return !label.empty() && label.find_first_of(" ,;=") == std::string_view::npos;
@@ -103,13 +105,12 @@ bool is_name(std::string_view label)
 
 void find_faults_in_layout(const Custom& custom, std::vector<std::string>& faults)
 {
-    const Scheme::Layout layout = custom.scheme.layout;
-    if (layout != Scheme::Layout::single && !is_name(custom.form.label))
-        faults.emplace_back(
-            "with this layout label = \"…\" is the name of the signature, without blank, comma or \"=\"");
+    const Layout layout = custom.scheme.layout;
+    if (layout != Layout::single && !is_name(custom.form.label))
+        faults.emplace_back("with this layout label = \"…\" is the name of the signature, without any of \" ,;=\"");
     if (custom.time.label.empty())
         return;
-    if (layout != Scheme::Layout::pairs)
+    if (layout != Layout::pairs)
         faults.emplace_back("timestamp_label is the name of a pair: it needs layout = \"pairs\"");
     else if (!is_name(custom.time.label) || custom.time.label == custom.form.label)
         faults.emplace_back("timestamp_label is no name, or that of the signature");
@@ -126,6 +127,9 @@ void find_faults_in_message(const Custom& custom, std::vector<std::string>& faul
                                      : "message has a {timestamp}: say timestamp_header or timestamp_label");
     if (!has_time && custom.time.format != SignedTime::Format::unix_seconds)
         faults.emplace_back("timestamp_format means nothing without timestamp_header or timestamp_label");
+    for (const std::string& header : {custom.time.header, custom.scheme.id_header})
+        if (!header.empty() && boost::beast::iequals(header, custom.scheme.header))
+            faults.emplace_back(header + " has the signature: it cannot sign itself");
     if (custom.scheme.id_header.empty() == signs_part("{id}"))
         faults.emplace_back("id_header and the {id} of message need each other");
 }
@@ -135,10 +139,11 @@ void find_faults_in_algorithm(const Custom& custom, std::vector<std::string>& fa
     const SignatureForm& form = custom.form;
     const bool sends_secret = form.algorithm == Algorithm::equality;
     const bool is_plain = form.encoding == Encoding::plain && form.secret_encoding == Encoding::plain &&
-                          form.secret_prefix.empty() && custom.scheme.message == "{body}";
+                          form.secret_prefix.empty() && custom.scheme.message == "{body}" &&
+                          (custom.scheme.layout == Layout::single || custom.scheme.layout == Layout::credentials);
     if (sends_secret && !is_plain)
         faults.emplace_back(
-            "a token is sent as it is: encoding = \"plain\", and nothing of how it is written or signs");
+            "a token is sent as it is: encoding = \"plain\", in no list, and nothing of how it is written or signs");
     if (!sends_secret && form.encoding == Encoding::plain)
         faults.emplace_back("a signature is not sent as it is: encoding = \"hex\" or \"base64\"");
     if (form.algorithm == Algorithm::ed25519 && form.secret_encoding == Encoding::plain)
@@ -174,15 +179,18 @@ std::optional<Scheme> read_custom_scheme(const Node& auth, Problems& problems)
 {
     Custom custom;
     custom.scheme.name = custom_scheme_name;
+    const std::size_t before = problems.count();
     for (const auto& setting : settings())
         if (const auto* const member = auth.find(setting.name))
             setting.read(member->value, custom, problems);
+    if (problems.count() != before)
+        return std::nullopt; // the rest would be judged by what was not meant
     auto faults = faults_in(custom);
-    if (auth.find("header") == nullptr)
+    if (custom.scheme.header.empty())
         faults.emplace_back("a custom scheme needs header = \"…\", where the signature is");
     for (const std::string& fault : faults)
         problems.add(auth.origin, fault);
-    if (!faults.empty() || custom.scheme.header.empty())
+    if (!faults.empty())
         return std::nullopt;
     custom.scheme.forms = {custom.form};
     if (!custom.time.header.empty() || !custom.time.label.empty())

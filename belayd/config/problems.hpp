@@ -20,6 +20,8 @@ public:
     /** Shows this line with no problem: it may hold a secret. */
     void hide_line(const Origin& where);
 
+    [[nodiscard]] std::size_t count() const noexcept { return diagnostics_.size() + left_off_; }
+
     /** Throws a ConfigError with everything, in the order of the files and their lines. */
     void throw_if_any();
 

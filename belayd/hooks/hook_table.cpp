@@ -97,7 +97,7 @@ Hook::DeliveryId Hook::delivery_id(const http::Request& request, Payload& payloa
     if (const auto id = request.field(header))
         return {header, std::string{*id}};
     const std::string pointer = verifier_ ? verifier_->scheme().delivery_pointer : "";
-    if (!pointer.empty() && request.field("Content-Type").value_or("").find("json") != std::string_view::npos)
+    if (!pointer.empty() && payload.looks_like_json())
         if (auto id = id_in(payload, pointer)) // not in a form: a command of a Slack user
             return {pointer + " of the body", std::move(id)};
     const std::string any_sender = "Idempotency-Key";

@@ -11,6 +11,12 @@ constexpr unsigned max_json_depth = 32;
 
 } // namespace
 
+bool Payload::looks_like_json() const noexcept
+{
+    const auto begin = body_.find_first_not_of(" \t\r\n");
+    return begin != std::string_view::npos && (body_[begin] == '{' || body_[begin] == '[');
+}
+
 const json::value* Payload::find(std::string_view pointer)
 {
     boost::system::error_code missing;

@@ -19,6 +19,9 @@ class Payload {
 public:
     explicit Payload(std::string_view body) noexcept : body_(body) {}
 
+    /** Whether it begins as an object or an array does: told from what is signed, as Content-Type is not. */
+    [[nodiscard]] bool looks_like_json() const noexcept;
+
     /**
      * @param pointer RFC 6901
      * @return nullptr where the body has no such value; as long as this lives

@@ -29,6 +29,20 @@ constexpr std::size_t signature_bytes = 64;
 /** To verify one takes as long as hashing the message does, before anybody is known to hold a key. */
 constexpr std::size_t most_public_key_signatures = 4;
 
+/** Overwrites a secret when it is no longer needed. */
+class Wiped {
+public:
+    explicit Wiped(std::string& text) noexcept : text_(text) {}
+    ~Wiped() { OPENSSL_cleanse(text_.data(), text_.size()); }
+    Wiped(const Wiped&) = delete;
+    Wiped& operator=(const Wiped&) = delete;
+    Wiped(Wiped&&) = delete;
+    Wiped& operator=(Wiped&&) = delete;
+
+private:
+    std::string& text_;
+};
+
 std::string words_for(const SignatureForm& form)
 {
     return fmt::format("{}{}", form.secret_prefix.empty() ? "" : "\"" + form.secret_prefix + "\" and ",
@@ -64,6 +78,22 @@ std::string encode(Encoding encoding, const Digest& digest)
     return encoding == Encoding::base64 ? to_base64(digest.view()) : to_hex(digest.view());
 }
 
+/** A key with which anybody can sign: a point of small order, of either sign.  RFC 7748 §6.1 says why, for its sibling.
+ */
+bool is_of_small_order(std::string key)
+{
+    static constexpr auto encodings =
+        std::to_array<std::string_view>({"0000000000000000000000000000000000000000000000000000000000000000",
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"});
+    key.back() = static_cast<char>(key.back() & 0x7f); // the sign of x
+    return std::ranges::find(encodings, to_hex(bytes_of(key))) != encodings.end();
+}
+
 bool is_fit_for_a_header(std::string_view text)
 {
     return std::ranges::none_of(text, [](char c) { return c == 0x7f || (c >= 0 && c < 0x20 && c != '\t'); }) &&
@@ -80,6 +110,8 @@ std::string key_of(const config::Scheme& scheme, const SignatureForm& form, std:
     if (!key || key->size() < least || key->size() > most)
         throw std::invalid_argument{fmt::format("is not what {} gives out, {} of {} bytes", scheme.name,
             words_for(form), least == most ? std::to_string(least) : fmt::format("{} to {}", least, most))};
+    if (is_public && is_of_small_order(*key))
+        throw std::invalid_argument{"is a public key with which anybody can sign"};
     if (form.algorithm == Algorithm::equality && !is_fit_for_a_header(*key))
         throw std::invalid_argument{"cannot be sent in a header: it has control characters, or blanks at its ends"};
     return *std::move(key);
@@ -121,6 +153,7 @@ SenderKey::SenderKey(const config::Scheme& scheme, std::string_view secret)
     : form_(form_of(scheme, secret)), key_(PublicKey{})
 {
     std::string key = key_of(scheme, form_, secret);
+    const Wiped wiped{key};
     if (form_.algorithm == Algorithm::ed25519) {
         PublicKey made{EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes_of(key).data(), key.size())};
         if (!made)
@@ -130,7 +163,6 @@ SenderKey::SenderKey(const config::Scheme& scheme, std::string_view secret)
         const Mac& mac = key_.emplace<Mac>(hash_of(form_.algorithm), key);
         itself_ = mac.digest(std::array{std::string_view{key}});
     }
-    OPENSSL_cleanse(key.data(), key.size());
 }
 
 bool SenderKey::accepts(std::span<const std::string_view> message, std::span<const std::string_view> signatures) const
@@ -181,17 +213,12 @@ SenderKey load_key(
     const config::Scheme& scheme, const config::SecretSource& source, const std::string& config_directory)
 {
     std::string secret = load_secret(source, config_directory);
-    std::string fault;
-    std::optional<SenderKey> key;
+    const Wiped wiped{secret};
     try {
-        key.emplace(scheme, secret);
-    } catch (const std::exception& e) { // std::invalid_argument, or something that OpenSSL lacks
-        fault = e.what();
+        return {scheme, secret};
+    } catch (const std::invalid_argument& e) {
+        throw std::runtime_error{fmt::format("{} {}", describe(source), e.what())};
     }
-    OPENSSL_cleanse(secret.data(), secret.size());
-    if (!key)
-        throw std::runtime_error{fmt::format("{} {}", describe(source), fault)};
-    return std::move(*key);
 }
 
 } // namespace belay::hooks

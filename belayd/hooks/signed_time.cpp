@@ -14,6 +14,8 @@ std::optional<std::chrono::sys_seconds> parse_seconds(std::string_view text)
     long long seconds = 0;
     if (text.empty() || text.size() > most_digits || text.find_first_not_of("0123456789") != std::string_view::npos)
         return std::nullopt;
+    if (text.size() > 1 && text.front() == '0') // it may be the end of a body that is signed before the time
+        return std::nullopt;
     (void)std::from_chars(text.data(), text.data() + text.size(), seconds);
     return std::chrono::sys_seconds{std::chrono::seconds{seconds}};
 }

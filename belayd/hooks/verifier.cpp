@@ -60,13 +60,16 @@ std::optional<std::string_view> Verifier::timestamp(const http::Request& request
 /** Else "a" + "." + "1" + "." + body could be sent again as "a.1" + "." + what begins the body. */
 bool Verifier::ends_where_it_seems_to(std::string_view id) const
 {
-    const auto has = [id](const MessagePart& part) {
-        return part.kind == MessagePart::Kind::text && id.find(part.text) != std::string_view::npos;
-    };
-    for (std::size_t i = 0; i < message_.size(); ++i)
-        if (message_[i].kind == MessagePart::Kind::id &&
-            ((i > 0 && has(message_[i - 1])) || (i + 1 < message_.size() && has(message_[i + 1]))))
+    const std::string text{id};
+    for (std::size_t i = 0; i < message_.size(); ++i) {
+        if (message_[i].kind != MessagePart::Kind::id)
+            continue;
+        const std::string before = i > 0 ? message_[i - 1].text : "";
+        const std::string after = i + 1 < message_.size() ? message_[i + 1].text : "";
+        if ((!before.empty() && (before + text).rfind(before) != 0) ||
+            (!after.empty() && (text + after).find(after) != text.size()))
             return false;
+    }
     return true;
 }
 
@@ -94,7 +97,7 @@ Verifier::Verdict Verifier::verify(const http::Request& request, std::chrono::sy
         return {.why_not = not_authentic};
 
     if (!ends_where_it_seems_to(*id))
-        return {.why_not = not_authentic};
+        return {.why_not = scheme_.id_header + " contains what separates it from what is signed beside it"};
     std::vector<std::string_view> message;
     for (const MessagePart& part : message_)
         message.push_back(part.kind == MessagePart::Kind::body        ? request.body

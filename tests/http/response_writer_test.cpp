@@ -34,6 +34,13 @@ TEST(AppendResponse, LeavesContentOutWhereThereIsNone)
     EXPECT_TRUE(out.ends_with("\r\n\r\n"));
 }
 
+TEST(AppendResponse, SendsTheFieldsOfAHandlerWithoutContentToo)
+{
+    const std::string out =
+        written({.status = 204, .content_type = {}, .fields = {{"Content-Type", "application/json"}}, .body = {}});
+    EXPECT_NE(out.find("\r\nContent-Type: application/json\r\n"), std::string::npos) << out; // Discord wants it
+}
+
 TEST(AppendResponse, LetsNoFieldSplitTheAnswer)
 {
     Response response = text_response(200, "");

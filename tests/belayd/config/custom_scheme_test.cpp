@@ -21,10 +21,8 @@ std::string error_of(const std::string& keys)
     try {
         (void)parse(keys);
     } catch (const ConfigError& error) {
-        std::string messages;
-        for (const Diagnostic& diagnostic : error.diagnostics())
-            messages += (messages.empty() ? "" : "\n") + diagnostic.message;
-        return messages;
+        EXPECT_EQ(error.diagnostics().size(), 1U) << error.what();
+        return error.diagnostics().at(0).message;
     }
     return "loaded";
 }
@@ -103,7 +101,15 @@ TEST(CustomScheme, IsRefusedWithTheRemedyWhereItProvesNothing)
         HasSubstr("is no name, or that of the signature"));
     EXPECT_THAT(error_of("header = 'A', algorithm = 'token', encoding = 'plain', secret_encoding = 'hex'"),
         HasSubstr("a token is sent as it is"));
-    EXPECT_EQ(error_of("header = 'A', labell = 'x'"), "unknown key \"labell\" in auth, did you mean \"label\"?");
+    EXPECT_THAT(error_of("header = 'A', labell = 'x'"),
+        HasSubstr("unknown key \"labell\" in auth, did you mean \"label\"? (a secret is not written here"));
+    EXPECT_THAT(error_of("header = 'A', secret_key = 'x'"),
+        HasSubstr("unknown key \"secret_key\" in auth (a secret is not written here"));
+    EXPECT_THAT(error_of("header = 'A', timestamp_header = 'B', message = '{timestamp}.{boddy}'"), HasSubstr("brace"));
+    EXPECT_THAT(error_of("header = 'A', timestamp_header = 'a', message = '{timestamp}.{body}'"),
+        HasSubstr("a has the signature: it cannot sign itself"));
+    EXPECT_THAT(error_of("header = 'A', algorithm = 'token', encoding = 'plain', layout = 'list', label = 'v1'"),
+        HasSubstr("in no list"));
     EXPECT_THAT(error_of("header = 'A', algorithm = 'token'"), HasSubstr("a token is sent as it is"));
     EXPECT_THAT(error_of("header = 'A', encoding = 'plain'"), HasSubstr("a signature is not sent as it is"));
     EXPECT_THAT(error_of("header = 'A', algorithm = 'ed25519'"), HasSubstr("a public key is not written as it is"));

@@ -337,9 +337,12 @@ TEST(ParseConfig, ReadsWhenASecretEnds)
     for (const char* text : {"{ not_after = 2026-12-31T00:00:00Z }", "{ name = 'a', until = 1 }",
              "{ name = 'a', not_after = 2026-12-31T00:00:00Z, x = 1 }", "{}"})
         EXPECT_THAT(fault(text), HasSubstr("secret_file must be names, or tables such as")) << text;
-    for (const char* text : {"{ name = 'a', not_after = 2026-12-31 }",
-             "{ name = 'a', not_after = 2026-12-31T00:00:00 }", "{ name = 'a', not_after = 'tomorrow' }"})
-        EXPECT_EQ(fault(text), "not_after must be a time with its offset: 2026-12-31T00:00:00Z") << text;
+    for (const char* text :
+        {"{ name = 'a', not_after = 2026-12-31 }", "{ name = 'a', not_after = 2026-12-31T00:00:00 }",
+            "{ name = 'a', not_after = 'tomorrow' }", "{ name = 'a', not_after = 9999-12-31T23:59:59-05:00 }",
+            "{ name = 'a', not_after = 1969-12-31T23:59:59Z }"})
+        EXPECT_EQ(fault(text), "not_after must be a time with its offset, from 1970 to 9999: 2026-12-31T00:00:00Z")
+            << text;
     EXPECT_THAT(fault("{ name = 7 }"), HasSubstr("secret_file must be a string"));
 }
 

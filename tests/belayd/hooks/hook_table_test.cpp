@@ -145,6 +145,15 @@ TEST_F(HookTableTest, LetsAnybodyInWhereAuthIsNone)
     EXPECT_TRUE(std::holds_alternative<Event>(decide(table(), "open", {}, "")));
 }
 
+TEST_F(HookTableTest, LetsNobodyInWhereNothingIsSaid)
+{
+    config::Hook hook;
+    hook.run.push_back({config::ValueSource::Kind::literal, "/bin/true", {}});
+    const Hook closed{std::move(hook), "/"};
+    const SampleRequest request{body, with_signature("")};
+    EXPECT_EQ(std::get<Refusal>(closed.decide({request, {}}).decision).status, 401);
+}
+
 TEST_F(HookTableTest, FindsHooksByName)
 {
     const auto hooks = table();
@@ -267,9 +276,10 @@ TEST_F(SendersTest, SlackNamesAnEventInItsBodyAndCommandsAreForms)
     const auto hooks = of("slack");
     const std::string event = R"({"type":"event_callback","event_id":"Ev1"})";
     EXPECT_EQ(std::get<Event>(decide(hooks, "it", of_slack(event), event)).delivery_id, "Ev1");
-    auto command = of_slack("text=a");
-    command[2].second = "application/x-www-form-urlencoded";
-    EXPECT_EQ(std::get<Event>(decide(hooks, "it", command, "text=a")).delivery_id, std::nullopt);
+    EXPECT_EQ(std::get<Event>(decide(hooks, "it", of_slack("text=a"), "text=a")).delivery_id, std::nullopt);
+    auto relabelled = of_slack(event);
+    relabelled[2].second = "text/plain"; // which nobody signs
+    EXPECT_EQ(std::get<Event>(decide(hooks, "it", relabelled, event)).delivery_id, "Ev1");
     const std::string number = R"({"event_id":4711})";
     EXPECT_EQ(std::get<Event>(decide(hooks, "it", of_slack(number), number)).delivery_id, "4711");
     const auto why_not = [&hooks](const std::string& text) {

@@ -14,7 +14,8 @@ TEST(SignedTime, ReadsSeconds)
     EXPECT_EQ(parse("1700000000"), std::chrono::sys_seconds{1'700'000'000s});
     EXPECT_EQ(parse("0"), std::chrono::sys_seconds{0s});
     EXPECT_EQ(parse("99999999999"), std::chrono::sys_seconds{99'999'999'999s});
-    for (const char* text : {"", "-1", "+1", " 1", "1 ", "1.5", "1e9", "0x1", "100000000000", "1700000000000"})
+    for (const char* text :
+        {"", "-1", "+1", " 1", "1 ", "1.5", "1e9", "0x1", "100000000000", "1700000000000", "01700000000", "00"})
         EXPECT_EQ(parse(text), std::nullopt) << text;
 }
 

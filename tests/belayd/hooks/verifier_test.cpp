@@ -388,6 +388,28 @@ TEST(Verifier, DoesNotWorkForWhoSendsManySignatures)
     EXPECT_FALSE(verify(changed).authentic) << "17";
 }
 
+TEST(Verifier, TakesNoPartOfTheBodyForTheId)
+{
+    config::Scheme scheme{.name = "custom",
+        .header = "X-Sum",
+        .forms = {{SignatureForm::Algorithm::hmac_sha256, SignatureForm::Encoding::hex, "", "", {}}},
+        .message = "::{id}::{body}",
+        .time = {},
+        .id_header = "X-Id"};
+    std::vector<Verifier::Key> keys;
+    keys.push_back({SenderKey{scheme, "hush"}, {}});
+    const Verifier verifier{scheme, std::move(keys)};
+    const auto why_not = [&verifier](const std::string& id, const std::string& body) {
+        const std::string_view message[]{"::x:::rest"};
+        const SampleRequest request{
+            body, {{"X-Sum", to_hex(Mac{"SHA256", "hush"}.digest(message).view())}, {"X-Id", id}}};
+        return verifier.verify(request, {}).why_not;
+    };
+    EXPECT_EQ(why_not("x", ":rest"), "");
+    EXPECT_EQ(why_not("x:", "rest"), "X-Id contains what separates it from what is signed beside it");
+    EXPECT_EQ(why_not("y", ":rest"), no_secret_fits);
+}
+
 TEST(Verifier, VerifiesFewSignaturesWithAPublicKey)
 {
     Sample changed = samples.at(8);
@@ -422,6 +444,14 @@ TEST(SenderKey, VerifiesAVectorOfRfc8032)
     EXPECT_FALSE(key.accepts(std::array<std::string_view, 1>{"\x73"}, signature));
 }
 
+TEST(SenderKey, RefusesAKeyWithWhichAnybodyCanSign)
+{
+    for (const char* digits : {"0000000000000000000000000000000000000000000000000000000000000000",
+             "0000000000000000000000000000000000000000000000000000000000000080",
+             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa"})
+        EXPECT_THROW((SenderKey{*config::find_scheme("discord"), digits}), std::invalid_argument) << digits;
+}
+
 TEST(SenderKey, RefusesWhatIsNoSecretOfItsSender)
 {
     const auto why_not = [](const char* scheme, std::string_view secret) -> std::string {
@@ -433,11 +463,11 @@ TEST(SenderKey, RefusesWhatIsNoSecretOfItsSender)
         return "accepted";
     };
     EXPECT_EQ(why_not("svix", "whsec_not base64"),
-        "is not what svix gives out, \"whsec_\" and base64 digits of 24 to 64 bytes");
+        "is not what svix gives out, \"whsec_\" and base64 digits of 24 to 75 bytes");
     EXPECT_EQ(
-        why_not("svix", "whsec_AA=="), "is not what svix gives out, \"whsec_\" and base64 digits of 24 to 64 bytes");
+        why_not("svix", "whsec_AA=="), "is not what svix gives out, \"whsec_\" and base64 digits of 24 to 75 bytes");
     EXPECT_EQ(why_not("svix", "whpk_AAAA"), "is not what svix gives out, \"whpk_\" and base64 digits of 32 bytes");
-    EXPECT_EQ(why_not("svix", "hunter22"), "is not what svix gives out, base64 digits of 24 to 64 bytes");
+    EXPECT_EQ(why_not("svix", "hunter22"), "is not what svix gives out, base64 digits of 24 to 75 bytes");
     EXPECT_EQ(why_not("gitlab_signing", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),
         "is no secret of gitlab_signing: it begins otherwise");
     for (const char* token : {"abc\r", " abc", "abc ", "a\nb"})
