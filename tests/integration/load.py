@@ -252,6 +252,11 @@ class Load:
         self.process.join()
 
 
+def time_to_run(report):
+    """What its jobs may take in s: 50 a second at least, however many there are."""
+    return max(900, len(report.acknowledged) / 50)
+
+
 def stored(database):
     """What the store has of each delivery: {delivery id: (job id, state, attempts)}."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)

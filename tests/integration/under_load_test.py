@@ -9,7 +9,7 @@ import unittest
 from tests.integration.builds import Builds
 from tests.integration.failpoints import Failpoints
 from tests.integration.harness import BUILD, Belayd, TestCase, children_of, hook, wait_until
-from tests.integration.load import LONGEST_GAP, TIMED, Load, stored
+from tests.integration.load import LONGEST_GAP, TIMED, Load, stored, time_to_run
 
 INSTRUMENTED = os.environ.get("BELAY_SANITIZE", "none") != "none"
 ROUNDS = int(os.environ.get("BELAY_ROUNDS", "3" if INSTRUMENTED else "10"))  # 100 by hand
@@ -41,7 +41,7 @@ class UnderLoad(TestCase):
         self.assertEqual(dict(report.failures), {}, belayd.log()[-3000:])
         self.assertEqual(report.closed_idle, 0)
         counts = 'belay_jobs{state="queued"}', 'belay_jobs{state="running"}'
-        wait_until(lambda: not any(belayd.metrics()[name] for name in counts), "all jobs to have ended", deadline=900)
+        wait_until(lambda: not any(belayd.metrics()[name] for name in counts), "all jobs to have ended", deadline=time_to_run(report))
         rows = stored(belayd.base / "state" / "belay.db")
         self.assertEqual(set(rows), set(report.acknowledged))
         for delivery, job in report.acknowledged.items():

@@ -142,7 +142,7 @@ class MachineTest(unittest.TestCase):
         print(f"\n    {report}")
         self.assertEqual((dict(report.failures), report.closed_idle), ({}, 0), self.log())
         self.machine.wait("all jobs to have ended", lambda: not self.machine.metric('belay_jobs{state="queued"}') and
-                          not self.machine.metric('belay_jobs{state="running"}'), deadline=900)
+                          not self.machine.metric('belay_jobs{state="running"}'), deadline=load.time_to_run(report))
         self.stop()
         rows = self.machine.stored()
         self.assertEqual({delivery: (job, state) for delivery, (job, state, _) in rows.items()},
