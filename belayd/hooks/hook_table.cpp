@@ -20,7 +20,7 @@ bool is_delivery_id(std::string_view text) noexcept
 }
 
 /** @throws MalformedPayload where what is there is no id: to go on without would run a repeated delivery again */
-std::optional<std::string> id_in(Payload& payload, const std::string& pointer)
+std::optional<std::string> id_in(Payload& payload, std::string_view pointer)
 {
     const boost::json::value* const value = payload.find(pointer);
     if (value == nullptr)
@@ -93,14 +93,18 @@ Decision Hook::judge(const http::Request& request, Payload& payload) const
 
 Hook::DeliveryId Hook::delivery_id(const http::Request& request, Payload& payload) const
 {
-    const std::string header = verifier_ ? verifier_->scheme().delivery_header : "X-GitHub-Delivery";
+    std::string_view header = "X-GitHub-Delivery";
+    std::string_view pointer;
+    if (verifier_) {
+        header = verifier_->scheme().delivery_header;
+        pointer = verifier_->scheme().delivery_pointer;
+    }
     if (const auto id = request.field(header))
         return {header, std::string{*id}};
-    const std::string pointer = verifier_ ? verifier_->scheme().delivery_pointer : "";
     if (!pointer.empty() && payload.looks_like_json())
         if (auto id = id_in(payload, pointer)) // not in a form: a command of a Slack user
-            return {pointer + " of the body", std::move(id)};
-    const std::string any_sender = "Idempotency-Key";
+            return {pointer, std::move(id)};
+    constexpr std::string_view any_sender = "Idempotency-Key";
     if (const auto id = request.field(any_sender))
         return {any_sender, std::string{*id}};
     return {};

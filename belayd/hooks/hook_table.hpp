@@ -77,7 +77,7 @@ public:
 
 private:
     struct DeliveryId {
-        std::string where; ///< "Idempotency-Key"
+        std::string_view where; ///< "Idempotency-Key"; as long as the hook
         std::optional<std::string> text;
     };
 

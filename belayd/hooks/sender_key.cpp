@@ -78,8 +78,7 @@ std::string encode(Encoding encoding, const Digest& digest)
     return encoding == Encoding::base64 ? to_base64(digest.view()) : to_hex(digest.view());
 }
 
-/** A key with which anybody can sign: a point of small order, of either sign.  RFC 7748 §6.1 says why, for its sibling.
- */
+/** A key under which anybody can sign: a point of small order, of either sign. */
 bool is_of_small_order(std::string key)
 {
     static constexpr auto encodings =

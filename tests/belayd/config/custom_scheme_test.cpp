@@ -16,6 +16,11 @@ Config parse(const std::string& keys)
         "f.toml");
 }
 
+Scheme scheme_of(const std::string& keys)
+{
+    return parse(keys).hooks.at("a").auth.scheme;
+}
+
 std::string error_of(const std::string& keys)
 {
     try {
@@ -31,25 +36,19 @@ TEST(CustomScheme, DescribesWhatTheTableOfSendersHas)
 {
     Scheme stripe = *find_scheme("stripe");
     stripe.name = "custom";
-    EXPECT_EQ(parse("header = 'Stripe-Signature', layout = 'pairs', label = 'v1', message = '{timestamp}.{body}', "
-                    "timestamp_label = 't', delivery_pointer = '/id'")
-                  .hooks.at("a")
-                  .auth.scheme,
+    EXPECT_EQ(scheme_of("header = 'Stripe-Signature', layout = 'pairs', label = 'v1', message = '{timestamp}.{body}', "
+                        "timestamp_label = 't', delivery_pointer = '/id'"),
         stripe);
     Scheme discord = *find_scheme("discord");
     discord.name = "custom";
     discord.challenge = Scheme::Challenge::none;
-    EXPECT_EQ(parse("header = 'X-Signature-Ed25519', algorithm = 'ed25519', secret_encoding = 'hex', message = "
-                    "'{timestamp}{body}', timestamp_header = 'X-Signature-Timestamp'")
-                  .hooks.at("a")
-                  .auth.scheme,
+    EXPECT_EQ(scheme_of("header = 'X-Signature-Ed25519', algorithm = 'ed25519', secret_encoding = 'hex', message = "
+                        "'{timestamp}{body}', timestamp_header = 'X-Signature-Timestamp'"),
         discord);
     Scheme bearer = *find_scheme("bearer");
     bearer.name = "custom";
-    EXPECT_EQ(parse("header = 'Authorization', layout = 'credentials', label = 'Bearer', algorithm = 'token', "
-                    "encoding = 'plain'")
-                  .hooks.at("a")
-                  .auth.scheme,
+    EXPECT_EQ(scheme_of("header = 'Authorization', layout = 'credentials', label = 'Bearer', algorithm = 'token', "
+                        "encoding = 'plain'"),
         bearer);
 }
 

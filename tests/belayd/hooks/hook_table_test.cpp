@@ -287,7 +287,7 @@ TEST_F(SendersTest, SlackNamesAnEventInItsBodyAndCommandsAreForms)
         EXPECT_EQ(std::get<Refusal>(decision).status, 400);
         return std::get<Refusal>(decision).detail;
     };
-    EXPECT_EQ(why_not(R"({"event_id":"a b"})"), "/event_id of the body is not 1 to 255 bytes of visible ASCII");
+    EXPECT_EQ(why_not(R"({"event_id":"a b"})"), "/event_id is not 1 to 255 bytes of visible ASCII");
     EXPECT_EQ(why_not(R"({"event_id":[]})"), "/event_id of the body is neither text nor an integer");
     EXPECT_EQ(why_not(std::string(40, '[')), "the body is nested more than 32 levels deep");
 }
