@@ -87,4 +87,17 @@ bool is_valid_utf8(std::string_view text) noexcept
     return true;
 }
 
+std::string replace_invalid_utf8(std::string_view text)
+{
+    std::string valid;
+    valid.reserve(text.size());
+    while (!text.empty()) {
+        const auto decoded = decode(text);
+        const std::size_t size = decoded ? decoded->size : 1;
+        valid += decoded ? text.substr(0, size) : "\uFFFD";
+        text.remove_prefix(size);
+    }
+    return valid;
+}
+
 } // namespace belay

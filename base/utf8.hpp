@@ -16,4 +16,7 @@ namespace belay {
 /** Whether the text is valid UTF-8 (RFC 3629): no surrogates, no overlong forms. */
 [[nodiscard]] bool is_valid_utf8(std::string_view text) noexcept;
 
+/** The text with U+FFFD in place of each byte that is not part of valid UTF-8. */
+[[nodiscard]] std::string replace_invalid_utf8(std::string_view text);
+
 } // namespace belay

@@ -220,7 +220,7 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     const auto* const entry = table->find(request.path_parameter("name"));
     if (entry == nullptr)
         co_return http::problem_response(404, "no such hook"); // gone since its head was read
-    hooks::Judgement judgement = entry->hook.decide({request, now()});
+    hooks::Judgement judgement = entry->hook.decide({request, now(), request.peer->address});
     hooks::Decision& decision = judgement.decision;
     if (judgement.key)
         entry->count_signature(*judgement.key, judgement.authentic);

@@ -1,29 +1,19 @@
 #pragma once
 #include "base/byte_size.hpp"
 #include "base/duration.hpp"
+#include "belayd/config/origin.hpp"
 #include "belayd/config/scheme.hpp"
+#include "belayd/config/value_source.hpp"
 #include "daemon/log_thread.hpp"
 #include "http/server.hpp"
 
 #include <chrono>
-#include <compare>
 #include <map>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace belay::config {
-
-/** Where a value was written; line 0: it is a default. */
-struct Origin {
-    std::string file;
-    unsigned line = 0;   ///< 1-based
-    unsigned column = 0; ///< 1-based, in bytes
-
-    [[nodiscard]] bool is_default() const noexcept { return line == 0; }
-    auto operator<=>(const Origin&) const = default;
-};
 
 /** Where a secret lies.  Its text is read by hooks::load_secret, never kept here. */
 struct SecretSource {
@@ -42,18 +32,6 @@ struct Auth {
     bool anybody = false;              ///< "none": they need not
     Scheme scheme;                     ///< else
     std::vector<SecretSource> secrets; ///< any of them will do; at least one
-};
-
-/** One argument of the command, or the value of one environment variable. */
-struct ValueSource {
-    enum class Kind : std::uint8_t {
-        literal,
-        payload, ///< JSON pointer (RFC 6901) into the body; a string as it is, anything else as compact JSON
-        header,  ///< first field of that name
-        query    ///< first value of that name, decoded
-    } kind = Kind::literal;
-    std::string text; ///< the literal, pointer or name
-    Origin origin;
 };
 
 /** One configured route: [hooks.NAME]. */

@@ -1,11 +1,10 @@
 #include "belayd/config/auth_schema.hpp"
 #include "belayd/config/checks.hpp"
 #include "belayd/config/settings.hpp"
+#include "belayd/config/value_schema.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 
 namespace belay::config {
@@ -14,62 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Milliseconds day = std::chrono::hours{24};
-
-// In the order of the enumerators, after the literal.
-constexpr auto request_keys = std::to_array<std::string_view>({"payload", "header", "query"});
-
-std::string fault_in_source(const ValueSource& source)
-{
-    switch (source.kind) {
-    case ValueSource::Kind::literal:
-        return source.text.size() < max_argument_bytes
-                   ? ""
-                   : fmt::format("is over {} bytes, more than Linux passes to a program", max_argument_bytes - 1);
-    case ValueSource::Kind::payload:
-        return fault_in_json_pointer(source.text);
-    case ValueSource::Kind::header:
-        return fault_in_header_name(source.text);
-    case ValueSource::Kind::query:
-        break;
-    }
-    return source.text.empty() ? "is empty" : "";
-}
-
-/** "literal", { payload = "/json/pointer" }, { header = "Name" } or { query = "name" } */
-std::optional<ValueSource> read_source(const Node& node, const std::string& what, Problems& problems)
-{
-    ValueSource source;
-    source.origin = node.origin;
-    const Node* text = &node;
-    if (node.type == Node::Type::table) {
-        const auto kind = node.members.size() == 1
-                              ? std::find(request_keys.begin(), request_keys.end(), node.members.front().key)
-                              : request_keys.end();
-        if (kind == request_keys.end()) {
-            problems.add(node.origin,
-                fmt::format("{} must say one of {{ payload = \"/json/pointer\" }}, {{ header = \"Name\" }}, "
-                            "{{ query = \"name\" }}",
-                    what));
-            return std::nullopt;
-        }
-        source.kind = static_cast<ValueSource::Kind>(kind - request_keys.begin() + 1);
-        text = &node.members.front().value;
-    } else if (node.type != Node::Type::string) {
-        problems.add(node.origin, fmt::format("{} must be a string or a table such as {{ payload = \"/ref\" }}, not {}",
-                                      what, describe(node.type)));
-        return std::nullopt;
-    }
-    const auto value = read_string(*text, what, problems);
-    if (!value)
-        return std::nullopt;
-    source.text = *value;
-    if (const auto fault = fault_in_source(source); !fault.empty()) {
-        const auto shown = source.kind == ValueSource::Kind::literal ? "" : fmt::format(" \"{}\"", source.text);
-        problems.add(text->origin, fmt::format("{}{} {}", what, shown, fault));
-        return std::nullopt;
-    }
-    return source;
-}
 
 void read_run(const Node& node, Hook& hook, Problems& problems)
 {
@@ -109,14 +52,6 @@ void read_env(const Node& node, Hook& hook, Problems& problems)
         else if (source)
             hook.env.emplace(member.key, std::move(*source));
     }
-}
-
-std::string write_source(const ValueSource& source)
-{
-    if (source.kind == ValueSource::Kind::literal)
-        return to_toml(std::string_view{source.text});
-    const auto key = request_keys.at(static_cast<std::size_t>(source.kind) - 1);
-    return fmt::format("{{ {} = {} }}", key, to_toml(std::string_view{source.text}));
 }
 
 std::string write_run(const Hook& hook)

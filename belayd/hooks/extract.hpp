@@ -1,6 +1,6 @@
 #pragma once
 #include "belayd/hooks/hook_table.hpp"
-#include "belayd/hooks/payload.hpp"
+#include "belayd/hooks/values.hpp"
 
 #include <variant>
 
@@ -15,7 +15,6 @@ namespace belay::hooks {
  * Thread-safe.
  * @throws MalformedPayload
  */
-[[nodiscard]] std::variant<Invocation, Refusal> extract(
-    const config::Hook& hook, const http::Request& request, Payload& payload);
+[[nodiscard]] std::variant<Invocation, Refusal> extract(const config::Hook& hook, Values& values);
 
 } // namespace belay::hooks

@@ -69,20 +69,22 @@ Judgement Hook::decide(const Input& input) const
         return {Refusal{401, std::move(verdict.why_not)}, false, verdict.key};
     Payload payload{input.request.body};
     try {
-        return {judge(input.request, payload), true, verdict.key};
+        return {judge(input, payload), true, verdict.key};
     } catch (const MalformedPayload& malformed) {
         return {Refusal{400, malformed.what()}, true, verdict.key};
     }
 }
 
 /** An authentic request. */
-Decision Hook::judge(const http::Request& request, Payload& payload) const
+Decision Hook::judge(const Input& input, Payload& payload) const
 {
+    const http::Request& request = input.request;
     using Challenge = config::Scheme::Challenge;
     const auto challenge = verifier_ ? verifier_->scheme().challenge : Challenge::github_ping;
     if (auto answer = meet_challenge(challenge, request, payload))
         return std::visit([](auto& it) -> Decision { return std::move(it); }, *answer);
-    auto extracted = extract(config_, request, payload);
+    RequestValues values{request, input.client_address, payload, config_.auth};
+    auto extracted = extract(config_, values);
     if (auto* const refusal = std::get_if<Refusal>(&extracted))
         return std::move(*refusal);
     DeliveryId id = delivery_id(request, payload);

@@ -49,7 +49,8 @@ struct Judgement {
 /** A request as hooks see it, HTTP or a file given to `belay`. */
 struct Input {
     const http::Request& request;
-    std::chrono::sys_seconds now; ///< when it came, for what is signed with a time
+    std::chrono::sys_seconds now;         ///< when it came, for what is signed with a time
+    std::string_view client_address = {}; ///< of who sent it
 };
 
 /**
@@ -81,7 +82,7 @@ private:
         std::optional<std::string> text;
     };
 
-    [[nodiscard]] Decision judge(const http::Request& request, Payload& payload) const;
+    [[nodiscard]] Decision judge(const Input& input, Payload& payload) const;
     [[nodiscard]] DeliveryId delivery_id(const http::Request& request, Payload& payload) const;
 
     config::Hook config_;

@@ -8,7 +8,8 @@
 
 namespace belay::hooks {
 
-/** The body is not what the hook needs of it: one sentence for the sender, whom it says nothing about the hook. */
+/** The body, or the query, is not what the hook needs of it: one sentence for the sender, whom it says nothing about
+ * the hook. */
 class MalformedPayload : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;

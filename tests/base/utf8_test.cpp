@@ -44,5 +44,13 @@ TEST(IsValidUtf8, FollowsRfc3629)
         EXPECT_FALSE(is_valid_utf8(text));
 }
 
+TEST(ReplaceInvalidUtf8, ReplacesByteByByte)
+{
+    EXPECT_EQ(replace_invalid_utf8("gr\xc3\xbc\xc3n"), "gr\u00fc\uFFFDn");
+    EXPECT_EQ(replace_invalid_utf8("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD") << "a surrogate";
+    EXPECT_EQ(replace_invalid_utf8(""), "");
+    EXPECT_TRUE(is_valid_utf8(replace_invalid_utf8("\xff\x80\xf4")));
+}
+
 } // namespace
 } // namespace belay

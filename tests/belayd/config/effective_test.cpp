@@ -93,7 +93,7 @@ output_limit = "5B"
 pass_environment = ["A", "B_C"]
 [hooks."a.b"]
 auth = { scheme = "github", secret_file = ["x", { name = "y\\z", not_after = 2026-12-31T23:59:59Z }], secret_env = "E", secret_credential = "c" }
-run = ["/bin/true", "it's \"quoted\"\n\u0001\u007f é", { payload = "/a~1b" }, { header = "H" }, { query = "q" }]
+run = ["/bin/true", "it's \"quoted\"\n\u0001\u007f é", { payload = "/a~1b" }, { header = "H" }, { query = "q" }, { request = "remote_address" }]
 env = { A = "", B = { payload = "/x" }, C = { query = "\"" } }
 directory = "/tmp"
 timeout = "1ms"

@@ -409,6 +409,8 @@ TEST(ParseConfig, RefusesImpossibleCommands)
         run_error("['/bin/true', { payload = 'a' }]"), HasSubstr("3:33: an argument of run \"a\" is not a JSON"));
     EXPECT_THAT(run_error("['/bin/true', { header = 'a b' }]"), HasSubstr("\"a b\" is not a header name"));
     EXPECT_THAT(run_error("['/bin/true', { query = '' }]"), HasSubstr("is empty"));
+    EXPECT_THAT(run_error("['/bin/true', { request = 'cookies' }]"),
+        HasSubstr("3:33: an argument of run \"cookies\" is no part of a request: write one of \"method\", \"path\""));
     EXPECT_THAT(run_error("['/bin/true', '" + std::string(131'072, 'x') + "']"), HasSubstr("is over 131071 bytes"));
 }
 

@@ -25,7 +25,8 @@ config::Hook make_hook(std::vector<ValueSource> arguments, std::map<std::string,
 Invocation accept(const config::Hook& hook, const SampleRequest& request)
 {
     Payload payload{static_cast<const http::Request&>(request).body};
-    auto result = extract(hook, request, payload);
+    RequestValues values{request, "192.0.2.7", payload, hook.auth};
+    auto result = extract(hook, values);
     if (const auto* refusal = std::get_if<Refusal>(&result)) {
         ADD_FAILURE() << refusal->status << " " << refusal->detail;
         return {};
@@ -36,7 +37,8 @@ Invocation accept(const config::Hook& hook, const SampleRequest& request)
 Refusal refuse(const config::Hook& hook, const SampleRequest& request)
 {
     Payload payload{static_cast<const http::Request&>(request).body};
-    auto result = extract(hook, request, payload);
+    RequestValues values{request, "192.0.2.7", payload, hook.auth};
+    auto result = extract(hook, values);
     if (auto* refusal = std::get_if<Refusal>(&result))
         return *refusal;
     ADD_FAILURE() << "accepted";
@@ -47,8 +49,9 @@ Refusal refuse(const config::Hook& hook, const SampleRequest& request)
 std::string why_malformed(const config::Hook& hook, const SampleRequest& request)
 {
     Payload payload{static_cast<const http::Request&>(request).body};
+    RequestValues values{request, "192.0.2.7", payload, hook.auth};
     try {
-        (void)extract(hook, request, payload);
+        (void)extract(hook, values);
     } catch (const MalformedPayload& malformed) {
         return malformed.what();
     }
@@ -193,7 +196,7 @@ TEST(Extract, RefusesAMalformedQuery)
 {
     const auto hook = make_hook({{Kind::query, "q", {}}});
     for (const char* query : {"q=%zz", "q=%", "q=%4"})
-        EXPECT_EQ(refuse(hook, SampleRequest{"", {}, query}).status, 400) << query;
+        EXPECT_EQ(why_malformed(hook, SampleRequest{"", {}, query}), "the query string is malformed") << query;
     EXPECT_EQ(accept(hook, SampleRequest{"", {}, "&&q&q=2"}).arguments.back(), "");
 }
 

@@ -1,0 +1,31 @@
+#pragma once
+#include "belayd/config/problems.hpp"
+#include "belayd/config/toml_document.hpp"
+#include "belayd/config/value_source.hpp"
+
+#include <optional>
+#include <string>
+
+/** TOML → ValueSource and back. */
+namespace belay::config {
+
+/**
+ * "literal", or a table with one of payload, header, query, request.
+ * @param what what messages call it: "an argument of run"
+ */
+[[nodiscard]] std::optional<ValueSource> read_source(const Node& node, const std::string& what, Problems& problems);
+
+/** The kind that a table's key stands for; nothing for any other key. */
+[[nodiscard]] std::optional<ValueSource::Kind> source_kind(std::string_view key) noexcept;
+
+/** One `payload = "/ref"` of a table: a rule has more keys beside it. */
+[[nodiscard]] std::optional<ValueSource> read_source_member(
+    const Node::Member& member, const std::string& what, Problems& problems);
+
+/** TOML text of the value. */
+[[nodiscard]] std::string write_source(const ValueSource& source);
+
+/** The key and the value, without braces.  Not of a literal. */
+[[nodiscard]] std::string write_source_member(const ValueSource& source);
+
+} // namespace belay::config

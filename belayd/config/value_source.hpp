@@ -1,0 +1,34 @@
+#pragma once
+#include "belayd/config/origin.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace belay::config {
+
+/** Where a value comes from: an argument of the command, a variable, what a rule looks at. */
+struct ValueSource {
+    enum class Kind : std::uint8_t {
+        literal,
+        payload, ///< JSON pointer (RFC 6901) into the body; a string as it is, anything else as compact JSON
+        header,  ///< first field of that name
+        query,   ///< first value of that name, decoded
+        request, ///< of the request as a whole: one of request_parts()
+        event    ///< of what belay makes of it
+    } kind = Kind::literal;
+    std::string text; ///< the literal, pointer or name
+    Origin origin;
+};
+
+/** The key that chooses a kind in a table: "payload"; "" for a literal. */
+[[nodiscard]] std::string_view key_of(ValueSource::Kind kind) noexcept;
+
+/** What { request = … } can name: "method", "path", "remote_address", "body", "headers", "query". */
+[[nodiscard]] std::span<const std::string_view> request_parts() noexcept;
+
+/** payload "/ref": the operator's words only; "" for a literal. */
+[[nodiscard]] std::string describe(const ValueSource& source);
+
+} // namespace belay::config

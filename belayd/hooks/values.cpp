@@ -1,0 +1,182 @@
+#include "belayd/hooks/values.hpp"
+
+#include "base/utf8.hpp"
+
+#include <boost/url/parse_query.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace belay::hooks {
+namespace {
+
+namespace json = boost::json;
+using config::ValueSource;
+
+/** Compact JSON; numbers as people write them (Boost.JSON writes 1.5 as 1.5E0). */
+void append_json(std::string& text, const json::value& value) // no deeper than a Payload
+{
+    if (const auto* object = value.if_object()) {
+        char separator = '{';
+        for (const auto& member : *object) {
+            text += separator;
+            text += json::serialize(member.key());
+            text += ':';
+            append_json(text, member.value());
+            separator = ',';
+        }
+        text += object->empty() ? "{}" : "}";
+    } else if (const auto* array = value.if_array()) {
+        char separator = '[';
+        for (const auto& element : *array) {
+            text += separator;
+            append_json(text, element);
+            separator = ',';
+        }
+        text += array->empty() ? "[]" : "]";
+    } else if (const auto* number = value.if_double()) {
+        text += fmt::format("{}", *number);
+    } else {
+        text += json::serialize(value);
+    }
+}
+
+Value make_value(const json::value& value)
+{
+    if (const auto* string = value.if_string())
+        return {Value::Type::text, {string->data(), string->size()}};
+    Value made{value.is_number() ? Value::Type::number
+               : value.is_bool() ? Value::Type::boolean
+               : value.is_null() ? Value::Type::null
+                                 : Value::Type::composite,
+        {}};
+    append_json(made.text, value);
+    return made;
+}
+
+std::string to_lower(std::string_view text)
+{
+    std::string lower{text};
+    std::ranges::transform(
+        lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return lower;
+}
+
+/** A JSON object of the first value of each name. */
+class FirstValues {
+public:
+    void add(std::string name, std::string_view value)
+    {
+        object_.emplace(replace_invalid_utf8(name), replace_invalid_utf8(value)); // leaves a name that is there
+    }
+
+    [[nodiscard]] Value make() const { return {Value::Type::composite, json::serialize(object_)}; }
+
+private:
+    json::object object_;
+};
+
+/** Calls `visit` with each name and value, decoded, until it returns true. */
+template <typename Visitor>
+void visit_query(std::string_view query, Visitor visit)
+{
+    const std::string text{query}; // Boost 1.81 reads on until a NUL, past the end of a view
+    const auto parameters = boost::urls::parse_query(text);
+    if (!parameters)
+        throw MalformedPayload{"the query string is malformed"};
+    boost::urls::encoding_opts decoding;
+    decoding.space_as_plus = true;
+    for (const auto parameter : *parameters)
+        if (visit(parameter.key.decode(decoding), parameter.value.decode(decoding)))
+            break;
+}
+
+} // namespace
+
+bool is_credential(std::string_view field_name, const config::Auth& auth) noexcept
+{
+    static constexpr auto always =
+        std::to_array<std::string_view>({"authorization", "cookie", "proxy-authorization", "x-gitlab-token"});
+    const auto is_field = [field_name](std::string_view name) {
+        const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+        return std::ranges::equal(field_name, name, {}, lower, lower);
+    };
+    return std::ranges::any_of(always, is_field) || (!auth.anybody && is_field(auth.scheme.header));
+}
+
+std::optional<Value> RequestValues::find(const ValueSource& source)
+{
+    switch (source.kind) {
+    case ValueSource::Kind::literal:
+        return Value{Value::Type::text, source.text};
+    case ValueSource::Kind::payload:
+        return find_in_payload(source.text);
+    case ValueSource::Kind::header:
+        if (const auto value = request_.field(source.text))
+            return Value{Value::Type::text, std::string{*value}};
+        return std::nullopt;
+    case ValueSource::Kind::query:
+        return find_in_query(source.text);
+    case ValueSource::Kind::request:
+        return find_in_request(source.text);
+    case ValueSource::Kind::event:
+        break;
+    }
+    return std::nullopt;
+}
+
+std::optional<Value> RequestValues::find_in_payload(const std::string& pointer)
+{
+    const json::value* const value = payload_.find(pointer);
+    return value != nullptr ? std::optional{make_value(*value)} : std::nullopt;
+}
+
+std::optional<Value> RequestValues::find_in_query(std::string_view name) const
+{
+    std::optional<Value> found;
+    visit_query(request_.query, [&](const std::string& key, std::string value) {
+        if (key == name)
+            found = Value{Value::Type::text, std::move(value)};
+        return found.has_value();
+    });
+    return found;
+}
+
+std::optional<Value> RequestValues::find_in_request(std::string_view part) const
+{
+    if (part == "headers")
+        return fields();
+    if (part == "query")
+        return parameters();
+    std::string_view text = request_.method;
+    if (part == "path")
+        text = request_.path;
+    else if (part == "remote_address")
+        text = client_address_;
+    else if (part == "body")
+        text = request_.body;
+    return Value{Value::Type::text, std::string{text}};
+}
+
+/** By names in lower case: a proxy may change theirs. */
+Value RequestValues::fields() const
+{
+    FirstValues values;
+    for (const http::Field& field : request_.fields)
+        if (!is_credential(field.name, auth_))
+            values.add(to_lower(field.name), field.value);
+    return values.make();
+}
+
+Value RequestValues::parameters() const
+{
+    FirstValues values;
+    visit_query(request_.query, [&values](std::string name, const std::string& value) {
+        values.add(std::move(name), value);
+        return false;
+    });
+    return values.make();
+}
+
+} // namespace belay::hooks

@@ -1,0 +1,79 @@
+#include "belayd/hooks/values.hpp"
+#include "sample_request.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace belay::hooks {
+namespace {
+
+using Kind = config::ValueSource::Kind;
+using Type = Value::Type;
+
+std::optional<Value> find(Kind kind, const std::string& text, const SampleRequest& request,
+    const config::Auth& auth = {.anybody = true, .scheme = {}, .secrets = {}})
+{
+    Payload payload{static_cast<const http::Request&>(request).body};
+    RequestValues values{request, "192.0.2.7", payload, auth};
+    return values.find({kind, text, {}});
+}
+
+std::string text_of(Kind kind, const std::string& text, const SampleRequest& request)
+{
+    const auto value = find(kind, text, request);
+    return value ? value->text : "(missing)";
+}
+
+TEST(RequestValues, TellTheTypeOfWhatIsInThePayload)
+{
+    const SampleRequest request{R"({"s":"7","n":7,"d":1.5,"u":18446744073709551615,"t":true,"z":null,"o":{},"a":[]})"};
+    const auto type = [&request](const char* pointer) { return find(Kind::payload, pointer, request)->type; };
+    EXPECT_EQ(type("/s"), Type::text);
+    EXPECT_EQ(type("/n"), Type::number);
+    EXPECT_EQ(type("/d"), Type::number);
+    EXPECT_EQ(type("/u"), Type::number);
+    EXPECT_EQ(type("/t"), Type::boolean);
+    EXPECT_EQ(type("/z"), Type::null);
+    EXPECT_EQ(type("/o"), Type::composite);
+    EXPECT_EQ(type("/a"), Type::composite);
+    EXPECT_FALSE(find(Kind::payload, "/x", request));
+}
+
+TEST(RequestValues, GiveThePartsOfTheRequest)
+{
+    const SampleRequest request{"the body", {{"X-A", "1"}}, "q=1"};
+    EXPECT_EQ(text_of(Kind::request, "method", request), "POST");
+    EXPECT_EQ(text_of(Kind::request, "path", request), "/hooks/test");
+    EXPECT_EQ(text_of(Kind::request, "remote_address", request), "192.0.2.7");
+    EXPECT_EQ(text_of(Kind::request, "body", request), "the body");
+    EXPECT_EQ(find(Kind::request, "body", request)->type, Type::text);
+    EXPECT_EQ(find(Kind::request, "headers", request)->type, Type::composite);
+}
+
+TEST(RequestValues, GiveHeadersByTheirFirstValues)
+{
+    const SampleRequest request{"", {{"X-B", "1\"2"}, {"x-b", "3"}, {"A", "gr\xfc"}}};
+    EXPECT_EQ(text_of(Kind::request, "headers", request), "{\"x-b\":\"1\\\"2\",\"a\":\"gr\uFFFD\"}");
+    EXPECT_EQ(text_of(Kind::request, "headers", SampleRequest{""}), "{}");
+}
+
+TEST(RequestValues, GiveTheQueryByItsFirstValues)
+{
+    EXPECT_EQ(text_of(Kind::request, "query", SampleRequest{"", {}, "a=1&b=x+%C3%BC&a=2&c&d=%FF"}),
+        "{\"a\":\"1\",\"b\":\"x ü\",\"c\":\"\",\"d\":\"\uFFFD\"}");
+    EXPECT_EQ(text_of(Kind::request, "query", SampleRequest{""}), "{}");
+    EXPECT_THROW((void)find(Kind::request, "query", SampleRequest{"", {}, "%"}), MalformedPayload);
+}
+
+TEST(RequestValues, LeaveCredentialsOutOfTheHeaders)
+{
+    config::Auth auth;
+    auth.scheme.header = "X-Signature";
+    const SampleRequest request{"", {{"AUTHORIZATION", "Bearer x"}, {"Cookie", "c"}, {"Proxy-Authorization", "p"},
+                                        {"X-Gitlab-Token", "t"}, {"x-signature", "s"}, {"X-Other", "o"}}};
+    EXPECT_EQ(find(Kind::request, "headers", request, auth)->text, R"({"x-other":"o"})");
+    EXPECT_EQ(find(Kind::header, "X-Signature", request, auth)->text, "s") << "where the operator names it";
+}
+
+} // namespace
+} // namespace belay::hooks
