@@ -38,6 +38,9 @@ inline constexpr std::size_t outcomes = 7;
 /** After this many `lost` attempts a job is failed: it may be what kills the daemon. */
 inline constexpr unsigned max_lost_attempts = 3;
 
+/** Files that a command finds by variables: the variable's name, and what is in the file; nothing: the body. */
+using JobFiles = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
 /** What ingress hands over. */
 struct NewEvent {
     std::string hook;
@@ -48,6 +51,8 @@ struct NewEvent {
     std::string traceparent; ///< of belay's span
     std::vector<std::string> arguments;
     std::vector<std::pair<std::string, std::string>> environment;
+    JobFiles files;
+    std::string request; ///< its head without credentials, as netstrings: method, target, name, value, name, …
 };
 
 /** What became of it. */
@@ -71,6 +76,7 @@ struct ClaimedJob {
     std::string traceparent;
     std::vector<std::string> arguments;
     std::vector<std::pair<std::string, std::string>> environment;
+    JobFiles files;
 };
 
 /** What one stream of an attempt wrote. */

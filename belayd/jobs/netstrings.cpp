@@ -6,13 +6,8 @@
 namespace belay::jobs {
 namespace {
 
-void append(std::string& out, std::string_view item)
-{
-    out += std::to_string(item.size());
-    out += ':';
-    out += item;
-    out += ',';
-}
+constexpr std::string_view as_text = "text";
+constexpr std::string_view as_body = "body";
 
 /** Takes the first item off `text`. */
 std::string_view take(std::string_view& text)
@@ -30,11 +25,19 @@ std::string_view take(std::string_view& text)
 
 } // namespace
 
+void append_netstring(std::string& joined, std::string_view item)
+{
+    joined += std::to_string(item.size());
+    joined += ':';
+    joined += item;
+    joined += ',';
+}
+
 std::string join_netstrings(const std::vector<std::string>& list)
 {
     std::string joined;
     for (const auto& item : list)
-        append(joined, item);
+        append_netstring(joined, item);
     return joined;
 }
 
@@ -42,8 +45,8 @@ std::string join_netstrings(const std::vector<std::pair<std::string, std::string
 {
     std::string joined;
     for (const auto& [name, value] : pairs) {
-        append(joined, name);
-        append(joined, value);
+        append_netstring(joined, name);
+        append_netstring(joined, value);
     }
     return joined;
 }
@@ -64,6 +67,34 @@ std::vector<std::pair<std::string, std::string>> split_netstring_pairs(std::stri
         pairs.emplace_back(name, take(text));
     }
     return pairs;
+}
+
+std::string join_files(const JobFiles& files)
+{
+    std::string joined;
+    for (const auto& [name, text] : files) {
+        append_netstring(joined, name);
+        append_netstring(joined, text ? as_text : as_body);
+        append_netstring(joined, text ? std::string_view{*text} : std::string_view{});
+    }
+    return joined;
+}
+
+JobFiles split_files(std::string_view text)
+{
+    JobFiles files;
+    while (!text.empty()) {
+        std::string name{take(text)};
+        const auto kind = take(text);
+        const auto content = take(text);
+        if (kind == as_text)
+            files.emplace_back(std::move(name), std::string{content});
+        else if (kind == as_body)
+            files.emplace_back(std::move(name), std::nullopt);
+        else
+            throw std::invalid_argument{"malformed list of files"};
+    }
+    return files;
 }
 
 } // namespace belay::jobs

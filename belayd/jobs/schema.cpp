@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -31,7 +32,7 @@ constexpr Bytes quick_check_limit = 64_MiB;         // larger ones would hold up
 // jobs_queue is the one index behind claim (hook, 'queued', 0, oldest id), the pages of the API by hook and state
 // (newest id), and the counts at open.  `waiting` is 1 while a queued job is not due: only such are in jobs_waiting.
 // events and jobs come and go together, in one transaction; a foreign key between them would want an index of its own.
-constexpr const char* tables = R"sql(
+constexpr const char* version_1 = R"sql(
 CREATE TABLE events (
     id           BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     job          BLOB    NOT NULL CHECK (length(job) = 16),
@@ -98,6 +99,17 @@ CREATE TABLE outputs (
     stderr BLOB NOT NULL
 ) STRICT;
 )sql";
+
+// files: netstrings, name, "text" and the text, name, "body" and nothing, …: what is the body is in bodies already.
+// request: netstrings, method, target, name, value, name, …, without credentials; empty for events of version 1.
+constexpr const char* version_2 = R"sql(
+ALTER TABLE events ADD COLUMN files BLOB NOT NULL DEFAULT x'';
+ALTER TABLE events ADD COLUMN request BLOB NOT NULL DEFAULT x'';
+)sql";
+
+/** What leads from each version to the next, from an empty database on: what was once released is never changed. */
+constexpr std::array versions{version_1, version_2};
+static_assert(versions.size() == schema_version);
 
 [[noreturn]] void refuse(const std::string& what)
 {
@@ -173,10 +185,17 @@ void configure(sqlite::Database& database)
     database.execute("PRAGMA busy_timeout = 5000");
 }
 
-void create_tables(sqlite::Database& database)
+/** Creates the tables, or changes them as later versions have; all or nothing. */
+void bring_up_to_date(sqlite::Database& database)
 {
-    database.execute(fmt::format("BEGIN IMMEDIATE; {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT",
-        tables, application_id, schema_version));
+    const auto version = static_cast<std::size_t>(database.integer("PRAGMA user_version"));
+    if (version == versions.size())
+        return;
+    database.execute("BEGIN IMMEDIATE"); // what fails closes the database, and that rolls back
+    for (std::size_t next = version; next < versions.size(); ++next)
+        database.execute(versions[next]);
+    database.execute(
+        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT", application_id, schema_version));
 }
 
 sqlite::Database open_checked(const std::string& path, Bytes page_size, bool resumed)
@@ -188,19 +207,17 @@ sqlite::Database open_checked(const std::string& path, Bytes page_size, bool res
     check_version(database, path);
     if (database.integer("PRAGMA user_version") == 0) { // new, or its creator died before it had tables
         database.execute(fmt::format("PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL", page_size));
-        configure(database);
-        create_tables(database);
-    } else {
-        configure(database);
     }
+    configure(database);
+    if (unclean && std::filesystem::file_size(path) <= quick_check_limit)
+        if (const auto verdict = database.text("PRAGMA quick_check(1)"); verdict != "ok")
+            throw sqlite::Error{SQLITE_CORRUPT, 0, verdict};
+    bring_up_to_date(database);
     if (created) {
         const auto directory = std::filesystem::absolute(path).parent_path();
         sync_directory(directory);
         sync_directory(directory.parent_path()); // it may be new as well
     }
-    if (unclean && std::filesystem::file_size(path) <= quick_check_limit)
-        if (const auto verdict = database.text("PRAGMA quick_check(1)"); verdict != "ok")
-            throw sqlite::Error{SQLITE_CORRUPT, 0, verdict};
     return database;
 }
 

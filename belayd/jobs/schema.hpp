@@ -6,12 +6,12 @@
 
 namespace belay::jobs {
 
-/** The version that this belayd writes and the only one it reads: `PRAGMA user_version`. */
-inline constexpr std::int64_t schema_version = 1;
+/** The version that this belayd writes and, of an older database, makes: `PRAGMA user_version`. */
+inline constexpr std::int64_t schema_version = 2;
 
 /**
- * Opens the database read-write, creates it with its directory entry synced where there is none, and sets and reads
- * back what durability hangs on: WAL, synchronous=FULL.
+ * Opens the database read-write, creates it with its directory entry synced where there is none, changes the tables of
+ * an older schema in one transaction, and sets and reads back what durability hangs on: WAL, synchronous=FULL.
  *
  * @param resumed this process had it open before an exec: else a log that is left tells of a crash, after which all of
  *     it is read and checked, unless it is large

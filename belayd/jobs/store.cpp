@@ -44,13 +44,16 @@ EventRow make_row(NewEvent event)
     row.received = now();
     row.arguments = join_netstrings(event.arguments);
     row.environment = join_netstrings(event.environment);
+    row.files = join_files(event.files);
+    event.files = {};
     row.content = std::move(event);
     return row;
 }
 
 Bytes size_of(const EventRow& row)
 {
-    return row.content.body.size() + row.arguments.size() + row.environment.size();
+    return row.content.body.size() + row.arguments.size() + row.environment.size() + row.files.size() +
+           row.content.request.size();
 }
 
 /** Opens and recovers, on the constructing thread. */

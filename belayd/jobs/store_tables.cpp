@@ -15,7 +15,7 @@ namespace {
 /** So many delayed jobs of a hook become due in one claim at most: after a long stop it may be every one. */
 constexpr int promote_limit = 256;
 
-/** A claim that has more bodies than this in memory takes no further job. */
+/** A claim that has more bodies and files than this in memory takes no further job. */
 constexpr Bytes claim_bytes = 64_MiB;
 
 JobState state_of(sqlite::Execution& row, int column)
@@ -47,6 +47,14 @@ unsigned room_of(const std::map<std::string, unsigned>& room, const std::string&
     return known == room.end() ? ~0U : known->second;
 }
 
+Bytes size_of(const ClaimedJob& job)
+{
+    Bytes bytes = job.body.size();
+    for (const auto& [name, text] : job.files)
+        bytes += text ? text->size() : 0;
+    return bytes;
+}
+
 std::uint64_t count_in(const JobCounts::ByState& counts, JobState state)
 {
     return counts[static_cast<std::size_t>(state)];
@@ -60,7 +68,8 @@ StoreTables::StoreTables(sqlite::Database database, std::string boot_id, const s
       begin_(database_.prepare("BEGIN IMMEDIATE")), commit_(database_.prepare("COMMIT")),
       insert_event_(database_.prepare(
           "INSERT INTO events (id, job, hook, delivery_id, received, remote, traceparent, content_type, arguments,"
-          " environment, body, body_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+          " environment, body, body_bytes, files, request)"
+          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
           " ON CONFLICT (hook, delivery_id) WHERE delivery_id IS NOT NULL DO NOTHING")),
       insert_body_(database_.prepare("INSERT INTO bodies (id, body) VALUES (?1, ?2)")),
       insert_job_(database_.prepare(
@@ -86,7 +95,7 @@ StoreTables::StoreTables(sqlite::Database database, std::string boot_id, const s
                                  " WHERE waiting = 1 AND hook = ?1 AND run_at <= ?2 ORDER BY run_at LIMIT ?3)")),
       claimed_(database_.prepare(
           "SELECT j.event, j.hook, j.attempts, j.counted, j.enqueued, e.content_type, e.traceparent, e.arguments,"
-          " e.environment, b.body FROM jobs j JOIN events e ON e.id = j.event JOIN bodies b ON b.id = e.body"
+          " e.environment, b.body, e.files FROM jobs j JOIN events e ON e.id = j.event JOIN bodies b ON b.id = e.body"
           " WHERE j.id = ?1")),
       set_running_(database_.prepare("UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = ?1")),
       insert_attempt_(
@@ -137,7 +146,8 @@ Accepted StoreTables::accept(const EventRow& row)
     const auto& content = row.content;
     if (insert_event_.run(row.event, row.job, content.hook, content.delivery_id, row.received, content.remote,
             content.traceparent, content.content_type, sqlite::Blob{row.arguments}, sqlite::Blob{row.environment},
-            next_body_, static_cast<std::int64_t>(content.body.size())) == 0)
+            next_body_, static_cast<std::int64_t>(content.body.size()), sqlite::Blob{row.files},
+            sqlite::Blob{content.request}) == 0)
         return accept_again(row);
     insert_body_.run(next_body_++, sqlite::Blob{content.body});
     insert_job_.run(row.job, row.event, content.hook, row.received);
@@ -223,7 +233,7 @@ std::vector<ClaimedJob> StoreTables::claim(std::size_t limit, const std::map<std
         const Head head = heads.top();
         heads.pop();
         claimed.push_back(claim_job(head.job, now));
-        bytes += claimed.back().body.size();
+        bytes += size_of(claimed.back());
         if (head.room > 1)
             if (const auto job = next_in_state(*head.hook, JobState::queued, head.job))
                 heads.push({*job, head.hook, head.room - 1});
@@ -255,6 +265,7 @@ ClaimedJob StoreTables::claim_job(const Uuid& id, Time now)
         job.arguments = split_netstrings(row.bytes(7));
         job.environment = split_netstring_pairs(row.bytes(8));
         job.body = row.text(9);
+        job.files = split_files(row.bytes(10));
     }
     set_running_.run(id);
     insert_attempt_.run(id, job.attempt, boot_id_, now);

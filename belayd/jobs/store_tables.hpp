@@ -19,6 +19,7 @@ struct EventRow {
     NewEvent content;
     std::string arguments;   ///< netstrings
     std::string environment; ///< netstrings
+    std::string files;       ///< as join_files() writes them
 };
 
 /**

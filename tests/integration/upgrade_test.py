@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import tempfile
 import time
 import unittest
@@ -117,6 +118,32 @@ class Upgrade(TestCase):
         self.assertEqual((response.status, response.headers["Connection"], response.read() != b""), (202, "close", True))
         self.assertEqual(upload.sock.recv(1), b"")
         upload.close()
+        belayd.stop()
+
+    def test_it_changes_the_tables_of_an_older_version_and_keeps_what_runs(self):
+        directory = tempfile.TemporaryDirectory(prefix="belay-fifo-")
+        self.addCleanup(directory.cleanup)
+        fifo = f"{directory.name}/end"
+        os.mkfifo(fifo)
+        belayd = self.start_build(hook("a", ["/bin/true"]) +
+                                  hook("slow", ["/bin/sh", "-c", 'read line < "$0"; echo "$line"', fifo]))
+        job = belayd.post("slow").json()["job"]
+        belayd.wait_job(job, "running")
+        earlier = belayd.post("a", delivery="d-1").json()["event"]
+        with contextlib.closing(sqlite3.connect(belayd.base / "state" / "belay.db")) as database:
+            for column in ("files", "request"):  # what the first version did not have
+                database.execute(f"ALTER TABLE events DROP COLUMN {column}")
+            database.execute("PRAGMA user_version = 1")
+        self.upgrade(belayd)
+        with contextlib.closing(sqlite3.connect(belayd.base / "state" / "belay.db")) as database:
+            self.assertGreater(database.execute("PRAGMA user_version").fetchone()[0], 1)
+        self.assertEqual(belayd.post("a").status, 202)
+        again = belayd.post("a", delivery="d-1")
+        self.assertEqual((again.status, again.json()["event"]), (200, earlier))
+        with open(fifo, "w") as end:
+            end.write("adopted\n")
+        self.assertEqual(belayd.wait_job(job, "succeeded")["attempts"], 1)
+        self.assertEqual(belayd.output(job)["stdout"], "adopted\n")
         belayd.stop()
 
     def test_back_to_back(self):

@@ -119,7 +119,7 @@ TEST_F(StoreFaultsTest, RefusesANewerSchema)
     execute("PRAGMA user_version = 7");
     expect_untouched_by([this] {
         EXPECT_EQ(refusal(),
-            options.path + ": schema 7 is newer than this belayd knows (1); install the belayd that wrote it");
+            options.path + ": schema 7 is newer than this belayd knows (2); install the belayd that wrote it");
     });
 }
 

@@ -32,6 +32,7 @@ TEST_F(StoreTest, GivesAClaimedJobWhatItsEventBrought)
     made.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     made.arguments = {"/bin/echo", "", "a b", "5:x,"};
     made.environment = {{"BRANCH", "main"}, {"EMPTY", ""}};
+    made.files = {{"PAYLOAD", std::nullopt}, {"TEXT", std::string{"\0\xff 4:body,", 10}}, {"EMPTY_FILE", ""}};
     const auto before = now();
     const auto accepted = accept(made);
     EXPECT_EQ(accepted.state, JobState::queued);
@@ -53,6 +54,7 @@ TEST_F(StoreTest, GivesAClaimedJobWhatItsEventBrought)
     EXPECT_EQ(job.traceparent, made.traceparent);
     EXPECT_EQ(job.arguments, made.arguments);
     EXPECT_EQ(job.environment, made.environment);
+    EXPECT_EQ(job.files, made.files);
 }
 
 TEST_F(StoreTest, ClaimsAJobOnce)
