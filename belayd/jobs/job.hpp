@@ -53,6 +53,7 @@ struct NewEvent {
     std::vector<std::pair<std::string, std::string>> environment;
     JobFiles files;
     std::string request; ///< its head without credentials, as netstrings: method, target, name, value, name, …
+    std::uint64_t max_queued = 0; ///< jobs of the hook that may be queued, this one included; 0: no bound
 };
 
 /** What became of it. */

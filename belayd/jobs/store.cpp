@@ -172,11 +172,26 @@ void Store::on_queued(std::function<void(const std::vector<std::string>& hooks)>
 
 asio::awaitable<Accepted> Store::accept(NewEvent event)
 {
+    std::vector<NewEvent> events;
+    events.push_back(std::move(event));
+    const std::vector<Accepted> accepted = co_await accept(std::move(events));
+    co_return accepted.front();
+}
+
+asio::awaitable<std::vector<Accepted>> Store::accept(std::vector<NewEvent> events)
+{
     state_->check_available();
-    auto row = make_row(std::move(event));
-    const Bytes weight = size_of(row);
-    auto accept_row = [row = std::move(row)](StoreTables& tables, Time) { return tables.accept(row); };
-    co_return co_await state_->call(std::move(accept_row), WhenFull::refuse, weight);
+    std::vector<EventRow> rows;
+    Bytes weight = 0;
+    for (NewEvent& event : events) {
+        rows.push_back(make_row(std::move(event)));
+        weight += size_of(rows.back());
+    }
+    auto accept_rows = [rows = std::move(rows)](StoreTables& tables, Time) { return tables.accept(rows); };
+    Acceptance acceptance = co_await state_->call(std::move(accept_rows), WhenFull::refuse, weight);
+    if (!acceptance.full.empty())
+        throw QueueFull{"hook " + acceptance.full + " has as many jobs queued as it may"};
+    co_return std::move(acceptance.accepted);
 }
 
 asio::awaitable<std::vector<ClaimedJob>> Store::claim(std::size_t limit, std::map<std::string, unsigned> room)

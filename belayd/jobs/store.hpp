@@ -27,6 +27,12 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/** As many jobs of a hook are queued as may be: answer 503. */
+class QueueFull : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /** What the predecessor knew. */
 struct ResumedStore {
     std::set<std::pair<Uuid, unsigned>> attempts; ///< by job and number: they run on and are not lost
@@ -85,9 +91,12 @@ public:
     /**
      * Stores event and job in one transaction.  Resumes after the sync.  A known delivery id of that hook is a
      * duplicate; if its job failed or was cancelled, a new attempt of that job is queued instead.
-     * @throws StoreUnavailable
+     * @throws StoreUnavailable; QueueFull, exactly: max_queued is looked at where nobody else writes
      */
     [[nodiscard]] asio::awaitable<Accepted> accept(NewEvent event);
+
+    /** Likewise all of them, each of another hook, in one transaction, or none. */
+    [[nodiscard]] asio::awaitable<std::vector<Accepted>> accept(std::vector<NewEvent> events);
 
     /**
      * Claims up to `limit` due jobs, the longest enqueued first, and records an attempt of each as running; fewer if

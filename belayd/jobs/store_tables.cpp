@@ -141,6 +141,36 @@ void StoreTables::rollback() noexcept
     queued_hooks_.clear();
 }
 
+Acceptance StoreTables::accept(const std::vector<EventRow>& rows)
+{
+    Acceptance acceptance;
+    for (const EventRow& row : rows)
+        if (!has_room(row)) {
+            acceptance.full = row.content.hook;
+            return acceptance;
+        }
+    for (const EventRow& row : rows)
+        acceptance.accepted.push_back(accept(row));
+    return acceptance;
+}
+
+/** Whether its hook may have one more job queued, or this adds none: a duplicate. */
+bool StoreTables::has_room(const EventRow& row)
+{
+    const auto& content = row.content;
+    const auto counts = counts_.by_hook().find(content.hook);
+    if (content.max_queued == 0 || counts == counts_.by_hook().end() ||
+        count_in(counts->second, JobState::queued) < content.max_queued)
+        return true;
+    if (!content.delivery_id)
+        return false;
+    std::optional<Uuid> known;
+    if (auto delivery = find_delivery_(content.hook, content.delivery_id); delivery.step())
+        known = delivery.uuid(1);
+    const auto job = known ? find_job(*known) : std::nullopt;
+    return job && !may_run_again(job->state);
+}
+
 Accepted StoreTables::accept(const EventRow& row)
 {
     const auto& content = row.content;

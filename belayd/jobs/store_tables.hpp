@@ -22,6 +22,12 @@ struct EventRow {
     std::string files;       ///< as join_files() writes them
 };
 
+/** What became of events that come together. */
+struct Acceptance {
+    std::vector<Accepted> accepted;
+    std::string full; ///< a hook that has as many jobs queued as it may: nothing was stored
+};
+
 /**
  * The tables of the store as operations of the queue.  Synchronous; each runs inside a transaction that the caller has
  * begun, except open().
@@ -44,7 +50,8 @@ public:
      */
     [[nodiscard]] std::vector<Uuid> recover(Time now, const std::set<std::pair<Uuid, unsigned>>& resumed);
 
-    [[nodiscard]] Accepted accept(const EventRow& row);
+    /** All or none.  No two of the same hook. */
+    [[nodiscard]] Acceptance accept(const std::vector<EventRow>& rows);
     [[nodiscard]] std::vector<ClaimedJob> claim(
         std::size_t limit, const std::map<std::string, unsigned>& room, Time now);
     [[nodiscard]] bool finish(
@@ -77,6 +84,8 @@ private:
     };
 
     [[nodiscard]] std::optional<Job> find_job(const Uuid& id);
+    [[nodiscard]] bool has_room(const EventRow& row);
+    [[nodiscard]] Accepted accept(const EventRow& row);
     [[nodiscard]] Accepted accept_again(const EventRow& row);
     [[nodiscard]] std::optional<Uuid> next_in_state(
         const std::string& hook, JobState state, const Uuid& after, int waiting = 0);

@@ -200,6 +200,62 @@ TEST_F(StoreTest, RetriesWhatFailedOrWasCancelledWithACountFromZero)
     EXPECT_EQ(await(store->retry(make_uuid_v7())), std::nullopt);
 }
 
+TEST_F(StoreTest, BoundsTheQueueOfAHookExactly)
+{
+    const auto bounded = [](const char* hook, const char* id, std::uint64_t max) {
+        NewEvent made = event(hook, id);
+        made.max_queued = max;
+        return made;
+    };
+    const auto first = accept(bounded("a", "d1", 2)).job;
+    accept(bounded("a", "d2", 2));
+    EXPECT_THROW(accept(bounded("a", "d3", 2)), QueueFull);
+    EXPECT_EQ(query("SELECT count(*) FROM events"), "2") << "nothing was stored";
+    EXPECT_TRUE(accept(bounded("a", "d1", 2)).duplicate) << "what is known adds nothing";
+    accept(bounded("b", "d1", 2));
+    accept(event("a", "d4")); // each hook has its own bound, or none
+
+    const auto job = claim().at(0);
+    EXPECT_EQ(job.job, first);
+    EXPECT_TRUE(accept(bounded("a", "d1", 2)).duplicate) << "it is running";
+    EXPECT_TRUE(fail(job));
+    EXPECT_THROW(accept(bounded("a", "d1", 2)), QueueFull) << "it would be queued again";
+    EXPECT_FALSE(accept(bounded("a", "d1", 3)).duplicate);
+
+    std::vector<NewEvent> at_once;
+    for (int i = 0; i < 10; ++i)
+        at_once.push_back(bounded("c", std::to_string(i).c_str(), 4));
+    accept_all(std::move(at_once));
+    EXPECT_EQ(query("SELECT count(*) FROM jobs WHERE hook = 'c'"), "4") << "in one transaction";
+}
+
+TEST_F(StoreTest, StoresEventsThatComeTogetherOrNone)
+{
+    const auto accept_two = [this](std::uint64_t max_queued) {
+        std::vector<NewEvent> events{event("a", "d"), event("b", "d")};
+        events.back().max_queued = max_queued;
+        return await(store->accept(std::move(events)));
+    };
+    const auto first = accept_two(0);
+    ASSERT_EQ(first.size(), 2U);
+    EXPECT_FALSE(first[0].duplicate || first[1].duplicate);
+    EXPECT_EQ(ids(claim(2)), (std::vector{first[0].job, first[1].job}));
+    const auto again = accept_two(0);
+    EXPECT_TRUE(again[0].duplicate && again[1].duplicate);
+    EXPECT_EQ(again[1].event, first[1].event);
+
+    accept(event("b"));
+    execute("DELETE FROM events WHERE delivery_id = 'd'"); // so that they are new
+    EXPECT_THROW((void)accept_two(1), QueueFull);
+    EXPECT_EQ(query("SELECT count(*) FROM events"), "1");
+    execute("CREATE TRIGGER t BEFORE INSERT ON jobs WHEN new.hook = 'b' BEGIN SELECT RAISE(ABORT, 'b fails'); END");
+    EXPECT_ANY_THROW((void)accept_two(0));
+    EXPECT_EQ(query("SELECT count(*) FROM events"), "1");
+    EXPECT_EQ(count(JobState::queued), 1U);
+    execute("DROP TRIGGER t");
+    EXPECT_EQ(accept_two(2).size(), 2U);
+}
+
 TEST_F(StoreTest, KnowsADeliveryAgain)
 {
     const auto first = accept(event("a", "d1"));
