@@ -1,6 +1,7 @@
 #pragma once
 #include "base/asio.hpp"
 #include "belayd/hooks/hook_table.hpp"
+#include "belayd/ingress_hooks.hpp"
 #include "belayd/jobs/store.hpp"
 #include "daemon/metrics.hpp"
 #include "http/middleware.hpp"
@@ -12,7 +13,8 @@
 namespace belay {
 
 /**
- * POST /hooks/NAME: authenticates a request, extracts what its job needs, stores it, answers 202 after the sync.
+ * POST /hooks/PATH: asks each hook of that path, whether the request is authentic, whether it wants it and what its job
+ * needs; stores the events of those that do in one transaction, and answers 202 after its sync.
  *
  * Each http loop has a hook table of its own, replaced on that loop by a reload: the request path takes no lock.
  *
@@ -23,7 +25,7 @@ class Ingress {
 public:
     Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, daemon::Metrics& metrics,
         std::shared_ptr<const hooks::HookTable> hooks);
-    ~Ingress();
+    ~Ingress() = default;
     Ingress(const Ingress&) = delete;
     Ingress& operator=(const Ingress&) = delete;
     Ingress(Ingress&&) = delete;
@@ -38,19 +40,16 @@ public:
     [[nodiscard]] asio::awaitable<void> replace(std::shared_ptr<const hooks::HookTable> hooks);
 
 private:
-    struct Table;
+    using Table = std::shared_ptr<const IngressHooks>;
 
-    [[nodiscard]] std::shared_ptr<const Table> make_table(std::shared_ptr<const hooks::HookTable> hooks) const;
-    [[nodiscard]] static asio::awaitable<void> set_table(
-        std::shared_ptr<const Table>& slot, std::shared_ptr<const Table> table);
+    [[nodiscard]] static asio::awaitable<void> set_table(Table& slot, Table table);
     [[nodiscard]] http::Admission admit(const http::Request& head) const;
     [[nodiscard]] asio::awaitable<http::Response> receive(http::Request& request) const;
 
     std::vector<asio::io_context*> loops_;
     jobs::Store& store_;
-    prometheus::Family<prometheus::Counter>& events_;
-    prometheus::Family<prometheus::Counter>& signatures_;
-    std::vector<std::shared_ptr<const Table>> tables_; // by loop; each is touched on its loop only
+    const IngressMetrics metrics_;
+    std::vector<Table> tables_; // by loop; each is touched on its loop only
 };
 
 } // namespace belay

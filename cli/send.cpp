@@ -5,6 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/control.hpp"
 #include "cli/format.hpp"
+#include "cli/json.hpp"
 #include "cli/target.hpp"
 #include "http/client.hpp"
 
@@ -116,20 +117,25 @@ http::ClientRequest make_request(const SendOptions& options, const std::string& 
     return request;
 }
 
+/** What became of it, in one hook. */
+std::string verdict_of(const json::value& event)
+{
+    const std::string state = text_member(event, "state");
+    const std::string job = text_member(event, "job");
+    if (state == "ignored")
+        return "ignored: " + text_member(event, "reason");
+    if (flag_member(event, "duplicate"))
+        return fmt::format("duplicate of event {}, whose job {} is {}", text_member(event, "event"), job, state);
+    return fmt::format("{}: job {}, event {}", state.empty() ? "accepted" : state, job, text_member(event, "event"));
+}
+
 void print_verdict(const Answer& answer, Context& context)
 {
-    const std::string state = text_member(answer.body, "state");
-    const std::string job = text_member(answer.body, "job");
-    std::string verdict;
-    if (state == "ignored")
-        verdict = "ignored: " + text_member(answer.body, "reason");
-    else if (flag_member(answer.body, "duplicate"))
-        verdict =
-            fmt::format("duplicate of event {}, whose job {} is {}", text_member(answer.body, "event"), job, state);
-    else
-        verdict = fmt::format(
-            "{}: job {}, event {}", state.empty() ? "accepted" : state, job, text_member(answer.body, "event"));
-    context.out << escape_for_terminal(verdict) << '\n';
+    const json::array& events = array_member(answer.body, "events"); // of hooks that share the path
+    if (events.empty())
+        context.out << escape_for_terminal(verdict_of(answer.body)) << '\n';
+    for (const json::value& event : events)
+        context.out << escape_for_terminal(text_member(event, "hook") + ": " + verdict_of(event)) << '\n';
 }
 
 int send(const SendOptions& options, Context& context)
@@ -162,7 +168,7 @@ void add_send(CLI::App& app, Context& context, Command& chosen)
 {
     const auto options = std::make_shared<SendOptions>();
     CLI::App* command = app.add_subcommand("send", "Send an event to a hook, as GitHub would");
-    command->add_option("HOOK", options->hook, "the hook's name")->required()->type_name("");
+    command->add_option("HOOK", options->hook, "the hook's name, or the path that it is at")->required()->type_name("");
     command->add_option("--data", options->data, "the payload; - for stdin; {} if not given")->type_name("FILE");
     command->add_option("--secret-file", options->secret_file, "sign with the secret in this file")->type_name("FILE");
     command->add_option("--event", options->event, "X-GitHub-Event")->capture_default_str()->type_name("NAME");

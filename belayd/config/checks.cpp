@@ -38,6 +38,14 @@ bool is_host(std::string_view text)
     return !text.empty() && text.size() <= 253 && consists_of(text, letters_and_digits, "-.");
 }
 
+constexpr const char* hook_name_rule = "use 1 to 64 letters, digits, \".\", \"_\" and \"-\", a letter or digit first";
+
+bool is_hook_name(std::string_view text)
+{
+    return !text.empty() && text.size() <= 64 && consists_of(text.substr(0, 1), letters_and_digits) &&
+           consists_of(text, letters_and_digits, "._-");
+}
+
 /** "LD_*" stands for all names that begin so. */
 bool matches(std::string_view pattern, std::string_view name)
 {
@@ -97,10 +105,14 @@ std::string fault_in_listen_spec(std::string_view spec)
 
 std::string fault_in_hook_name(std::string_view name)
 {
-    const bool good = !name.empty() && name.size() <= 64 && consists_of(name.substr(0, 1), letters_and_digits) &&
-                      consists_of(name, letters_and_digits, "._-");
-    return good ? ""
-                : "is not a hook name: use 1 to 64 letters, digits, \".\", \"_\" and \"-\", a letter or digit first";
+    return is_hook_name(name) ? "" : fmt::format("is not a hook name: {}", hook_name_rule);
+}
+
+std::string fault_in_hook_path(std::string_view path)
+{
+    if (path.starts_with('/'))
+        return "is not what follows /hooks/ in a request: leave out the \"/\" and what stands before";
+    return is_hook_name(path) ? "" : fmt::format("is not a path, what follows /hooks/: {}", hook_name_rule);
 }
 
 std::string fault_in_json_pointer(std::string_view pointer)

@@ -23,6 +23,9 @@ inline constexpr std::size_t max_argument_bytes = 131'072;
 /** 1 to 64 of [A-Za-z0-9._-], begins with a letter or digit */
 [[nodiscard]] std::string fault_in_hook_name(std::string_view name);
 
+/** One segment of a request's path, likewise. */
+[[nodiscard]] std::string fault_in_hook_path(std::string_view path);
+
 /** RFC 6901 */
 [[nodiscard]] std::string fault_in_json_pointer(std::string_view pointer);
 

@@ -37,6 +37,7 @@ struct Auth {
 /** One configured route: [hooks.NAME]. */
 struct Hook {
     std::string name; ///< 1 to 64 of [A-Za-z0-9._-], begins with a letter or digit
+    std::string path; ///< likewise: answers at /hooks/PATH, as all hooks of that path do; by default the name
     Auth auth;
     std::vector<ValueSource> run; ///< argv; the first is a literal: an absolute path
     std::map<std::string, ValueSource> env;
@@ -46,6 +47,7 @@ struct Hook {
     Milliseconds backoff{10'000};
     Milliseconds max_backoff{3'600'000};
     unsigned concurrency = 0; ///< running jobs of this hook; 0: only max_jobs bounds it
+    unsigned max_queued = 0;  ///< queued jobs of this hook; beyond: 503; 0: no bound
     Bytes max_body = 1_MiB;
     Bytes output_limit = 1_MiB; ///< of stdout and of stderr, each
     Origin origin;

@@ -73,6 +73,7 @@ std::string write_env(const Hook& hook)
 std::vector<Setting<Hook>> make_settings()
 {
     return {
+        text_setting<Hook>("path", member(&Hook::path), fault_in_hook_path),
         {"auth", [](const Node& node, Hook& hook, Problems& problems) { read_auth(node, hook.auth, problems); },
             [](const Hook& hook) { return write_auth(hook.auth); }, {}},
         {"run", read_run, write_run, {}},
@@ -83,6 +84,7 @@ std::vector<Setting<Hook>> make_settings()
         duration_setting<Hook>("backoff", member(&Hook::backoff), 0s, 30 * day),
         duration_setting<Hook>("max_backoff", member(&Hook::max_backoff), 0s, 365 * day),
         count_setting<Hook>("concurrency", member(&Hook::concurrency), 0, 10'000),
+        count_setting<Hook>("max_queued", member(&Hook::max_queued), 0, 1'000'000'000),
         size_setting<Hook>("max_body", member(&Hook::max_body), 0, largest_body),
         size_setting<Hook>("output_limit", member(&Hook::output_limit), 0, largest_output),
     };

@@ -55,6 +55,7 @@ void read_hook(const Node::Member& member, Config& config, Problems& problems)
         return;
     Hook hook;
     hook.name = member.key;
+    hook.path = member.key;
     hook.origin = member.origin;
     hook.timeout = config.default_timeout;
     hook.output_limit = config.output_limit;

@@ -9,10 +9,11 @@
 
 namespace belay::hooks {
 
-/** The request is authentic, as far as the hook wants it, and asks for nothing: a ping.  Answered 200 "ignored" with
- * the reason. */
+/** The request is authentic, as far as the hook wants it, and asks for nothing: a ping.  Answered "ignored" with the
+ * reason. */
 struct Ignored {
     std::string reason;
+    int status = 200;
 };
 
 /** The request asks whether this end is what it should be: answered with this, and nothing is run. */

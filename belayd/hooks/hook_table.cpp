@@ -80,6 +80,8 @@ Decision Hook::judge(const Input& input, Payload& payload) const
 {
     const http::Request& request = input.request;
     using Challenge = config::Scheme::Challenge;
+    if (request.body.size() > config_.max_body) // of a path that hooks share, which admits what the widest takes
+        return Refusal{413, "the body is larger than this hook takes"};
     const auto challenge = verifier_ ? verifier_->scheme().challenge : Challenge::github_ping;
     if (auto answer = meet_challenge(challenge, request, payload))
         return std::visit([](auto& it) -> Decision { return std::move(it); }, *answer);

@@ -50,12 +50,16 @@ TEST(Send, ReportsWhatCameOfIt)
     FakeDaemon daemon;
     daemon.answer("POST /hooks/d", 200, R"({"event":"e1","job":"j1","state":"succeeded","duplicate":true})");
     daemon.answer("POST /hooks/i", 200, R"({"state":"ignored","reason":"a ping"})");
+    daemon.answer("POST /hooks/s", 202,
+        R"({"events":[{"hook":"a","event":"e1","job":"j1","state":"queued"},)"
+        R"({"hook":"b","state":"ignored","reason":"a ping"}]})");
     daemon.answer("POST /hooks/u", 401, R"({"detail":"The signature does not fit."})");
     const auto send = [&daemon](const std::string& hook, const std::string& option = "--event=push") {
         return run_belay({"send", hook, option, "--url", "unix:" + daemon.socket()});
     };
     EXPECT_EQ(send("d").out, "duplicate of event e1, whose job j1 is succeeded\n");
     EXPECT_EQ(send("i").out, "ignored: a ping\n");
+    EXPECT_EQ(send("s").out, "a: queued: job j1, event e1\nb: ignored: a ping\n") << "hooks that share a path";
     const Result refused = send("u");
     EXPECT_EQ(refused.exit_status, 1);
     EXPECT_EQ(refused.err, "belay: 401 Unauthorized: The signature does not fit. (sign it: --secret-file)\n");

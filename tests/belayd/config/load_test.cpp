@@ -121,6 +121,8 @@ attempts = 5
 backoff = "0s"
 max_backoff = "1m"
 concurrency = 1
+path = "release"
+max_queued = 100
 max_body = "100MiB"
 )",
         "f.toml");
@@ -166,6 +168,8 @@ max_body = "100MiB"
     EXPECT_EQ(hook.backoff, 0s);
     EXPECT_EQ(hook.max_backoff, 1min);
     EXPECT_EQ(hook.concurrency, 1U);
+    EXPECT_EQ(hook.path, "release");
+    EXPECT_EQ(hook.max_queued, 100U);
     EXPECT_EQ(hook.max_body, 100_MiB);
 }
 
@@ -250,6 +254,7 @@ TEST(ParseConfig, RefusesValuesOutOfRange)
     EXPECT_THAT(error_of("[ingress]\nmax_header = \"1MB\""), HasSubstr("unknown unit \"MB\""));
     EXPECT_THAT(error_of("[runner]\nmax_jobs = 10001"), HasSubstr("must be from 0 to 10000"));
     EXPECT_THAT(error_of("[runner]\nmax_jobs = 9223372036854775807"), HasSubstr("must be from 0 to 10000"));
+    EXPECT_THAT(hook_error("max_queued = -1"), HasSubstr("4:14: max_queued must be from 0 to 1000000000"));
     EXPECT_THAT(hook_error("backoff = \"2h\""), HasSubstr("4:11: max_backoff must not be shorter than backoff"));
     EXPECT_THAT(
         hook_error("max_body = \"65MiB\""), HasSubstr("4:12: max_body is 65MiB, more than ingress.body_memory"));
@@ -265,6 +270,9 @@ TEST(ParseConfig, RefusesImpossibleTexts)
         error_of("[runner]\npass_environment = [\"A\", \"BELAY_JOB_ID\"]"), HasSubstr("2:26: pass_environment"));
     EXPECT_THAT(hook_error("directory = \"/nowhere\""), HasSubstr("4:13: directory \"/nowhere\" cannot be entered"));
     EXPECT_THAT(error_of("[hooks.\"a/b\"]\n"), HasSubstr("1:9: \"a/b\" is not a hook name"));
+    EXPECT_THAT(hook_error("path = \"\""), HasSubstr("4:8: path \"\" is not a path, what follows /hooks/: use 1 to"));
+    EXPECT_THAT(hook_error("path = \"a/b\""), HasSubstr("path \"a/b\" is not a path, what follows /hooks/: use 1 to"));
+    EXPECT_THAT(hook_error("path = \"/hooks/a\""), HasSubstr("leave out the \"/\" and what stands before"));
 }
 
 TEST(ParseConfig, RefusesImpossibleListeners)

@@ -128,6 +128,22 @@ TEST_F(HookTableTest, ParsesNothingBeforeAuthentication)
     EXPECT_EQ(std::get<Refusal>(decide(hooks, "deploy", with_signature("new", "{}"), "{}")).status, 422);
 }
 
+TEST_F(HookTableTest, BoundsTheBodyOfWhatIsAuthentic)
+{
+    const HookTable hooks{load(R"(
+[hooks.deploy]
+auth = { scheme = "github", secret_file = "new.secret" }
+run = ["/bin/true"]
+max_body = "10B"
+)")};
+    EXPECT_TRUE(
+        std::holds_alternative<Event>(decide(hooks, "deploy", with_signature("new", "0123456789"), "0123456789")));
+    const auto decision = decide(hooks, "deploy", with_signature("new", "0123456789a"), "0123456789a");
+    ASSERT_TRUE(std::holds_alternative<Refusal>(decision));
+    EXPECT_EQ(std::get<Refusal>(decision).status, 413);
+    EXPECT_EQ(std::get<Refusal>(decide(hooks, "deploy", {}, "0123456789a")).status, 401);
+}
+
 TEST_F(HookTableTest, AnswersASignedPingAndOnlyThat)
 {
     const auto hooks = table();

@@ -1,0 +1,69 @@
+#pragma once
+#include "belayd/hooks/hook_table.hpp"
+#include "daemon/metrics.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belay {
+
+/** A hook with its counters looked up. */
+struct IngressHook {
+    struct Signatures {
+        std::reference_wrapper<prometheus::Counter> accepted;
+        std::reference_wrapper<prometheus::Counter> refused;
+    };
+
+    const hooks::Hook& hook;
+    prometheus::Counter& accepted;
+    prometheus::Counter& duplicate;
+    prometheus::Counter& ignored;
+    prometheus::Counter& refused;
+    std::vector<Signatures> signatures; // by secret
+
+    [[nodiscard]] const config::Hook& config() const noexcept { return hook.config(); }
+
+    void count_signature(std::size_t secret, bool authentic) const
+    {
+        const Signatures& counters = signatures.at(secret);
+        (authentic ? counters.accepted : counters.refused).get().Increment();
+    }
+};
+
+/** The series that ingress keeps of each hook.  Threads: make() wants one caller at a time. */
+class IngressMetrics {
+public:
+    explicit IngressMetrics(daemon::Metrics& metrics);
+
+    [[nodiscard]] IngressHook make(const hooks::Hook& hook) const;
+
+private:
+    prometheus::Family<prometheus::Counter>& events_;
+    prometheus::Family<prometheus::Counter>& signatures_;
+};
+
+/** The hooks of one configuration by their paths.  Immutable. */
+class IngressHooks {
+public:
+    IngressHooks(std::shared_ptr<const hooks::HookTable> hooks, const IngressMetrics& metrics);
+
+    /** Those that share the path, in the order of their names; none: null. */
+    [[nodiscard]] const std::vector<IngressHook>* find(std::string_view path) const noexcept
+    {
+        const auto found = by_path_.find(path);
+        return found == by_path_.end() ? nullptr : &found->second;
+    }
+
+private:
+    std::shared_ptr<const hooks::HookTable> hooks_;
+    std::map<std::string, std::vector<IngressHook>, std::less<>> by_path_;
+};
+
+} // namespace belay

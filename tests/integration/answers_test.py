@@ -1,0 +1,201 @@
+"""What ingress answers beyond one event, one 202: hooks that share a path, queues that are full."""
+import concurrent.futures
+import json
+import sqlite3
+import unittest
+
+from tests.integration.harness import Belayd, TestCase, fetch, hook, sign
+from tests.integration.senders_test import KEY, signed
+
+
+def events_total(metrics, hook_name, result):
+    return metrics[f'belay_events_total{{hook="{hook_name}",result="{result}"}}']
+
+
+class SharedPath(TestCase):
+    """Fan-out: hooks of one path."""
+
+    def belayd(self, config, **secrets):
+        belayd = Belayd(config)
+        for name, text in secrets.items():
+            secret = belayd.base / f"{name}.secret"
+            secret.write_text(text)
+            secret.chmod(0o600)
+        return self.start(belayd)
+
+    def rows(self, belayd, sql):
+        with sqlite3.connect(f"file:{belayd.base}/state/belay.db?mode=ro", uri=True) as database:
+            return database.execute(sql).fetchall()
+
+    def counts(self, belayd, *hooks):
+        metrics = belayd.metrics()
+        return [{result: int(events_total(metrics, name, result)) for result in ("accepted", "duplicate", "ignored", "refused")
+                 if events_total(metrics, name, result)} for name in hooks]
+
+    def test_each_hook_gets_a_job_of_its_own(self):
+        echo = ["/bin/sh", "-c", "echo $BELAY_HOOK; cat"]
+        belayd = self.belayd(hook("b", echo, 'path = "p"') + hook("a", echo, 'path = "p"') + hook("c", echo))
+        answer = belayd.post("p", b'{"n":1}', delivery="d")
+        self.assertEqual(answer.status, 202, answer)
+        events = answer.json()["events"]
+        self.assertEqual([(e["hook"], e["state"]) for e in events], [("a", "queued"), ("b", "queued")])
+        self.assertEqual(len({e["event"] for e in events} | {e["job"] for e in events}), 4)
+        for event in events:
+            belayd.wait_job(event["job"], "succeeded")
+            self.assertEqual(belayd.output(event["job"])["stdout"], event["hook"] + '\n{"n":1}')
+        again = belayd.post("p", b'{"n":1}', delivery="d")
+        self.assertEqual(again.status, 200)
+        self.assertEqual([(e["job"], e["duplicate"], e["state"]) for e in again.json()["events"]],
+                         [(e["job"], True, "succeeded") for e in events])
+        self.assertEqual(belayd.post("a").status, 404, "the name is no path where there is one")
+        self.assertEqual(belayd.post("c").json()["state"], "queued", "who is alone at its path is answered as ever")
+        self.assertEqual(self.counts(belayd, "a", "b", "c"),
+                         [{"accepted": 1, "duplicate": 1}, {"accepted": 1, "duplicate": 1}, {"accepted": 1}])
+        belayd.stop()
+
+    def test_a_sender_learns_nothing_of_hooks_whose_secret_it_has_not(self):
+        belayd = self.belayd(hook("a", ["/bin/true"], 'path = "p"') + """
+[hooks.b]
+path = "p"
+auth = { scheme = "bearer", secret_file = "b.secret" }
+run = ["/bin/true"]
+""", b="token")
+        body = b"{}"
+        github, bearer = {"X-Hub-Signature-256": sign(body)}, {"Authorization": "Bearer token"}
+
+        def send(headers):
+            return fetch(belayd.address("ingress"), "POST", "/hooks/p", body, headers)
+        for headers, hooks in ((github, ["a"]), (bearer, ["b"]), (github | bearer, ["a", "b"])):
+            answer = send(headers)
+            self.assertEqual((answer.status, [e["hook"] for e in answer.json()["events"]]), (202, hooks), answer)
+        refused = send({"Authorization": "Bearer other", "X-Hub-Signature-256": sign(body, b"other")})
+        self.assertEqual((refused.status, refused.headers["WWW-Authenticate"]), (401, "X-Hub-Signature-256, Bearer"))
+        self.assertEqual(refused.json()["detail"], "the request is authentic to no hook of this path")
+        # Who is meant for another hook is not counted: only who is meant for none.
+        self.assertEqual(self.counts(belayd, "a", "b"), [{"accepted": 2, "refused": 1}, {"accepted": 2, "refused": 1}])
+        self.assertEqual(len(belayd.api("GET", "/events").json()["events"]), 4)
+        belayd.stop()
+
+    def test_what_one_refuses_none_gets(self):
+        belayd = self.belayd(hook("a", ["/bin/true"], 'path = "p"\nmax_body = "1KiB"') + """
+[hooks.b]
+path = "p"
+auth = { scheme = "github", secret_file = "secret" }
+run = ["/bin/echo", { payload = "/name" }]
+max_body = "4KiB"
+""")
+        for body, status in ((b"{}", 422), (b"[", 400), (json.dumps({"name": "x" * 1024}).encode(), 413),
+                             (b'{"name":"x","":"' + b"x" * 4096 + b'"}', 413)):
+            answer = belayd.post("p", body)
+            self.assertEqual((answer.status, "events" in answer.json()), (status, False), answer)
+        self.assertEqual(self.rows(belayd, "SELECT count(*) FROM events"), [(0,)])
+        self.assertEqual(self.counts(belayd, "a", "b"), [{"refused": 4}, {"refused": 4}])
+        self.assertEqual(belayd.post("p", b'{"name":"x"}').status, 202)
+        belayd.stop()
+
+    def test_what_one_ignores_another_may_take(self):
+        belayd = self.belayd("""
+[hooks.a]
+path = "p"
+auth = "none"
+run = ["/bin/true"]
+[hooks.b]
+path = "p"
+auth = { scheme = "bearer", secret_file = "b.secret" }
+run = ["/bin/true"]
+""", b="token")
+
+        def ping(headers):
+            return fetch(belayd.address("ingress"), "POST", "/hooks/p", b"{}", {"X-GitHub-Event": "ping", **headers})
+        answer = ping({"Authorization": "Bearer token"})
+        ignored = {"hook": "a", "state": "ignored", "reason": "ping"}
+        self.assertEqual((answer.status, answer.json()["events"][0]), (202, ignored))
+        self.assertEqual((answer.json()["events"][1]["hook"], answer.json()["events"][1]["state"]), ("b", "queued"))
+        answer = ping({})
+        self.assertEqual((answer.status, answer.json()), (200, {"events": [ignored]}))
+        self.assertEqual(self.counts(belayd, "a", "b"), [{"ignored": 2}, {"accepted": 1}])
+        belayd.stop()
+
+    def test_a_challenge_is_answered_and_runs_nothing(self):
+        belayd = self.belayd("""
+[hooks.log]
+path = "p"
+auth = "none"
+run = ["/bin/echo", { payload = "/event/type" }]
+[hooks.slack]
+path = "p"
+auth = { scheme = "slack", secret_file = "slack.secret" }
+run = ["/bin/true"]
+""", slack=KEY.decode())
+        body = b'{"type":"url_verification","challenge":"3eZbrw1aB"}'
+        answer = fetch(belayd.address("ingress"), "POST", "/hooks/p", body,
+                       {"Content-Type": "application/json", **signed("slack", body)})
+        self.assertEqual((answer.status, answer.json()), (200, {"challenge": "3eZbrw1aB"}))
+        self.assertEqual(self.counts(belayd, "log", "slack"), [{"ignored": 1}, {"ignored": 1}])
+        belayd.stop()
+
+    def test_a_death_leaves_both_events_or_none(self):
+        """kill -9 under load, a few times: what a 202 named is there, and no event without its sibling."""
+        config = hook("a", ["/bin/true"], 'path = "p"') + hook("b", ["/bin/true"], 'path = "p"')
+        belayd = Belayd(config)
+        acknowledged = []
+        for life in range(4):
+            self.start(belayd)
+            with concurrent.futures.ThreadPoolExecutor(8) as senders:
+                def send(number, target=belayd, prefix=life):
+                    try:
+                        answer = target.post("p", delivery=f"{prefix}-{number}")
+                    except OSError:
+                        return None
+                    if answer.status == 202 and len(acknowledged) > 20 * prefix + 20:
+                        target.process.kill()
+                    acknowledged.extend(e["event"] for e in answer.json()["events"])
+                    return answer.status
+                list(senders.map(send, range(200)))
+            belayd.process.kill()
+            belayd.process.wait()
+            belayd.owns_directory = False
+            belayd.close()
+            rows = self.rows_of(belayd.base)
+            self.assertEqual([row for row in rows if row[1] != 2], [], "each delivery is two events")
+            self.assertLessEqual(set(acknowledged), self.ids_of(belayd.base))
+            belayd = Belayd(config, directory=belayd.base)
+        belayd.owns_directory = True
+        self.start(belayd)
+        self.assertGreaterEqual(len(acknowledged), 8)
+        belayd.stop()
+
+    def rows_of(self, base):
+        with sqlite3.connect(base / "state" / "belay.db") as database:
+            return database.execute("SELECT delivery_id, count(*) FROM events GROUP BY delivery_id").fetchall()
+
+    def ids_of(self, base):
+        with sqlite3.connect(base / "state" / "belay.db") as database:
+            ids = [row[0].hex() for row in database.execute("SELECT id FROM events")]
+        return {f"{i[:8]}-{i[8:12]}-{i[12:16]}-{i[16:20]}-{i[20:]}" for i in ids}
+
+
+class QueueFull(TestCase):
+    def test_what_is_beyond_the_bound_is_told_to_come_again(self):
+        config = hook("a", ["/bin/sleep", "1000"], "concurrency = 1\nmax_queued = 2") + hook("b", ["/bin/true"])
+        belayd = self.start(Belayd(config, sections={"runner": 'kill_grace = "2s"\nmax_jobs = 1\n'}))
+        running = belayd.post("a", delivery="1").json()["job"]
+        belayd.wait_job(running, "running")
+        next_one, _ = [belayd.post("a", delivery=delivery).json()["job"] for delivery in ("2", "3")]
+        answer = belayd.post("a", delivery="4")
+        self.assertEqual((answer.status, answer.headers["Retry-After"]), (503, "30"), answer)
+        self.assertEqual(answer.json()["detail"], "too many jobs of this hook are waiting; try again later")
+        for delivery in ("1", "3"):
+            known = belayd.post("a", delivery=delivery)
+            self.assertEqual((known.status, known.json()["duplicate"]), (200, True))
+        self.assertEqual(belayd.post("b").status, 202)
+        metrics = belayd.metrics()
+        self.assertEqual([events_total(metrics, "a", r) for r in ("accepted", "duplicate", "refused")], [3, 2, 1])
+        belayd.api("POST", f"/jobs/{running}/cancel")
+        belayd.wait_job(next_one, "running")
+        self.assertEqual(belayd.post("a", delivery="4").status, 202, "there is room again")
+        belayd.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
