@@ -67,7 +67,7 @@ Judgement Hook::decide(const Input& input) const
         verdict = verifier_->verify(input.request, input.now);
     if (!verdict.authentic)
         return {Refusal{401, std::move(verdict.why_not)}, false, verdict.key};
-    Payload payload{input.request.body};
+    Payload payload{input.request.body, input.request.field("Content-Type").value_or("")};
     try {
         return {judge(input, payload), true, verdict.key};
     } catch (const MalformedPayload& malformed) {

@@ -1,5 +1,9 @@
 #include "belayd/hooks/payload.hpp"
 
+#include "belayd/hooks/form.hpp"
+#include "belayd/hooks/media_type.hpp"
+#include "belayd/hooks/multipart.hpp"
+
 #include <fmt/format.h>
 
 namespace belay::hooks {
@@ -9,12 +13,18 @@ namespace json = boost::json;
 
 constexpr unsigned max_json_depth = 32;
 
+/** Whether a text begins as an object or an array does. */
+bool begins_as_json(std::string_view text) noexcept
+{
+    const auto begin = text.find_first_not_of(" \t\r\n");
+    return begin != std::string_view::npos && (text[begin] == '{' || text[begin] == '[');
+}
+
 } // namespace
 
 bool Payload::looks_like_json() const noexcept
 {
-    const auto begin = body_.find_first_not_of(" \t\r\n");
-    return begin != std::string_view::npos && (body_[begin] == '{' || body_[begin] == '[');
+    return begins_as_json(body_);
 }
 
 const json::value* Payload::find(std::string_view pointer)
@@ -25,17 +35,66 @@ const json::value* Payload::find(std::string_view pointer)
 
 const json::value& Payload::parsed()
 {
-    if (value_)
-        return *value_;
+    return value_ ? *value_ : value_.emplace(parse());
+}
+
+json::value Payload::parse()
+{
+    if (looks_like_json() || content_type_.empty())
+        return parse_json(body_);
+    const auto type = parse_parameterised_word(content_type_);
+    if (type && type->word == "application/x-www-form-urlencoded")
+        return parse_url_encoded();
+    if (!type || type->word != "multipart/form-data")
+        return parse_json(body_);
+    const std::string* const boundary = type->find("boundary");
+    if (boundary == nullptr)
+        throw MalformedPayload{"the content type multipart/form-data names no boundary"};
+    return parse_multipart_form(*boundary);
+}
+
+json::value Payload::parse_json(std::string_view text)
+{
     json::parse_options options;
     options.max_depth = max_json_depth;
     boost::system::error_code error;
-    json::value value = json::parse({body_.data(), body_.size()}, error, &memory_, options);
+    json::value value = json::parse({text.data(), text.size()}, error, &memory_, options);
     if (error == json::error::too_deep)
         throw MalformedPayload{fmt::format("the body is nested more than {} levels deep", max_json_depth)};
     if (error)
         throw MalformedPayload{"the body is not JSON: let the sender use the content type application/json"};
-    return value_.emplace(std::move(value));
+    return value;
+}
+
+json::value Payload::parse_url_encoded()
+{
+    const auto fields = parse_form(body_, max_form_fields + 1);
+    if (!fields)
+        throw MalformedPayload{"the body is not application/x-www-form-urlencoded: a character in it must be "
+                               "percent-encoded"};
+    if (fields->size() > max_form_fields)
+        throw MalformedPayload{fmt::format("the form has more than {} fields", max_form_fields)};
+    json::object form{&memory_};
+    for (const auto& [name, value] : *fields)
+        form.emplace(name, value); // leaves a name that is there
+    return unwrap(std::move(form));
+}
+
+json::value Payload::parse_multipart_form(std::string_view boundary)
+{
+    json::object form{&memory_};
+    for (const auto& [name, content] : parse_multipart(body_, boundary))
+        form.emplace(name, json::string_view{content.data(), content.size()});
+    return unwrap(std::move(form));
+}
+
+/** https://docs.github.com/en/webhooks/webhook-events-and-payloads: the form's only field. */
+json::value Payload::unwrap(json::object form)
+{
+    const json::value* const wrapped = form.size() == 1 ? form.if_contains("payload") : nullptr;
+    if (wrapped != nullptr && begins_as_json(wrapped->get_string()))
+        return parse_json(wrapped->get_string());
+    return form;
 }
 
 } // namespace belay::hooks

@@ -15,10 +15,22 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/** The body of an authenticated request as JSON: parsed at the first question about it, at most 32 levels deep. */
+/**
+ * The body of an authenticated request: JSON, at most 32 levels deep, or a form, which is taken for a JSON object of
+ * the first text of each name.  Where a form's one field is `payload`, and that is a JSON object or array, as GitHub
+ * sends it, then that is the payload.  Parsed at the first question about it.
+ *
+ * Content-Type is signed by nobody, so it must not be able to choose what a body means: no body can be read in two
+ * ways.  What begins as a JSON object or array is JSON whatever Content-Type says.  A multipart form has line ends,
+ * which an URL-encoded one cannot have, and its boundary must be the line that it begins with.  A wrong Content-Type
+ * can only make a body unreadable.
+ */
 class Payload {
 public:
-    explicit Payload(std::string_view body) noexcept : body_(body) {}
+    explicit Payload(std::string_view body, std::string_view content_type = {}) noexcept
+        : body_(body), content_type_(content_type)
+    {
+    }
 
     /** Whether it begins as an object or an array does: told from what is signed, as Content-Type is not. */
     [[nodiscard]] bool looks_like_json() const noexcept;
@@ -32,8 +44,14 @@ public:
 
 private:
     [[nodiscard]] const boost::json::value& parsed();
+    [[nodiscard]] boost::json::value parse();
+    [[nodiscard]] boost::json::value parse_json(std::string_view text);
+    [[nodiscard]] boost::json::value parse_url_encoded();
+    [[nodiscard]] boost::json::value parse_multipart_form(std::string_view boundary);
+    [[nodiscard]] boost::json::value unwrap(boost::json::object form);
 
     std::string_view body_;
+    std::string_view content_type_;
     std::array<unsigned char, 16'384> buffer_; // a typical payload is parsed without allocation
     boost::json::monotonic_resource memory_{buffer_.data(), buffer_.size()};
     std::optional<boost::json::value> value_; // after the memory it lies in

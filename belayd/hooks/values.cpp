@@ -1,8 +1,8 @@
 #include "belayd/hooks/values.hpp"
 
 #include "base/utf8.hpp"
+#include "belayd/hooks/form.hpp"
 
-#include <boost/url/parse_query.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -42,17 +42,23 @@ void append_json(std::string& text, const json::value& value) // no deeper than 
     }
 }
 
+/** What is in a form may be any bytes, what is JSON may not. */
+std::string make_json(const json::value& value)
+{
+    std::string text;
+    append_json(text, value);
+    return is_valid_utf8(text) ? text : replace_invalid_utf8(text);
+}
+
 Value make_value(const json::value& value)
 {
     if (const auto* string = value.if_string())
         return {Value::Type::text, {string->data(), string->size()}};
-    Value made{value.is_number() ? Value::Type::number
-               : value.is_bool() ? Value::Type::boolean
-               : value.is_null() ? Value::Type::null
-                                 : Value::Type::composite,
-        {}};
-    append_json(made.text, value);
-    return made;
+    const auto type = value.is_number() ? Value::Type::number
+                      : value.is_bool() ? Value::Type::boolean
+                      : value.is_null() ? Value::Type::null
+                                        : Value::Type::composite;
+    return {type, make_json(value)};
 }
 
 std::string to_lower(std::string_view text)
@@ -66,7 +72,7 @@ std::string to_lower(std::string_view text)
 /** A JSON object of the first value of each name. */
 class FirstValues {
 public:
-    void add(std::string name, std::string_view value)
+    void add(std::string_view name, std::string_view value)
     {
         object_.emplace(replace_invalid_utf8(name), replace_invalid_utf8(value)); // leaves a name that is there
     }
@@ -77,19 +83,13 @@ private:
     json::object object_;
 };
 
-/** Calls `visit` with each name and value, decoded, until it returns true. */
-template <typename Visitor>
-void visit_query(std::string_view query, Visitor visit)
+/** @throws MalformedPayload */
+std::vector<FormField> parse_query(std::string_view query)
 {
-    const std::string text{query}; // Boost 1.81 reads on until a NUL, past the end of a view
-    const auto parameters = boost::urls::parse_query(text);
+    auto parameters = parse_form(query, std::string_view::npos); // bounded by the length of a target
     if (!parameters)
         throw MalformedPayload{"the query string is malformed"};
-    boost::urls::encoding_opts decoding;
-    decoding.space_as_plus = true;
-    for (const auto parameter : *parameters)
-        if (visit(parameter.key.decode(decoding), parameter.value.decode(decoding)))
-            break;
+    return std::move(*parameters);
 }
 
 } // namespace
@@ -134,13 +134,10 @@ std::optional<Value> RequestValues::find_in_payload(const std::string& pointer)
 
 std::optional<Value> RequestValues::find_in_query(std::string_view name) const
 {
-    std::optional<Value> found;
-    visit_query(request_.query, [&](const std::string& key, std::string value) {
-        if (key == name)
-            found = Value{Value::Type::text, std::move(value)};
-        return found.has_value();
-    });
-    return found;
+    for (auto& parameter : parse_query(request_.query))
+        if (parameter.name == name)
+            return Value{Value::Type::text, std::move(parameter.value)};
+    return std::nullopt;
 }
 
 std::optional<Value> RequestValues::find_in_request(std::string_view part) const
@@ -172,10 +169,8 @@ Value RequestValues::fields() const
 Value RequestValues::parameters() const
 {
     FirstValues values;
-    visit_query(request_.query, [&values](std::string name, const std::string& value) {
-        values.add(std::move(name), value);
-        return false;
-    });
+    for (const auto& parameter : parse_query(request_.query))
+        values.add(parameter.name, parameter.value);
     return values.make();
 }
 
