@@ -19,6 +19,7 @@ namespace {
 constexpr const char* examples = R"(Examples:
   belay check                          is the configuration sound?
   belay check --effective              every setting, and where its value comes from
+  belay import hooks.json              comes over from adnanh/webhook
   belay send deploy --data push.json --secret-file github.secret
   belay jobs --state failed            what went wrong lately
   belay logs -f ID                     follow what a job writes
@@ -64,6 +65,7 @@ int run(std::vector<std::string> arguments, Context& context)
 
     Command command;
     add_check(app, context, command);
+    add_import(app, context, command);
     add_send(app, context, command);
     add_status(app, context, command);
     add_jobs(app, context, command);
