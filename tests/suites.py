@@ -13,6 +13,7 @@ import sys
 import time
 import xml.etree.ElementTree as xml
 
+import fuzzing
 from processes import Processes
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -32,14 +33,18 @@ class Configuration:
     options: list[str]
     sanitizer: str = "none"  # as -Dsanitize says
     slowness: int = 1  # multiplies deadlines
+    compiler: str | None = None  # instead of the usual one
+    targets: tuple[str, ...] = ()  # all when none is named
 
 
 # Sanitizer builds are -O1 with line tables: readable stacks at half the compile time of full debug information.
 SANITIZED = ["-Dtests=true", "-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
+FUZZED = ["-Dfuzz=true", "-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
 CONFIGURATIONS = {
     "plain": Configuration("plain", ROOT / "build-test", ["-Dtests=true", "-Dfailpoints=true", "--prefix=/usr"]),
     "address": Configuration("address", ROOT / "build-test-address", SANITIZED + ["-Dsanitize=address"], "address", 4),
     "thread": Configuration("thread", ROOT / "build-test-thread", SANITIZED + ["-Dsanitize=thread"], "thread", 8),
+    "fuzz": Configuration("fuzz", ROOT / "build-test-fuzz", FUZZED, compiler="clang++-19", targets=("fuzz",)),
 }
 
 
@@ -47,7 +52,7 @@ CONFIGURATIONS = {
 class Suite:
     name: str
     configuration: str
-    folder: str | None  # of Python tests; None: the GoogleTest programs
+    folder: str | None  # of Python tests, or "fuzz"; None: the GoogleTest programs
     what: str
     needs_root: bool = False
     file_timeout: int = 600  # seconds for one Python file, before slowness
@@ -62,6 +67,7 @@ SUITES = [
     Suite("integration-address", "address", "integration", "integration under the same"),
     Suite("unit-thread", "thread", None, "unit under ThreadSanitizer"),
     Suite("integration-thread", "thread", "integration", "integration under the same"),
+    Suite("fuzz", "fuzz", "fuzz", f"libFuzzer targets under the same, {fuzzing.SECONDS} s each"),
 ]
 
 
@@ -112,14 +118,15 @@ def build(configuration: Configuration, processes: Processes) -> bool:
         commands.append(["meson", "setup", str(configuration.directory), *configuration.options])
     elif not has_failpoints(configuration.directory):  # set up before there were any
         commands.append(["meson", "setup", "--reconfigure", str(configuration.directory), "-Dfailpoints=true"])
-    commands.append(["ninja", "-C", str(configuration.directory), f"-j{CORES}"])
+    commands.append(["ninja", "-C", str(configuration.directory), f"-j{CORES}", *configuration.targets])
+    env = dict(os.environ, **({"CXX": configuration.compiler} if configuration.compiler else {}))
 
     say(f"build {configuration.name:<14} ", end="")
     start = time.monotonic()
     logs.mkdir(parents=True, exist_ok=True)
     with open(logs / "build.log", "w") as log:
         for command in commands:
-            status = processes.run(command, cwd=ROOT, stdout=log)
+            status = processes.run(command, cwd=ROOT, env=env, stdout=log)
             if status != "0":
                 say(f"FAILED ({' '.join(command)}: {status})")
                 tail(logs / "build.log")
@@ -254,6 +261,29 @@ def run_python(suite: Suite, configuration: Configuration, env: dict[str, str], 
     return counts
 
 
+def run_fuzz(suite: Suite, configuration: Configuration, _env: dict[str, str], log: pathlib.Path,
+             processes: Processes) -> Counts:
+    counts = Counts()
+    sources = sorted((ROOT / "tests" / suite.folder).glob("fuzz_*.cpp"))
+    logs = [log.with_name(f"{source.stem}.log") for source in sources]
+    if not sources:
+        counts.fail(f"{suite.name}: no tests/{suite.folder}/fuzz_*.cpp")
+    with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+        try:
+            found = list(pool.map(
+                lambda source, target_log: fuzzing.run_target(source, configuration.directory, target_log, processes),
+                sources, logs))
+        except KeyboardInterrupt:  # raised here, while other threads wait
+            processes.stop()
+            raise
+    for failure in filter(None, found):
+        counts.fail(failure)
+    counts.passed = found.count(None)
+    logs = [path for _, path in sorted(zip(map(bool, found), logs)) if path.exists()]  # failures last: the end is shown
+    log.write_text("".join(f"=== {path.name}\n{path.read_text(errors='replace')}" for path in logs))
+    return counts
+
+
 def run(suite: Suite, configuration: Configuration, processes: Processes) -> Counts:
     logs = configuration.directory / "logs"
     log = logs / f"{suite.name}.log"
@@ -265,7 +295,8 @@ def run(suite: Suite, configuration: Configuration, processes: Processes) -> Cou
     say(f"{suite.name:<20} ", end="")
     start = time.monotonic()
     env = environment(suite, configuration, reports)
-    counts = (run_python if suite.folder else run_unit)(suite, configuration, env, log, processes)
+    runner = run_fuzz if suite.folder == "fuzz" else run_python if suite.folder else run_unit
+    counts = runner(suite, configuration, env, log, processes)
     for report in sorted(reports.glob(f"{suite.name}.*")):
         counts.fail(f"sanitizer report {report.relative_to(ROOT)}")
     say(f"{time.monotonic() - start:5.0f} s  {counts}")

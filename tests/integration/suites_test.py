@@ -28,6 +28,19 @@ class Hangs(unittest.TestCase):
         child.wait()
 """
 
+FUZZ_PROJECT = """project('scratch')
+configure_file(input: 'target', output: 'fuzz_x', copy: true, install: false)
+run_target('fuzz', command: ['sh', '-c', 'mkdir -p tests/fuzz && cp -p fuzz_x tests/fuzz'])
+"""
+FINDS_NOTHING = "#!/bin/sh\nexit 0\n"
+FINDS = """#!/bin/sh
+for argument; do
+    case $argument in -artifact_prefix=*) prefix=${argument#*=} ;; esac
+    [ ! -f "$argument" ] || cp "$argument" "${prefix}crash-1"
+done
+exit 77
+"""
+
 
 class SuitesTest(unittest.TestCase):
     """On a tree of its own: a project that builds nothing, and in tests/crash a file that passes, one that hangs, one more."""
@@ -38,7 +51,7 @@ class SuitesTest(unittest.TestCase):
         (self.tree / "meson.build").write_text("project('scratch')\n")
         crash = self.tree / "tests" / "crash"
         crash.mkdir(parents=True)
-        for name in ("suites.py", "processes.py", "python_tests.py"):
+        for name in ("suites.py", "fuzzing.py", "processes.py", "python_tests.py"):
             shutil.copy(ROOT / "tests" / name, crash.parent)
         for name, text in (("a", PASSES), ("b", HANGS), ("c", PASSES)):
             (crash / f"{name}_test.py").write_text(text)
@@ -87,6 +100,28 @@ class SuitesTest(unittest.TestCase):
                 lines = runner.communicate(timeout=DEADLINE)[0].splitlines()
                 self.assertEqual((runner.returncode, lines[-1]), (130, "0 passed, 2 failed, 0 skipped"), lines)
                 self.assert_ended(started)
+
+    def test_what_a_fuzz_target_finds_fails_the_run_and_can_be_had(self):
+        """A target of its own, which needs no compiler: libFuzzer's command line and its artifacts."""
+        fuzz = self.tree / "tests" / "fuzz"
+        (fuzz / "corpus" / "x").mkdir(parents=True)
+        (fuzz / "corpus" / "x" / "seed").write_text("a seed")
+        (fuzz / "fuzz_x.cpp").touch()
+        subprocess.run(["meson", "setup", "build-test-fuzz"], cwd=self.tree, check=True, capture_output=True)
+        (self.tree / "meson.build").write_text(FUZZ_PROJECT)
+        target = self.tree / "target"
+        for finds, end, counts in ((FINDS_NOTHING, 0, "1 passed, 0 failed, 0 skipped"),
+                                   (FINDS, 1, "0 passed, 1 failed, 0 skipped")):
+            with self.subTest(counts):
+                target.write_text(finds)
+                target.chmod(0o755)
+                run = subprocess.run([sys.executable, "tests/suites.py", "fuzz"], cwd=self.tree, text=True,
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE, check=False)
+                lines = run.stdout.splitlines()
+                self.assertEqual((run.returncode, lines[-1]), (end, counts), lines)
+                found = [line for line in lines if "fuzz_x-crash" in line]
+                self.assertEqual(bool(found), end != 0, lines)
+                self.assertTrue(all(line.endswith("base64: YSBzZWVk") for line in found), found)
 
 
 if __name__ == "__main__":
