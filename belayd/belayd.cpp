@@ -4,6 +4,7 @@
 #include "base/task_group.hpp"
 #include "belayd/derived.hpp"
 #include "belayd/hooks/load.hpp"
+#include "belayd/jobs/attempt_files.hpp"
 #include "daemon/handed_server.hpp"
 #include "daemon/http_metrics.hpp"
 #include "daemon/log.hpp"
@@ -135,6 +136,7 @@ void Belayd::open_state(const std::vector<jobs::HandedAttempt>& attempts)
         boot_id_ = to_string(make_uuid_v7());
         lock_ = std::make_unique<jobs::StateLock>(config_.state_dir);
     }
+    jobs::remove_left_files(files_directory(config_), ids_of(attempts));
     store_ = std::make_unique<jobs::Store>(core_.threads(), core_.metrics(),
         jobs::StoreOptions{.path = store_path(config_),
             .retention = config_.retention,

@@ -78,6 +78,8 @@ jobs::SchedulerRules scheduler_rules(const config::Config& config)
     jobs::SchedulerRules rules;
     rules.max_jobs = config.max_jobs != 0 ? config.max_jobs : usable_cpus();
     rules.kill_grace = config.kill_grace;
+    rules.files_directory = files_directory(config);
+    rules.free_space_floor = config.free_space_floor;
     rules.base_environment = base_environment(config.pass_environment);
     for (const auto& [name, hook] : config.hooks)
         rules.hooks.emplace(name, jobs::HookRules{.timeout = hook.timeout,
@@ -95,6 +97,11 @@ std::string store_path(const config::Config& config)
     constexpr std::string_view scheme = "sqlite:";
     const std::string_view url = config.store_url;
     return std::filesystem::path{config.state_dir} / url.substr(url.starts_with(scheme) ? scheme.size() : 0);
+}
+
+std::string files_directory(const config::Config& config)
+{
+    return config.state_dir + "/files";
 }
 
 unsigned usable_cpus()

@@ -17,6 +17,9 @@ namespace belay {
 /** Path of the SQLite file that store.url names. */
 [[nodiscard]] std::string store_path(const config::Config& config);
 
+/** Where attempts find their files: on the disk of the store, and as private. */
+[[nodiscard]] std::string files_directory(const config::Config& config);
+
 /** CPUs this process may run on (sched_getaffinity(2)), at least 1. */
 [[nodiscard]] unsigned usable_cpus();
 

@@ -3,6 +3,7 @@
 #include "base/duration.hpp"
 #include "base/spawn.hpp"
 #include "belayd/jobs/adopted_children.hpp"
+#include "belayd/jobs/attempt_files.hpp"
 #include "belayd/jobs/capture.hpp"
 #include "belayd/jobs/handed_run.hpp"
 #include "belayd/jobs/oom_events.hpp"
@@ -10,6 +11,7 @@
 #include "daemon/log.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <unistd.h>
@@ -48,9 +50,9 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
 
     Running(HandedRun handed, AdoptedChildren& a, const OomEvents& o)
         : spec(std::move(handed.spec)), adopted(a), oom(o), out_before(std::move(handed.out)),
-          err_before(std::move(handed.err)), child(std::move(handed.child)), next_step(handed.next_step),
-          oom_before(handed.oom_before), started(handed.started), cause(handed.ended_by), at_once(handed.at_once),
-          killed(handed.killed)
+          err_before(std::move(handed.err)), files(std::move(handed.files)), child(std::move(handed.child)),
+          next_step(handed.next_step), oom_before(handed.oom_before), started(handed.started), cause(handed.ended_by),
+          at_once(handed.at_once), killed(handed.killed)
     {
         adopted.add_leader(child->pid()); // before anybody looks for adopted children to reap
     }
@@ -61,6 +63,7 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
     Running(Running&&) = delete;
     Running& operator=(Running&&) = delete;
 
+    asio::awaitable<void> write_files();
     void begin(const asio::any_io_executor& executor, AttemptResult& result);
     void abandon();
     /** @return why the command cannot be executed, else nothing */
@@ -88,6 +91,7 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
     HandedStream err_before;
     std::shared_ptr<Capture> out;
     std::shared_ptr<Capture> err;
+    AttemptFiles files; // before the child, which has to be gone first
     std::optional<Child> child;
     std::optional<asio::posix::stream_descriptor> pidfd;
     std::optional<asio::steady_timer> timer; // what run() waits on; cancelled to wake it
@@ -102,6 +106,18 @@ struct AttemptRunner::Running : std::enable_shared_from_this<Running> {
     bool leader_ended = false;
     bool handed_over = false;
 };
+
+/** Whoever stops the attempt meanwhile finds that nothing runs yet. */
+asio::awaitable<void> AttemptRunner::Running::write_files()
+{
+    if (child || spec.files.empty())
+        co_return;
+    files = AttemptFiles{spec.files_directory};
+    FileWriter writer{files.directory(), spec.files, spec.input, spec.free_space_floor};
+    while (writer.write_piece())
+        co_await asio::post(asio::use_awaitable); // others' turn
+    spec.files = {};
+}
 
 /** From here on there is a child that is watched, or `result` says why not. */
 void AttemptRunner::Running::begin(const asio::any_io_executor& executor, AttemptResult& result)
@@ -123,10 +139,11 @@ void AttemptRunner::Running::begin(const asio::any_io_executor& executor, Attemp
 /** Ends a child that nobody watches. */
 void AttemptRunner::Running::abandon()
 {
-    if (!child)
-        return;
-    adopted.forget_leader(child->pid());
-    child.reset(); // which kills and reaps
+    if (child) {
+        adopted.forget_leader(child->pid());
+        child.reset(); // which kills and reaps
+    }
+    files.remove();
 }
 
 std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_executor& executor)
@@ -177,7 +194,7 @@ HandedRun AttemptRunner::Running::hand_over()
     spec.arguments.clear();
     spec.environment.clear();
     UniqueFd end = pidfd ? UniqueFd{pidfd->release()} : child->take_pidfd();
-    HandedRun handed{std::move(spec), Child{child->release(), std::move(end)},
+    HandedRun handed{std::move(spec), std::move(files), Child{child->release(), std::move(end)},
         out ? out->hand_over() : std::move(out_before), err ? err->hand_over() : std::move(err_before), started,
         next_step, oom_before, cause, at_once, killed};
     child.reset();
@@ -271,6 +288,7 @@ void AttemptRunner::Running::settle(AttemptResult& result)
     adopted.forget_leader(child->pid());
     child->reap();
     child.reset();
+    files.remove();
     pidfd.reset();
     out->finish();
     err->finish();
@@ -350,6 +368,7 @@ asio::awaitable<std::optional<AttemptResult>> AttemptRunner::run()
 
     AttemptResult result;
     try {
+        co_await attempt->write_files();
         attempt->begin(executor, result);
     } catch (...) {
         attempt->abandon();
@@ -358,6 +377,8 @@ asio::awaitable<std::optional<AttemptResult>> AttemptRunner::run()
     if (attempt->child) {
         co_await attempt->until_leader_ended();
         co_await attempt->clean_up();
+    } else {
+        attempt->files.remove();
     }
     if (attempt->handed_over)
         co_return std::nullopt;

@@ -26,8 +26,11 @@ struct AttemptSpec {
     std::vector<std::string> arguments;                           ///< argv, the command first
     std::vector<std::pair<std::string, std::string>> environment; ///< complete, BELAY_* and TRACEPARENT included
     std::string directory;
-    std::string input;          ///< on stdin
-    Bytes output_limit = 1_MiB; ///< of each stream
+    std::string input;           ///< on stdin
+    JobFiles files;              ///< written before it starts; what has no text of its own holds the input
+    std::string files_directory; ///< where; removed when it has ended
+    Bytes free_space_floor = 0;  ///< that files must leave there
+    Bytes output_limit = 1_MiB;  ///< of each stream
     std::chrono::milliseconds timeout{600'000};
     std::chrono::milliseconds kill_grace{10'000};
 };
@@ -48,6 +51,9 @@ struct LiveOutput {
  * dying from a signal, running out of time and a command that cannot be executed are outcomes, not errors.  At the end
  * everything the attempt started is gone, and its output complete: what it started is its group, and what escaped that
  * is found among our adopted children by BELAY_JOB_ID in its environment (belayd is a child subreaper).
+ *
+ * Its files are written on the runner's loop, which turns between the pieces of large ones: a disk that hangs holds up
+ * the store as well.  They are there until the attempt has ended, whoever's hands it is in by then.
  *
  * An attempt that is ended early gets TERM, all of it, and is over when nothing of it is left; what is after kill_grace
  * gets KILL.  If the leader ends by itself, the rest is killed: a background process that still holds the pipes has a
@@ -77,7 +83,8 @@ public:
      * Starts it, or goes on with it, and waits until it and all it started have been reaped.  Cannot be cancelled: use
      * stop() and kill().
      * @return how it ended; nothing if it was handed over
-     * @throws std::exception if the kernel refuses a process, a descriptor or memory: nothing runs, try again later
+     * @throws FilesNotWritten if there is no room for its files, say: nothing runs, try again later
+     * @throws std::exception if the kernel refuses a process, a descriptor or memory: likewise
      */
     [[nodiscard]] asio::awaitable<std::optional<AttemptResult>> run();
 

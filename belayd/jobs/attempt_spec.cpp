@@ -1,6 +1,9 @@
 #include "belayd/jobs/attempt_spec.hpp"
 
 #include "base/trace_context.hpp"
+#include "belayd/jobs/attempt_files.hpp"
+
+#include <fmt/format.h>
 
 #include <map>
 
@@ -11,6 +14,9 @@ AttemptSpec make_attempt_spec(ClaimedJob& job, const HookRules& hook, const Sche
     std::map<std::string, std::string> environment{rules.base_environment.begin(), rules.base_environment.end()};
     for (const auto& [name, value] : job.environment)
         environment[name] = value;
+    std::string directory = files_directory(rules.files_directory, job.job, job.attempt);
+    for (const auto& [name, text] : job.files)
+        environment[name] = fmt::format("{}/{}", directory, name);
     environment["BELAY_EVENT_ID"] = to_string(job.event);
     environment["BELAY_JOB_ID"] = to_string(job.job);
     environment["BELAY_ATTEMPT"] = std::to_string(job.attempt);
@@ -27,6 +33,9 @@ AttemptSpec make_attempt_spec(ClaimedJob& job, const HookRules& hook, const Sche
     spec.environment.assign(environment.begin(), environment.end());
     spec.directory = hook.directory;
     spec.input = std::move(job.body);
+    spec.files = std::move(job.files);
+    spec.files_directory = std::move(directory);
+    spec.free_space_floor = rules.free_space_floor;
     spec.output_limit = hook.output_limit;
     spec.timeout = hook.timeout;
     spec.kill_grace = rules.kill_grace;

@@ -116,7 +116,9 @@ json::object give_run(HandedRun run, Handover& handover)
     made["out"] = give_stream(std::move(run.out), handover);
     made["err"] = give_stream(std::move(run.err), handover);
     made["pidfd"] = handover.give(run.child.take_pidfd());
+    made["files"] = run.files.directory();
     made["pid"] = run.child.release(); // last: what throws before ends the attempt
+    (void)run.files.release();
     return made;
 }
 
@@ -154,12 +156,15 @@ AttemptSpec take_spec(const json::object& from, const ClaimedJob& job)
 
 HandedRun take_run(const json::object& from, const ClaimedJob& job, Handover& handover)
 {
-    HandedRun run{take_spec(from, job), take_child(from, handover), take_stream(from.at("out").as_object(), handover),
-        take_stream(from.at("err").as_object(), handover), Time{duration<Time::duration>(from, "started_us")},
+    HandedRun run{take_spec(from, job), {}, take_child(from, handover),
+        take_stream(from.at("out").as_object(), handover), take_stream(from.at("err").as_object(), handover),
+        Time{duration<Time::duration>(from, "started_us")},
         Clock::time_point{duration<Clock::duration>(from, "next_step_ns")}, {}, take_cause(from),
         from.at("at_once").as_bool(), from.at("killed").as_bool()};
     if (!from.at("oom_before").is_null())
         run.oom_before = number<std::uint64_t>(from, "oom_before");
+    if (from.contains("files")) // last: what throws before leaves them; and the first images had none
+        run.files = AttemptFiles{text(from, "files")};
     return run;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/spawn.hpp"
+#include "belayd/jobs/attempt_files.hpp"
 #include "belayd/jobs/attempt_runner.hpp"
 #include "belayd/jobs/capture.hpp"
 
@@ -15,8 +16,9 @@ namespace belay::jobs {
  * Lifetime: whoever destroys it instead ends the attempt (see Child).  Threads: as a value.
  */
 struct HandedRun {
-    AttemptSpec spec; ///< without arguments, environment and input: those are the child's by now
-    Child child;      ///< with its pidfd
+    AttemptSpec spec;   ///< without arguments, environment, input and files: those are the child's by now
+    AttemptFiles files; ///< before the child, which has to be gone first
+    Child child;        ///< with its pidfd
     HandedStream out;
     HandedStream err;
     Time started;

@@ -34,6 +34,8 @@ struct SchedulerRules {
     std::chrono::milliseconds kill_grace{10'000};
     std::vector<std::pair<std::string, std::string>> base_environment; ///< the allow-list, already looked up
     std::map<std::string, HookRules> hooks;
+    std::string files_directory = {}; ///< in which each attempt has a directory for its files
+    Bytes free_space_floor = 0;       ///< that they leave there
 };
 
 /** One attempt that runs now, for the API and reports. */

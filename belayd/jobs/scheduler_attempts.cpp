@@ -1,5 +1,6 @@
 // The life of a claimed job: from its claim to the result that the store has taken.
 #include "base/trace_context.hpp"
+#include "belayd/jobs/attempt_files.hpp"
 #include "belayd/jobs/attempt_spec.hpp"
 #include "belayd/jobs/next_step.hpp"
 #include "belayd/jobs/scheduler_state.hpp"
@@ -14,6 +15,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto spawn_retry = 1s;     // while the kernel refuses processes
+constexpr auto files_retry = 10s;    // while there is no room for a job's files: only that job waits
 constexpr auto output_patience = 1s; // for the store to take a result
 
 std::string trace_id_of(const std::string& traceparent)
@@ -122,10 +124,15 @@ asio::awaitable<void> Scheduler::State::run_attempt(Entry* entry)
 
     std::optional<AttemptResult> ended;
     std::string trouble;
+    Clock::duration patience = spawn_retry;
     try {
         ended = co_await entry->runner.run();
-    } catch (const std::exception& e) {
+    } catch (const FilesNotWritten& e) {
         trouble = e.what();
+        patience = files_retry;
+    } catch (const std::exception& e) { // no process, no memory, no descriptor: nor for any other job
+        trouble = e.what();
+        not_before = Clock::now() + spawn_retry;
     }
     const double duration = seconds(Clock::now() - entry->begun);
     entry->ended = true;
@@ -138,14 +145,13 @@ asio::awaitable<void> Scheduler::State::run_attempt(Entry* entry)
     AttemptResult result = std::move(ended).value_or(AttemptResult{});
 
     NextStep next;
-    if (!trouble.empty()) { // no process, no memory, no descriptor: not the job's fault
+    if (!trouble.empty()) { // not the job's fault
         log::warning("attempt cannot be started, retrying",
             {{"job", job.job}, {"hook", job.hook}, {"attempt", job.attempt}, {"error", trouble}});
-        not_before = Clock::now() + spawn_retry;
         result.outcome = Outcome::interrupted;
         result.detail = "cannot be started: " + trouble;
         result.started = result.finished = now();
-        next = {JobState::queued, now() + spawn_retry, {}};
+        next = {JobState::queued, now() + std::chrono::duration_cast<Time::duration>(patience), {}};
     } else {
         next = decide(*entry, result);
         counted.duration->Observe(duration);

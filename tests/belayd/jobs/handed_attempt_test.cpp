@@ -1,9 +1,11 @@
 #include "attempt_fixture.hpp"
 #include "belayd/jobs/handed_attempt.hpp"
+#include "store_fixture.hpp" // TemporaryDirectory
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <filesystem>
 #include <string>
 
 namespace belay::jobs {
@@ -81,6 +83,10 @@ TEST_F(HandedAttemptTest, IsTheSameAfterwards)
     before.run.ended_by = EndedBy::cancel;
     before.run.at_once = true;
     before.run.killed = true;
+    const TemporaryDirectory state;
+    const std::string files = state.path() / "with-\xff";
+    std::filesystem::create_directory(files);
+    before.run.files = AttemptFiles{files};
     const pid_t pid = before.run.child.pid();
     const auto begun = before.begun;
     const auto next_step = before.run.next_step;
@@ -126,6 +132,8 @@ TEST_F(HandedAttemptTest, IsTheSameAfterwards)
     EXPECT_EQ(run.ended_by, EndedBy::cancel);
     EXPECT_TRUE(run.at_once);
     EXPECT_TRUE(run.killed);
+    EXPECT_EQ(run.files.directory(), files);
+    EXPECT_TRUE(std::filesystem::exists(files));
 }
 
 TEST_F(HandedAttemptTest, GoesOnAfterwards)

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <future>
+#include <limits>
 
 namespace belay::jobs {
 namespace {
@@ -108,6 +110,31 @@ TEST_F(SchedulerFaultsTest, ClaimsAgainAtOnceWhenBodiesWereTooLargeForOneClaim)
     }
     start();
     EXPECT_TRUE(until_count(JobState::succeeded, 2)) << "the second ends the first: they must run side by side";
+}
+
+TEST_F(SchedulerFaultsTest, AJobWhoseFilesHaveNoRoomWaitsAndHoldsNobodyUp)
+{
+    rules.files_directory = directory.path() / "files";
+    rules.free_space_floor = std::numeric_limits<std::int64_t>::max();
+    start();
+    NewEvent made = event("test");
+    made.arguments = {"/bin/true"};
+    made.files = {{"FILE", "text"}};
+    const Uuid waiting = accept(std::move(made)).job;
+    ASSERT_TRUE(until([&] { return !logged("cannot be started").empty(); }));
+    ASSERT_TRUE(until_count(JobState::queued, 1));
+    const JobDetail job = detail(waiting);
+    EXPECT_GT(job.summary.run_at, now() + std::chrono::seconds{5});
+    ASSERT_EQ(job.attempts.size(), 1U);
+    EXPECT_EQ(job.attempts[0].outcome, Outcome::interrupted) << "which does not count";
+    EXPECT_EQ(job.attempts[0].detail.find("cannot be started: cannot write 4 bytes to " + rules.files_directory), 0U)
+        << job.attempts[0].detail;
+    EXPECT_TRUE(std::filesystem::is_empty(rules.files_directory));
+
+    const Uuid other = queue("exit 0");
+    EXPECT_TRUE(until_count(JobState::succeeded, 1));
+    EXPECT_LT(detail(other).attempts.at(0).started - detail(other).summary.enqueued, std::chrono::milliseconds{900})
+        << "it waited as if no process could be started";
 }
 
 TEST_F(SchedulerFaultsTest, NamesWhatIsLeftOfAPredecessorWhenItGivesUp)
