@@ -63,6 +63,20 @@ http::Handler with_middleware(daemon::Core& core, Ingress& ingress, const http::
         router.dispatcher());
 }
 
+/** With what the buckets of a predecessor have left.  Where they cannot be read, it is better to start without. */
+std::unique_ptr<hooks::RateLimiter> make_limiter(const daemon::Handover* predecessor)
+{
+    if (predecessor != nullptr && predecessor->document.contains("rate_limits")) {
+        try {
+            return std::make_unique<hooks::RateLimiter>(predecessor->document.at("rate_limits"));
+        } catch (const std::exception& e) {
+            log::warning("rate limits begin with full buckets: those of the predecessor cannot be read, ignoring",
+                {{"error", e.what()}});
+        }
+    }
+    return std::make_unique<hooks::RateLimiter>();
+}
+
 /** Those of `present` that are not `wanted`. */
 std::vector<std::string> superfluous(std::vector<std::string> present, const std::vector<std::string>& wanted)
 {
@@ -187,7 +201,8 @@ void Belayd::start_ingress()
         loops.push_back(&http_loops_.back()->io());
     }
     bodies_ = std::make_unique<http::BodyBudget>(config_.body_memory);
-    ingress_ = std::make_unique<Ingress>(loops, *store_, core_.metrics(), hooks_);
+    limiter_ = make_limiter(core_.predecessor());
+    ingress_ = std::make_unique<Ingress>(loops, *store_, *limiter_, core_.metrics(), hooks_);
     ingress_->add_routes(router_);
     server_ = std::make_unique<http::Server>(http::Server::Options{.name = "ingress",
         .loops = std::move(loops),
@@ -335,6 +350,7 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
             throw std::runtime_error{
                 "a request, or a handshake on a removed listener, was still being waited for when it was time"};
         out.document["ingress"] = daemon::to_json(std::move(*ingress), out);
+        out.document["rate_limits"] = limiter_->to_json(std::chrono::steady_clock::now());
         failpoint("upgrade.ingress_frozen");
         std::vector<jobs::HandedAttempt> attempts = co_await scheduler_->freeze(deadline);
         out.document["attempts"] = jobs::give_attempts(std::move(attempts), out);
@@ -392,6 +408,7 @@ void Belayd::stop() noexcept
         core_.metrics().remove(connection_metrics_);
     server_.reset();
     ingress_.reset();
+    limiter_.reset();
     http_loops_.clear();
     scheduler_.reset();
     frozen_schedulers_.clear();

@@ -93,6 +93,7 @@ private:
     std::unique_ptr<jobs::Scheduler> scheduler_;
     std::vector<std::unique_ptr<daemon::LoopThread>> http_loops_;
     std::unique_ptr<http::BodyBudget> bodies_;
+    std::unique_ptr<hooks::RateLimiter> limiter_;
     std::unique_ptr<Ingress> ingress_;
     http::Router router_;
     std::unique_ptr<http::Server> server_;

@@ -18,6 +18,12 @@ namespace {
 
 constexpr std::string_view route_pattern = "/hooks/{name}";
 
+/** Whom a request comes from. */
+std::string_view client_address(const http::Request& request)
+{
+    return request.peer->address;
+}
+
 std::chrono::sys_seconds now()
 {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -46,12 +52,25 @@ jobs::NewEvent make_event(const http::Request& request, const config::Hook& hook
     event.delivery_id = std::move(asked.delivery_id);
     event.body = request.body;
     event.content_type = request.field("Content-Type").value_or("");
-    event.remote = request.peer->address;
+    event.remote = client_address(request);
     event.traceparent = to_traceparent(request.trace);
     event.arguments = std::move(asked.invocation.arguments);
     event.environment = std::move(asked.invocation.environment);
     event.max_queued = hook.max_queued;
     return event;
+}
+
+/** By the limits of each hook of a path: one request is one for all of them. */
+std::optional<http::Rejection> limit_rate(const std::vector<IngressHook>& hooks, const http::Request& head)
+{
+    const auto time = hooks::Bucket::Clock::now();
+    std::string source;
+    if (std::ranges::any_of(hooks, [](const IngressHook& hook) { return hook.limits.wants_source(); }))
+        source = hooks::source_of(client_address(head));
+    for (const IngressHook& hook : hooks)
+        if (auto refusal = hook.limits.admit(source, time))
+            return refusal;
+    return std::nullopt;
 }
 
 /** Of a path that hooks share, who is not authentic to one of them is no matter of its own: another is meant. */
@@ -134,13 +153,13 @@ asio::awaitable<void> Ingress::set_table(Table& slot, Table table)
     co_return;
 }
 
-Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, daemon::Metrics& metrics,
-    std::shared_ptr<const hooks::HookTable> hooks)
-    : loops_(std::move(loops)), store_(store), metrics_(metrics)
+Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, hooks::RateLimiter& limiter,
+    daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks)
+    : loops_(std::move(loops)), store_(store), limiter_(limiter), metrics_(metrics)
 {
     warn_of_ended_secrets(*hooks);
     for (std::size_t i = 0; i < loops_.size(); ++i)
-        tables_.push_back(std::make_shared<const IngressHooks>(hooks, metrics_));
+        tables_.push_back(std::make_shared<const IngressHooks>(hooks, metrics_, limiter_));
 }
 
 void Ingress::add_routes(http::Router& router)
@@ -169,7 +188,8 @@ asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> h
     warn_of_ended_secrets(*hooks);
     for (std::size_t i = 0; i < loops_.size(); ++i) {
         // One table for each loop: its reference count stays on that core.
-        asio::awaitable<void> change = set_table(tables_[i], std::make_shared<const IngressHooks>(hooks, metrics_));
+        asio::awaitable<void> change =
+            set_table(tables_[i], std::make_shared<const IngressHooks>(hooks, metrics_, limiter_));
         co_await asio::co_spawn(loops_[i]->get_executor(), std::move(change), asio::use_awaitable);
     }
 }
@@ -179,6 +199,8 @@ http::Admission Ingress::admit(const http::Request& head) const
     const auto* const hooks = tables_[head.loop]->find(head.path_parameter("name"));
     if (hooks == nullptr)
         return http::Rejection{404, std::string{no_such_hook}, {}};
+    if (auto refusal = limit_rate(*hooks, head))
+        return std::move(*refusal);
     if (!store_.unavailable().empty())
         return http::Rejection{503, unavailable_detail, {{"Retry-After", unavailable_retry_after}}};
     Bytes largest = 0;

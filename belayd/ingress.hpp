@@ -1,6 +1,7 @@
 #pragma once
 #include "base/asio.hpp"
 #include "belayd/hooks/hook_table.hpp"
+#include "belayd/hooks/rate_limiter.hpp"
 #include "belayd/ingress_hooks.hpp"
 #include "belayd/jobs/store.hpp"
 #include "daemon/metrics.hpp"
@@ -18,13 +19,13 @@ namespace belay {
  *
  * Each http loop has a hook table of its own, replaced on that loop by a reload: the request path takes no lock.
  *
- * Lifetime: borrows loops, store and metrics; outlives the server that routes to it.
+ * Lifetime: borrows loops, store, limiter and metrics; outlives the server that routes to it.
  * Threads: the handlers run on the http loops; replace() is awaited on any other executor.
  */
 class Ingress {
 public:
-    Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, daemon::Metrics& metrics,
-        std::shared_ptr<const hooks::HookTable> hooks);
+    Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, hooks::RateLimiter& limiter,
+        daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks);
     ~Ingress() = default;
     Ingress(const Ingress&) = delete;
     Ingress& operator=(const Ingress&) = delete;
@@ -48,6 +49,7 @@ private:
 
     std::vector<asio::io_context*> loops_;
     jobs::Store& store_;
+    hooks::RateLimiter& limiter_;
     const IngressMetrics metrics_;
     std::vector<Table> tables_; // by loop; each is touched on its loop only
 };

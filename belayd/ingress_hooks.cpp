@@ -13,11 +13,15 @@ IngressMetrics::IngressMetrics(daemon::Metrics& metrics)
               .Name("belay_signatures_total")
               .Help("Signatures by a secret of the hook: accepted, or refused since the secret or the time signed is "
                     "over.")
+              .Register(metrics.registry())),
+      rate_limited_(prometheus::BuildCounter()
+              .Name("belay_rate_limited_total")
+              .Help("Requests refused with 429, by the limit of the hook that they were over: per_source or per_hook.")
               .Register(metrics.registry()))
 {
 }
 
-IngressHook IngressMetrics::make(const hooks::Hook& hook) const
+IngressHook IngressMetrics::make(const hooks::Hook& hook, hooks::RateLimiter& limiter) const
 {
     const std::string& name = hook.config().name;
     const auto counter = [&](const char* result) -> prometheus::Counter& {
@@ -30,15 +34,22 @@ IngressHook IngressMetrics::make(const hooks::Hook& hook) const
         };
         signatures.push_back({signature("accepted"), signature("refused")});
     }
-    return {
-        hook, counter("accepted"), counter("duplicate"), counter("ignored"), counter("refused"), std::move(signatures)};
+    const config::RateLimits& limits = hook.config().rate_limit;
+    const auto limited = [&](const std::optional<config::RateLimit>& limit, const char* which) {
+        return limit ? &rate_limited_.Add({{"hook", name}, {"limit", which}}) : nullptr;
+    };
+    const IngressLimits::Counters counters{
+        limited(limits.per_source, "per_source"), limited(limits.per_hook, "per_hook")};
+    return {hook, counter("accepted"), counter("duplicate"), counter("ignored"), counter("refused"),
+        std::move(signatures), IngressLimits{name, limits, limiter, counters}};
 }
 
-IngressHooks::IngressHooks(std::shared_ptr<const hooks::HookTable> hooks, const IngressMetrics& metrics)
+IngressHooks::IngressHooks(
+    std::shared_ptr<const hooks::HookTable> hooks, const IngressMetrics& metrics, hooks::RateLimiter& limiter)
     : hooks_(std::move(hooks))
 {
     for (const auto& [name, hook] : *hooks_) // in the order of names
-        by_path_[hook->config().path].push_back(metrics.make(*hook));
+        by_path_[hook->config().path].push_back(metrics.make(*hook, limiter));
 }
 
 } // namespace belay

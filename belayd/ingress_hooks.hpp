@@ -1,5 +1,7 @@
 #pragma once
 #include "belayd/hooks/hook_table.hpp"
+#include "belayd/hooks/rate_limiter.hpp"
+#include "belayd/ingress_limits.hpp"
 #include "daemon/metrics.hpp"
 
 #include <prometheus/counter.h>
@@ -27,6 +29,7 @@ struct IngressHook {
     prometheus::Counter& ignored;
     prometheus::Counter& refused;
     std::vector<Signatures> signatures; // by secret
+    IngressLimits limits;
 
     [[nodiscard]] const config::Hook& config() const noexcept { return hook.config(); }
 
@@ -42,17 +45,19 @@ class IngressMetrics {
 public:
     explicit IngressMetrics(daemon::Metrics& metrics);
 
-    [[nodiscard]] IngressHook make(const hooks::Hook& hook) const;
+    [[nodiscard]] IngressHook make(const hooks::Hook& hook, hooks::RateLimiter& limiter) const;
 
 private:
     prometheus::Family<prometheus::Counter>& events_;
     prometheus::Family<prometheus::Counter>& signatures_;
+    prometheus::Family<prometheus::Counter>& rate_limited_;
 };
 
-/** The hooks of one configuration by their paths.  Immutable. */
+/** The hooks of one configuration by their paths.  Borrows the limiter.  Immutable. */
 class IngressHooks {
 public:
-    IngressHooks(std::shared_ptr<const hooks::HookTable> hooks, const IngressMetrics& metrics);
+    IngressHooks(
+        std::shared_ptr<const hooks::HookTable> hooks, const IngressMetrics& metrics, hooks::RateLimiter& limiter);
 
     /** Those that share the path, in the order of their names; none: null. */
     [[nodiscard]] const std::vector<IngressHook>* find(std::string_view path) const noexcept

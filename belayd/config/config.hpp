@@ -2,6 +2,7 @@
 #include "base/byte_size.hpp"
 #include "base/duration.hpp"
 #include "belayd/config/origin.hpp"
+#include "belayd/config/rate_limit.hpp"
 #include "belayd/config/scheme.hpp"
 #include "belayd/config/value_source.hpp"
 #include "daemon/log_thread.hpp"
@@ -47,7 +48,8 @@ struct Hook {
     Milliseconds backoff{10'000};
     Milliseconds max_backoff{3'600'000};
     unsigned concurrency = 0; ///< running jobs of this hook; 0: only max_jobs bounds it
-    unsigned max_queued = 0;  ///< queued jobs of this hook; beyond: 503; 0: no bound
+    RateLimits rate_limit;
+    unsigned max_queued = 0; ///< queued jobs of this hook; beyond: 503; 0: no bound
     Bytes max_body = 1_MiB;
     Bytes output_limit = 1_MiB; ///< of stdout and of stderr, each
     Origin origin;

@@ -1,5 +1,6 @@
 #include "belayd/config/auth_schema.hpp"
 #include "belayd/config/checks.hpp"
+#include "belayd/config/rate_limit_schema.hpp"
 #include "belayd/config/settings.hpp"
 #include "belayd/config/value_schema.hpp"
 
@@ -85,6 +86,9 @@ std::vector<Setting<Hook>> make_settings()
         duration_setting<Hook>("max_backoff", member(&Hook::max_backoff), 0s, 365 * day),
         count_setting<Hook>("concurrency", member(&Hook::concurrency), 0, 10'000),
         count_setting<Hook>("max_queued", member(&Hook::max_queued), 0, 1'000'000'000),
+        {"rate_limit",
+            [](const Node& node, Hook& hook, Problems& problems) { read_rate_limits(node, hook.rate_limit, problems); },
+            [](const Hook& hook) { return write_rate_limits(hook.rate_limit); }, {}},
         size_setting<Hook>("max_body", member(&Hook::max_body), 0, largest_body),
         size_setting<Hook>("output_limit", member(&Hook::output_limit), 0, largest_output),
     };

@@ -1,10 +1,11 @@
-"""What ingress answers beyond one event, one 202: hooks that share a path, queues that are full."""
+"""What ingress answers beyond one event, one 202: hooks that share a path, queues that are full, limits of rates."""
 import concurrent.futures
 import json
+import socket
 import sqlite3
 import unittest
 
-from tests.integration.harness import Belayd, TestCase, fetch, hook, sign
+from tests.integration.harness import Belayd, TestCase, fetch, hook, sign, wait_until
 from tests.integration.senders_test import KEY, signed
 
 
@@ -194,6 +195,90 @@ class QueueFull(TestCase):
         belayd.api("POST", f"/jobs/{running}/cancel")
         belayd.wait_job(next_one, "running")
         self.assertEqual(belayd.post("a", delivery="4").status, 202, "there is room again")
+        belayd.stop()
+
+
+class RateLimit(TestCase):
+    def limited(self, metrics, hook_name, limit):
+        return metrics[f'belay_rate_limited_total{{hook="{hook_name}",limit="{limit}"}}']
+
+    def test_a_source_is_told_when_to_come_again(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/true"], 'rate_limit = { per_source = "3/1h" }') +
+                                   hook("b", ["/bin/true"], 'rate_limit = { per_source = "3/1h" }') + hook("c", ["/bin/true"])))
+        self.assertEqual([belayd.post("a", delivery=str(n)).status for n in range(3)], [202] * 3)
+        answer = belayd.post("a")
+        self.assertEqual((answer.status, answer.json()["detail"]),
+                         (429, "too many requests from this address; try again later"), answer)
+        self.assertGreater(int(answer.headers["Retry-After"]), 1100)
+        self.assertLessEqual(int(answer.headers["Retry-After"]), 1200)  # a third of the hour
+        self.assertEqual(belayd.post("a", secret=b"wrong").status, 429, "before authentication")
+        self.assertEqual([belayd.post(name).status for name in "bc"], [202, 202], "each hook counts for itself")
+        other = socket.create_connection(("127.0.0.1", int(belayd.address("ingress").rsplit(":", 1)[1])), timeout=60,
+                                         source_address=("127.0.0.2", 0))
+        self.addCleanup(other.close)
+        other.sendall(b"POST /hooks/a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        self.assertIn(b" 401 ", other.recv(65536), "each source, too")
+        metrics = belayd.metrics()
+        self.assertEqual([self.limited(metrics, name, "per_source") for name in "ab"], [2, 0])
+        self.assertEqual([events_total(metrics, "a", result) for result in ("accepted", "refused")], [3, 3])
+        self.assertNotIn('belay_rate_limited_total{hook="a",limit="per_hook"}', metrics)
+        belayd.stop()
+
+    def test_no_byte_of_a_body_is_read_for_a_429(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/true"], 'rate_limit = { per_hook = "1/1h" }')))
+        self.assertEqual(belayd.post("a").status, 202)
+        host, port = belayd.address("ingress").rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=60) as raw:
+            raw.sendall(b"POST /hooks/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+            self.assertTrue(raw.recv(65536).startswith(b"HTTP/1.1 429 "))
+        self.assertEqual(self.limited(belayd.metrics(), "a", "per_hook"), 1)
+        belayd.stop()
+
+    def test_a_hook_refills_as_time_passes(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/true"], 'rate_limit = { per_hook = "2/2s" }')))
+        statuses = [belayd.post("a").status for _ in range(2)]
+        self.assertEqual(statuses, [202, 202])
+        wait_until(lambda: (answer := belayd.post("a")).status == 429 and answer.headers["Retry-After"] == "1", "a 429")
+        wait_until(lambda: belayd.post("a").status == 202, "a token")
+        belayd.stop()
+
+    def test_who_is_over_its_own_limit_takes_nothing_from_the_hook(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/true"], 'rate_limit = { per_source = "1/1h", per_hook = "3/1h" }')))
+        self.assertEqual([belayd.post("a").status for _ in range(5)], [202] + [429] * 4)
+        port = int(belayd.address("ingress").rsplit(":", 1)[1])
+        statuses = []
+        for source in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
+            with socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(source, 0)) as other:
+                other.sendall(b"POST /hooks/a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+                statuses.append(other.recv(65536).split()[1])
+        self.assertEqual(statuses, [b"401", b"401", b"429"])
+        metrics = belayd.metrics()
+        self.assertEqual([self.limited(metrics, "a", limit) for limit in ("per_source", "per_hook")], [4, 1])
+        belayd.stop()
+
+    def test_one_request_is_one_for_each_hook_of_its_path(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/true"], 'path = "p"\nrate_limit = { per_hook = "2/1h" }') +
+                                   hook("b", ["/bin/true"], 'path = "p"\nrate_limit = { per_hook = "1/1h" }')))
+        self.assertEqual([belayd.post("p").status for _ in range(3)], [202, 429, 429])
+        metrics = belayd.metrics()
+        self.assertEqual([self.limited(metrics, name, "per_hook") for name in "ab"], [1, 1])
+        self.assertEqual(len(belayd.api("GET", "/events").json()["events"]), 2, "of one request")
+        belayd.stop()
+
+    def test_a_reload_keeps_what_a_limit_has_left_unless_it_changes(self):
+        limited = 'rate_limit = { per_source = "2/1h", per_hook = "3/1h" }'
+        belayd = self.start(Belayd(hook("a", ["/bin/true"], limited)))
+        self.assertEqual([belayd.post("a").status for _ in range(3)], [202, 202, 429])
+        belayd.write_config(hook("a", ["/bin/true"], limited + "\nattempts = 2"))
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        self.assertEqual(belayd.post("a").status, 429)
+        belayd.write_config(hook("a", ["/bin/true"], 'rate_limit = { per_source = "3/1h", per_hook = "3/1h" }'))
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        self.assertEqual([belayd.post("a").status for _ in range(2)], [202, 429], "of the hook's own one is left")
+        self.assertEqual(self.limited(belayd.metrics(), "a", "per_hook"), 1)
+        belayd.write_config(hook("a", ["/bin/true"]))
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        self.assertEqual(belayd.post("a").status, 202)
         belayd.stop()
 
 

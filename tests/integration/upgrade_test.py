@@ -146,6 +146,27 @@ class Upgrade(TestCase):
         self.assertEqual(belayd.output(job)["stdout"], "adopted\n")
         belayd.stop()
 
+    def test_a_bucket_that_was_empty_still_is(self):
+        limits = 'rate_limit = { per_source = "2/1h", per_hook = "3/1h" }'
+        belayd = self.start_build(hook("a", ["/bin/true"], limits) +
+                                  hook("b", ["/bin/true"], 'rate_limit = { per_hook = "1/1h" }'))
+        self.assertEqual([belayd.post(name).status for name in "aaab"], [202, 202, 429, 202])
+        self.upgrade(belayd)
+        self.assertEqual([belayd.post(name).status for name in "ab"], [429, 429])
+        left = connect(belayd.address("ingress"))
+        left.source_address = ("127.0.0.2", 0)
+        statuses = []
+        for _ in range(2):  # of another address: of the hook's three one is left
+            left.request("POST", "/hooks/a", b"{}", {"X-Hub-Signature-256": sign(b"{}")})
+            response = left.getresponse()
+            statuses.append((response.status, response.read() != b""))
+        left.close()
+        self.assertEqual(statuses, [(202, True), (429, True)])
+        metrics = belayd.metrics()
+        self.assertEqual([metrics[f'belay_rate_limited_total{{hook="{name}",limit="{limit}"}}'] for name, limit in
+                          (("a", "per_source"), ("a", "per_hook"), ("b", "per_hook"))], [2, 1, 1])
+        belayd.stop()
+
     def test_back_to_back(self):
         belayd = self.start_build(hook("a", ["/bin/true"]))
         for _ in range(5):

@@ -123,6 +123,7 @@ max_backoff = "1m"
 concurrency = 1
 path = "release"
 max_queued = 100
+rate_limit = { per_hook = "600/90s" }
 max_body = "100MiB"
 )",
         "f.toml");
@@ -170,6 +171,8 @@ max_body = "100MiB"
     EXPECT_EQ(hook.concurrency, 1U);
     EXPECT_EQ(hook.path, "release");
     EXPECT_EQ(hook.max_queued, 100U);
+    EXPECT_EQ(hook.rate_limit.per_hook, (RateLimit{600, 90s}));
+    EXPECT_EQ(hook.rate_limit.per_source, std::nullopt);
     EXPECT_EQ(hook.max_body, 100_MiB);
 }
 
@@ -258,6 +261,19 @@ TEST(ParseConfig, RefusesValuesOutOfRange)
     EXPECT_THAT(hook_error("backoff = \"2h\""), HasSubstr("4:11: max_backoff must not be shorter than backoff"));
     EXPECT_THAT(
         hook_error("max_body = \"65MiB\""), HasSubstr("4:12: max_body is 65MiB, more than ingress.body_memory"));
+}
+
+TEST(ParseConfig, RefusesWhatIsNoRateLimit)
+{
+    EXPECT_THAT(hook_error("rate_limit = \"60/1m\""), HasSubstr("4:14: rate_limit must be a table such as"));
+    EXPECT_THAT(hook_error("rate_limit = { per_hok = \"60/1m\" }"),
+        HasSubstr("4:16: unknown key \"per_hok\" in rate_limit, did you mean \"per_hook\"?"));
+    EXPECT_THAT(hook_error("rate_limit = { per_hook = 60 }"), HasSubstr("4:27: per_hook must be a string"));
+    for (const char* text : {"60", "/1m", "60/", "60/m", "60/1", "x/1m", "6x/1m", "-6/1m", " 6/1m", "6 /1m", "0/1m",
+             "1000001/1m", "6/999ms", "6/25h", "18446744073709551617/1m", ""})
+        EXPECT_THAT(hook_error(std::string{"rate_limit = { per_source = \""} + text + "\" }"),
+            HasSubstr("is not a rate limit: \"60/1m\" lets 60 requests pass at once"))
+            << text;
 }
 
 TEST(ParseConfig, RefusesImpossibleTexts)
