@@ -80,7 +80,7 @@ Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request
     std::vector<Opinion> refusals;
     opinions.list.reserve(hooks.size());
     for (const IngressHook& hook : hooks) {
-        hooks::Judgement judgement = hook.hook.decide({request, now()});
+        hooks::Judgement judgement = hook.hook.decide({request, now(), request.peer->address});
         if (judgement.key)
             hook.count_signature(*judgement.key, judgement.authentic);
         opinions.authentic |= judgement.authentic;

@@ -3,6 +3,7 @@
 #include "base/duration.hpp"
 #include "belayd/config/origin.hpp"
 #include "belayd/config/rate_limit.hpp"
+#include "belayd/config/rule.hpp"
 #include "belayd/config/scheme.hpp"
 #include "belayd/config/value_source.hpp"
 #include "daemon/log_thread.hpp"
@@ -40,6 +41,7 @@ struct Hook {
     std::string name; ///< 1 to 64 of [A-Za-z0-9._-], begins with a letter or digit
     std::string path; ///< likewise: answers at /hooks/PATH, as all hooks of that path do; by default the name
     Auth auth;
+    std::optional<Rule> when;     ///< what else a request must be; one that is not is ignored
     std::vector<ValueSource> run; ///< argv; the first is a literal: an absolute path
     std::map<std::string, ValueSource> env;
     std::string directory; ///< working directory; "": "/"

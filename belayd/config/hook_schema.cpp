@@ -1,6 +1,7 @@
 #include "belayd/config/auth_schema.hpp"
 #include "belayd/config/checks.hpp"
 #include "belayd/config/rate_limit_schema.hpp"
+#include "belayd/config/rule_schema.hpp"
 #include "belayd/config/settings.hpp"
 #include "belayd/config/value_schema.hpp"
 
@@ -71,12 +72,20 @@ std::string write_env(const Hook& hook)
     return text.empty() ? "{}" : text + " }";
 }
 
+Setting<Hook> rule_setting()
+{
+    return {"when", [](const Node& node, Hook& hook, Problems& problems) { hook.when = read_rule(node, problems); },
+        [](const Hook& hook) { return hook.when ? write_rule(*hook.when) : "{}"; },
+        [](const Hook& hook) { return hook.when.has_value(); }};
+}
+
 std::vector<Setting<Hook>> make_settings()
 {
     return {
         text_setting<Hook>("path", member(&Hook::path), fault_in_hook_path),
         {"auth", [](const Node& node, Hook& hook, Problems& problems) { read_auth(node, hook.auth, problems); },
             [](const Hook& hook) { return write_auth(hook.auth); }, {}},
+        rule_setting(),
         {"run", read_run, write_run, {}},
         {"env", read_env, write_env, {}},
         text_setting<Hook>("directory", member(&Hook::directory), fault_in_directory),

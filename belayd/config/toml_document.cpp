@@ -162,6 +162,7 @@ public:
             break;
         case toml::value_t::floating:
             node.type = Node::Type::real;
+            node.real = value.as_floating();
             break;
         case toml::value_t::offset_datetime:
             node.type = Node::Type::time;

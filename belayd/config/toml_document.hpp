@@ -19,6 +19,7 @@ struct Node {
     Origin origin;
     std::string text;         ///< of a string
     std::int64_t integer = 0; ///< of an integer; toml11 3.7 reads one that does not fit as the largest
+    double real = 0;          ///< of a real, which may be inf or nan
     bool boolean = false;     ///< of a boolean
     std::optional<std::chrono::sys_seconds> time; ///< of a time that has an offset; its fraction is cut off
     std::vector<Member> members;                  ///< of a table, in the order they were written

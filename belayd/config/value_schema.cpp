@@ -62,7 +62,7 @@ std::optional<ValueSource> read_text(ValueSource source, const Node& node, const
 
 std::optional<Kind> source_kind(std::string_view key) noexcept
 {
-    const auto found = std::ranges::find(kinds, key, key_of);
+    const auto found = std::ranges::find(kinds, key, [](Kind kind) { return key_of(kind); });
     return found == kinds.end() ? std::nullopt : std::optional{*found};
 }
 

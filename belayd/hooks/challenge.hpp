@@ -9,8 +9,8 @@
 
 namespace belay::hooks {
 
-/** The request is authentic, as far as the hook wants it, and asks for nothing: a ping.  Answered "ignored" with the
- * reason. */
+/** The request is authentic, as far as the hook wants it, and asks for nothing: a ping, or no match of the rules.
+ * Answered "ignored" with the reason. */
 struct Ignored {
     std::string reason;
     int status = 200;

@@ -2,6 +2,7 @@
 
 #include "belayd/config/load.hpp"
 #include "belayd/hooks/extract.hpp"
+#include "belayd/hooks/rule.hpp"
 #include "belayd/hooks/verifier.hpp"
 
 #include <fmt/format.h>
@@ -54,7 +55,8 @@ std::unique_ptr<const Verifier> make_verifier(const config::Hook& hook, const st
 } // namespace
 
 Hook::Hook(config::Hook hook, const std::string& config_directory)
-    : config_(std::move(hook)), verifier_(make_verifier(config_, config_directory))
+    : config_(std::move(hook)), verifier_(make_verifier(config_, config_directory)),
+      when_(config_.when ? std::make_unique<const Matcher>(*config_.when) : nullptr)
 {
 }
 
@@ -86,6 +88,9 @@ Decision Hook::judge(const Input& input, Payload& payload) const
     if (auto answer = meet_challenge(challenge, request, payload))
         return std::visit([](auto& it) -> Decision { return std::move(it); }, *answer);
     RequestValues values{request, input.client_address, payload, config_.auth};
+    if (when_)
+        if (const auto mismatch = when_->find_mismatch(values))
+            return Ignored{fmt::format("when: {}", *mismatch)};
     auto extracted = extract(config_, values);
     if (auto* const refusal = std::get_if<Refusal>(&extracted))
         return std::move(*refusal);

@@ -15,6 +15,7 @@
 
 namespace belay::hooks {
 
+class Matcher;
 class Verifier;
 
 /** What a job is started with, taken from the request when it was accepted. */
@@ -70,7 +71,8 @@ public:
 
     [[nodiscard]] const config::Hook& config() const noexcept { return config_; }
 
-    /** Authenticates the raw bytes (constant time over the secrets), then extracts.  Nothing is parsed before that. */
+    /** Authenticates the raw bytes (constant time over the secrets), then matches rules and extracts.  Nothing is
+     * parsed before that. */
     [[nodiscard]] Judgement decide(const Input& input) const;
 
     /** What a 401 asks for (RFC 9110 §11.6.1): the header that would have the signature, or "Bearer". */
@@ -87,6 +89,7 @@ private:
 
     config::Hook config_;
     std::unique_ptr<const Verifier> verifier_; // none: auth = "none"
+    std::unique_ptr<const Matcher> when_;      // none: every event; borrows of config_
 };
 
 /** All hooks of one configuration.  Immutable, thread-safe; replaced whole by a reload. */

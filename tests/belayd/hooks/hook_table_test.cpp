@@ -156,6 +156,25 @@ TEST_F(HookTableTest, AnswersASignedPingAndOnlyThat)
     EXPECT_TRUE(std::holds_alternative<Ignored>(decide(hooks, "open", {{"X-GitHub-Event", "ping"}}))) << "nor there";
 }
 
+TEST_F(HookTableTest, MatchesRulesAfterTheSignatureAndBeforeTheArguments)
+{
+    const HookTable hooks{load(R"(
+[hooks.a]
+auth = { scheme = "github", secret_file = "new.secret" }
+when = { payload = "/ref", equals = "main" }
+run = ["/bin/true", { payload = "/missing" }]
+)")};
+    const std::string other = R"({"ref":"dev"})";
+    const std::string malformed = "{";
+    EXPECT_EQ(std::get<Refusal>(decide(hooks, "a", {}, other)).status, 401);
+    EXPECT_EQ(std::get<Ignored>(decide(hooks, "a", with_signature("new", other), other)).reason,
+        "when: payload \"/ref\" is not \"main\"");
+    EXPECT_EQ(std::get<Refusal>(decide(hooks, "a", with_signature("new", malformed), malformed)).status, 400);
+    const std::string match = R"({"ref":"main"})";
+    EXPECT_EQ(std::get<Refusal>(decide(hooks, "a", with_signature("new", match), match)).status, 422)
+        << "then the arguments";
+}
+
 TEST_F(HookTableTest, LetsAnybodyInWhereAuthIsNone)
 {
     EXPECT_TRUE(std::holds_alternative<Event>(decide(table(), "open", {}, "")));

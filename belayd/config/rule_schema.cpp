@@ -1,0 +1,241 @@
+#include "belayd/config/rule_schema.hpp"
+
+#include "base/ip_network.hpp"
+#include "belayd/config/pattern.hpp"
+#include "belayd/config/value_schema.hpp"
+#include "belayd/config/values.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace belay::config {
+namespace {
+
+using Kind = Rule::Kind;
+using Test = Rule::Test;
+
+constexpr std::string_view example = "{ payload = \"/ref\", equals = \"refs/heads/main\" }";
+
+constexpr auto tests = std::to_array<Test>({Test::equals, Test::in, Test::regex, Test::glob, Test::prefix, Test::exists,
+    Test::less_than, Test::at_most, Test::more_than, Test::at_least});
+
+/** Of a rule that holds others. */
+constexpr std::array<std::pair<std::string_view, Kind>, 3> holders{
+    {{"all", Kind::all}, {"any", Kind::any}, {"not", Kind::negation}}};
+
+std::optional<Kind> holder_kind(std::string_view key) noexcept
+{
+    const auto found = std::ranges::find(holders, key, [](const auto& holder) { return holder.first; });
+    return found == holders.end() ? std::nullopt : std::optional{found->second};
+}
+
+std::optional<Test> find_test(std::string_view key) noexcept
+{
+    const auto found = std::ranges::find(tests, key, [](Test test) { return key_of(test); });
+    return found == tests.end() ? std::nullopt : std::optional{*found};
+}
+
+bool compares_numbers(Test test) noexcept
+{
+    return test >= Test::less_than;
+}
+
+std::string fault_in_pattern(const Rule& rule, const std::string& text)
+{
+    if (takes_networks(rule))
+        return fault_in_ip_network(text);
+    if (rule.test == Test::regex)
+        return fault_in_regex(text);
+    if (rule.test == Test::glob && !compile_glob(text)->ok())
+        return "is too long";
+    return {};
+}
+
+/** Reads one `when`. */
+class Reader {
+public:
+    explicit Reader(Problems& problems) noexcept : problems_(problems) {}
+
+    std::optional<Rule> read(const Node& node, unsigned depth)
+    {
+        if (++count_ > max_rules)
+            return count_ == max_rules + 1 ? refuse(node.origin, fmt::format("when has more than {} rules", max_rules))
+                                           : std::nullopt;
+        if (depth > max_rule_depth)
+            return refuse(node.origin, fmt::format("when is nested more than {} levels deep", max_rule_depth));
+        if (node.type != Node::Type::table)
+            return refuse(
+                node.origin, fmt::format("a rule must be a table such as {}, not {}", example, describe(node.type)));
+        for (const auto& member : node.members)
+            if (const auto kind = holder_kind(member.key))
+                return read_holder(node, member, *kind, depth);
+        return read_test(node);
+    }
+
+private:
+    std::nullopt_t refuse(const Origin& where, std::string message)
+    {
+        problems_.add(where, std::move(message));
+        return std::nullopt;
+    }
+
+    std::optional<Rule> read_holder(const Node& node, const Node::Member& holder, Kind kind, unsigned depth)
+    {
+        for (const auto& member : node.members)
+            if (member.key != holder.key)
+                problems_.add(member.origin, fmt::format("\"{}\" cannot stand beside {}: put both into {{ all = [{{ … "
+                                                         "}}, {{ … }}] }}",
+                                                 member.key, holder.key));
+        Rule rule{.kind = kind, .rules = {}, .origin = node.origin};
+        if (kind == Kind::negation) {
+            auto child = read(holder.value, depth + 1);
+            if (!child)
+                return std::nullopt;
+            rule.rules.push_back(std::move(*child));
+            return rule;
+        }
+        if (holder.value.type != Node::Type::array || holder.value.elements.empty())
+            return refuse(holder.value.origin, fmt::format("{} must be an array of rules: [{}]", holder.key, example));
+        for (const auto& element : holder.value.elements)
+            if (auto child = read(element, depth + 1))
+                rule.rules.push_back(std::move(*child));
+        return rule.rules.size() == holder.value.elements.size() ? std::optional{std::move(rule)} : std::nullopt;
+    }
+
+    std::optional<Rule> read_test(const Node& node)
+    {
+        const Node::Member* source = nullptr;
+        const Node::Member* test = nullptr;
+        for (const auto& member : node.members) {
+            const bool is_source = source_kind(member.key).has_value();
+            if (!is_source && !find_test(member.key))
+                return refuse(member.origin, unknown_key(member.key));
+            auto& place = is_source ? source : test;
+            if (place != nullptr)
+                return refuse(member.origin, fmt::format("a rule looks at one value by one test: \"{}\" cannot stand "
+                                                         "beside {}",
+                                                 member.key, place->key));
+            place = &member;
+        }
+        if (source == nullptr)
+            return refuse(node.origin, fmt::format("a rule must say what it looks at, payload, header, query or "
+                                                   "request: {}",
+                                           example));
+        if (test == nullptr)
+            return refuse(node.origin,
+                fmt::format("a rule must have a test, one of {}: {}", fmt::join(test_names(), ", "), example));
+        auto value = read_source_member(*source, std::string{source->key}, problems_);
+        Rule rule{.kind = Kind::test, .rules = {}, .test = *find_test(test->key), .origin = node.origin};
+        if (!value)
+            return std::nullopt;
+        rule.source = std::move(*value);
+        return read_operands(test->value, rule) ? std::optional{std::move(rule)} : std::nullopt;
+    }
+
+    bool read_operands(const Node& node, Rule& rule)
+    {
+        if (rule.test != Test::in)
+            return read_operand(node, rule);
+        if (node.type != Node::Type::array || node.elements.empty()) {
+            problems_.add(node.origin, takes_networks(rule)
+                                           ? "in must be an array of networks: [\"192.0.2.0/24\"]"
+                                           : "in must be an array of what the value may be: [\"a\", \"b\"]");
+            return false;
+        }
+        bool good = true;
+        for (const auto& element : node.elements)
+            good = read_operand(element, rule) && good;
+        return good;
+    }
+
+    bool read_operand(const Node& node, Rule& rule)
+    {
+        const Test test = rule.test;
+        const bool text_only =
+            test == Test::regex || test == Test::glob || test == Test::prefix || takes_networks(rule);
+        const bool takes_text = !compares_numbers(test) && test != Test::exists;
+        if (text_only || (takes_text && node.type == Node::Type::string))
+            return read_text(node, rule);
+        if (node.type == Node::Type::boolean && !compares_numbers(test)) {
+            rule.operands.emplace_back(node.boolean);
+        } else if (node.type == Node::Type::integer && test != Test::exists) {
+            rule.operands.emplace_back(node.integer);
+        } else if (node.type == Node::Type::real && test != Test::exists && std::isfinite(node.real)) {
+            rule.operands.emplace_back(node.real);
+        } else {
+            const char* const wanted = test == Test::exists ? "true or false"
+                                       : takes_text         ? "a string, a finite number or a boolean"
+                                                            : "a finite number";
+            problems_.add(node.origin, fmt::format("{} must be {}", key_of(test), wanted));
+            return false;
+        }
+        return true;
+    }
+
+    bool read_text(const Node& node, Rule& rule)
+    {
+        const auto key = key_of(rule.test);
+        const auto text = read_string(node, key, problems_);
+        if (!text)
+            return false;
+        if (const auto fault = fault_in_pattern(rule, *text); !fault.empty()) {
+            problems_.add(node.origin, fmt::format("{} \"{}\" {}", key, *text, fault));
+            return false;
+        }
+        rule.operands.emplace_back(*text);
+        return true;
+    }
+
+    static std::vector<std::string_view> test_names()
+    {
+        std::vector<std::string_view> names;
+        std::ranges::transform(tests, std::back_inserter(names), [](Test test) { return key_of(test); });
+        return names;
+    }
+
+    static std::string unknown_key(const std::string& key)
+    {
+        std::vector<std::string_view> names{"payload", "header", "query", "request", "all", "any", "not"};
+        std::ranges::copy(test_names(), std::back_inserter(names));
+        return fmt::format("unknown key \"{}\" in a rule{}", key, suggest(key, names));
+    }
+
+    Problems& problems_;
+    unsigned count_ = 0;
+};
+
+std::string write_operands(const Rule& rule)
+{
+    if (rule.test != Test::in)
+        return write_operand(rule.operands.front());
+    std::vector<std::string> texts;
+    for (const auto& operand : rule.operands)
+        texts.push_back(write_operand(operand));
+    return fmt::format("[{}]", fmt::join(texts, ", "));
+}
+
+} // namespace
+
+std::optional<Rule> read_rule(const Node& node, Problems& problems)
+{
+    return Reader{problems}.read(node, 1);
+}
+
+std::string write_rule(const Rule& rule)
+{
+    if (rule.kind == Kind::test)
+        return fmt::format(
+            "{{ {}, {} = {} }}", write_source_member(rule.source), key_of(rule.test), write_operands(rule));
+    if (rule.kind == Kind::negation)
+        return fmt::format("{{ not = {} }}", write_rule(rule.rules.front()));
+    std::vector<std::string> texts;
+    for (const auto& child : rule.rules)
+        texts.push_back(write_rule(child));
+    return fmt::format("{{ {} = [{}] }}", rule.kind == Kind::all ? "all" : "any", fmt::join(texts, ", "));
+}
+
+} // namespace belay::config

@@ -1,0 +1,272 @@
+#include "belayd/hooks/rule.hpp"
+
+#include "belayd/config/pattern.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
+namespace belay::hooks {
+namespace {
+
+using Kind = config::Rule::Kind;
+using Test = config::Rule::Test;
+using Result = Trace::Result;
+
+/** Holds every integer of 64 bits, and every double, as it is: comparing is exact. */
+using Number = long double;
+
+/** A JSON number, or a text that is one in decimal, without exponent. */
+std::optional<Number> to_number(const Value& value)
+{
+    if (value.type != Value::Type::number && value.type != Value::Type::text)
+        return std::nullopt;
+    const std::string_view text = value.text;
+    const auto digit = text.starts_with('-') ? 1U : 0U;
+    if (text.size() <= digit || text[digit] < '0' || text[digit] > '9') // from_chars takes "inf" and ".5"
+        return std::nullopt;
+    Number number = 0;
+    const auto format = value.type == Value::Type::number ? std::chars_format::general : std::chars_format::fixed;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, format);
+    if (error != std::errc{} || end != text.data() + text.size())
+        return std::nullopt;
+    return number;
+}
+
+Number to_number(const config::Rule::Operand& operand)
+{
+    if (const auto* const integer = std::get_if<std::int64_t>(&operand))
+        return static_cast<Number>(*integer);
+    return static_cast<Number>(std::get<double>(operand));
+}
+
+bool equals(const Value& value, const config::Rule::Operand& operand)
+{
+    if (const auto* const text = std::get_if<std::string>(&operand))
+        return value.text == *text;
+    if (const auto* const boolean = std::get_if<bool>(&operand))
+        return (value.type == Value::Type::boolean || value.type == Value::Type::text) &&
+               value.text == (*boolean ? "true" : "false");
+    return to_number(value) == to_number(operand);
+}
+
+bool compare(Test test, const Value& value, const config::Rule::Operand& operand)
+{
+    const auto number = to_number(value);
+    if (!number)
+        return false;
+    const Number bound = to_number(operand);
+    switch (test) {
+    case Test::less_than:
+        return *number < bound;
+    case Test::at_most:
+        return *number <= bound;
+    case Test::more_than:
+        return *number > bound;
+    default:
+        return *number >= bound;
+    }
+}
+
+re2::StringPiece to_piece(std::string_view text)
+{
+    return {text.data(), text.size()};
+}
+
+} // namespace
+
+const Trace* Trace::culprit() const noexcept
+{
+    if (result == Result::match || result == Result::unseen)
+        return nullptr;
+    for (const Trace& child :
+        children) // of `any`, which wants one of them, none is to blame alone; of `not`, it is not
+        if (const bool blamed = rule.kind == Kind::all || child.result == Result::error; blamed)
+            if (const Trace* const found = child.culprit())
+                return found;
+    return this;
+}
+
+/** Observes nothing. */
+class Matcher::Silence {
+public:
+    explicit Silence(std::size_t) noexcept {}
+    [[nodiscard]] Silence enter(const Node&) noexcept { return *this; }
+    void skip(const Node&) noexcept {}
+    void see(const Value&) noexcept {}
+    [[noreturn]] void fail(const MalformedPayload&) { throw; }
+    void leave(const Node&, Result) noexcept {}
+};
+
+/** Writes all down. */
+class Matcher::Recorder {
+public:
+    explicit Recorder(Trace& trace) noexcept : trace_(&trace) {}
+
+    [[nodiscard]] Recorder enter(const Node& child)
+    {
+        trace_->children.reserve(trace_->rule.rules.size()); // recorders point into it
+        return Recorder{trace_->children.emplace_back(Trace{.rule = *child.rule})};
+    }
+
+    void skip(const Node& child) { leave_unseen(enter(child), child); }
+
+    void see(const Value& value) { trace_->value = value.text; }
+
+    void fail(const MalformedPayload& malformed) { trace_->why = malformed.what(); }
+
+    void leave(const Node& node, Result result)
+    {
+        trace_->result = result;
+        if (result == Result::match)
+            trace_->why = config::describe(*node.rule);
+        else if (result != Result::error)
+            trace_->why = result == Result::missing ? node.missing : node.mismatch;
+    }
+
+private:
+    static void leave_unseen(Recorder recorder, const Node& node)
+    {
+        recorder.trace_->why = config::describe(*node.rule);
+        for (const Node& child : node.children)
+            recorder.skip(child);
+    }
+
+    Trace* trace_;
+};
+
+Matcher::Matcher(const config::Rule& rule) : root_(compile(rule)) {}
+
+Matcher::Node Matcher::compile(const config::Rule& rule)
+{
+    Node node{.rule = &rule,
+        .children = {},
+        .pattern = nullptr,
+        .networks = {},
+        .mismatch = config::describe_mismatch(rule),
+        .missing = fmt::format("{} is missing", config::describe(rule.source))};
+    for (const auto& child : rule.rules)
+        node.children.push_back(compile(child));
+    if (rule.kind != Kind::test)
+        return node;
+    if (rule.test == Test::regex)
+        node.pattern = config::compile_regex(std::get<std::string>(rule.operands.front()));
+    if (rule.test == Test::glob)
+        node.pattern = config::compile_glob(std::get<std::string>(rule.operands.front()));
+    if (config::takes_networks(rule))
+        for (const auto& operand : rule.operands)
+            if (const auto network = parse_ip_network(std::get<std::string>(operand)))
+                node.networks.push_back(*network);
+    return node;
+}
+
+std::optional<std::string_view> Matcher::find_mismatch(Values& values) const
+{
+    const Verdict verdict = decide(root_, values, Silence{0});
+    if (verdict.result == Result::match)
+        return std::nullopt;
+    return verdict.result == Result::missing ? verdict.culprit->missing : verdict.culprit->mismatch;
+}
+
+Trace Matcher::evaluate(Values& values) const
+{
+    Trace trace{.rule = *root_.rule};
+    (void)decide(root_, values, Recorder{trace});
+    return trace;
+}
+
+template <typename Observer>
+Matcher::Verdict Matcher::decide(const Node& node, Values& values, Observer observer)
+{
+    Verdict verdict{Result::mismatch, &node};
+    switch (node.rule->kind) {
+    case Kind::all:
+    case Kind::any:
+        verdict = decide_list(node, values, observer);
+        break;
+    case Kind::negation: {
+        const auto child = decide(node.children.front(), values, observer.enter(node.children.front()));
+        verdict.result = child.result == Result::match   ? Result::mismatch
+                         : child.result == Result::error ? Result::error
+                                                         : Result::match;
+        break;
+    }
+    case Kind::signature: // never reaches here: no configuration has one yet
+        break;
+    case Kind::test:
+        verdict = decide_test(node, values, observer);
+        break;
+    }
+    // A value may be missing below; of this node, what it is about is told.
+    observer.leave(
+        node, verdict.result == Result::missing && node.rule->kind != Kind::test ? Result::mismatch : verdict.result);
+    return verdict;
+}
+
+template <typename Observer>
+Matcher::Verdict Matcher::decide_list(const Node& node, Values& values, Observer observer)
+{
+    const bool all = node.rule->kind == Kind::all;
+    Verdict verdict{all ? Result::match : Result::mismatch, &node};
+    bool decided = false;
+    for (const Node& child : node.children) {
+        if (decided) {
+            observer.skip(child);
+            continue;
+        }
+        const Verdict found = decide(child, values, observer.enter(child));
+        decided = found.result == Result::error || (found.result == Result::match) != all;
+        if (decided)
+            verdict = found;
+    }
+    return verdict;
+}
+
+template <typename Observer>
+Matcher::Verdict Matcher::decide_test(const Node& node, Values& values, Observer observer)
+{
+    std::optional<Value> value;
+    try {
+        value = values.find(node.rule->source);
+    } catch (const MalformedPayload& malformed) {
+        observer.fail(malformed);
+        return {Result::error, &node};
+    }
+    if (value)
+        observer.see(*value);
+    if (node.rule->test == Test::exists)
+        return {
+            std::get<bool>(node.rule->operands.front()) == value.has_value() ? Result::match : Result::mismatch, &node};
+    if (!value)
+        return {Result::missing, &node};
+    return {accepts(node, *value) ? Result::match : Result::mismatch, &node};
+}
+
+bool Matcher::accepts(const Node& node, const Value& value)
+{
+    const auto& operands = node.rule->operands;
+    switch (node.rule->test) {
+    case Test::equals:
+    case Test::in:
+        if (!config::takes_networks(*node.rule))
+            return std::ranges::any_of(operands, [&value](const auto& operand) { return equals(value, operand); });
+        if (const auto address = parse_ip_address(value.text))
+            return std::ranges::any_of(
+                node.networks, [&address](const IpNetwork& network) { return network.contains(*address); });
+        return false; // a unix socket's peer is in no network
+    case Test::regex:
+        return re2::RE2::PartialMatch(to_piece(value.text), *node.pattern);
+    case Test::glob:
+        return re2::RE2::FullMatch(to_piece(value.text), *node.pattern);
+    case Test::prefix:
+        return value.text.starts_with(std::get<std::string>(operands.front()));
+    case Test::exists:
+        return true;
+    default:
+        return compare(node.rule->test, value, operands.front());
+    }
+}
+
+} // namespace belay::hooks

@@ -1,0 +1,86 @@
+#pragma once
+#include "base/ip_network.hpp"
+#include "belayd/config/rule.hpp"
+#include "belayd/hooks/values.hpp"
+
+#include <re2/re2.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace belay::hooks {
+
+/** How a rule was decided, and what it saw.  Lifetime: borrows the rule. */
+struct Trace {
+    enum class Result : std::uint8_t {
+        match,
+        mismatch,
+        missing, ///< there is no such value: that does not match either
+        error,   ///< the request cannot be read
+        unseen   ///< not looked at, since those before have decided
+    };
+
+    const config::Rule& rule;
+    Result result = Result::unseen;
+    std::optional<std::string> value = {}; ///< of a test, where there is one
+    std::string why = {};                  ///< a phrase; what is malformed, of an error
+    std::vector<Trace> children = {};
+
+    /** Of a tree that does not match: the first rule to blame, which may be this one.  Else nullptr. */
+    [[nodiscard]] const Trace* culprit() const noexcept;
+};
+
+/**
+ * A hook's `when`, compiled: expressions and networks parsed, what a sender is told of a mismatch written.
+ *
+ * Rules are looked at in their order, and only until they have decided.
+ * Lifetime: borrows the rule.  Thread-safe.
+ */
+class Matcher {
+public:
+    /** @param rule as config::read_rule() takes it */
+    explicit Matcher(const config::Rule& rule);
+
+    /**
+     * For who sent the request: only the operator's words, none of the request's.
+     * @return nothing where it matches; as long as this lives
+     * @throws MalformedPayload
+     */
+    [[nodiscard]] std::optional<std::string_view> find_mismatch(Values& values) const;
+
+    /** The same decision for the operator, with every value that was seen.  A request that cannot be read is an error.
+     */
+    [[nodiscard]] Trace evaluate(Values& values) const;
+
+private:
+    struct Node {
+        const config::Rule* rule;
+        std::vector<Node> children;
+        std::shared_ptr<const re2::RE2> pattern;
+        std::vector<IpNetwork> networks;
+        std::string mismatch; ///< what to say where it does not match
+        std::string missing;  ///< and where there is no value
+    };
+    struct Verdict {
+        Trace::Result result;
+        const Node* culprit;
+    };
+    class Silence;
+    class Recorder;
+
+    [[nodiscard]] static Node compile(const config::Rule& rule);
+    [[nodiscard]] static bool accepts(const Node& node, const Value& value);
+    template <typename Observer>
+    [[nodiscard]] static Verdict decide(const Node& node, Values& values, Observer observer);
+    template <typename Observer>
+    [[nodiscard]] static Verdict decide_list(const Node& node, Values& values, Observer observer);
+    template <typename Observer>
+    [[nodiscard]] static Verdict decide_test(const Node& node, Values& values, Observer observer);
+
+    Node root_;
+};
+
+} // namespace belay::hooks
