@@ -72,6 +72,10 @@ json::value Payload::parse_url_encoded()
     if (!fields)
         throw MalformedPayload{"the body is not application/x-www-form-urlencoded: a character in it must be "
                                "percent-encoded"};
+    boost::system::error_code error;
+    json::value scalar = json::parse({body_.data(), body_.size()}, error, &memory_);
+    if (!error) // a number, true, false or null, which no sender means as a field's name
+        return scalar;
     if (fields->size() > max_form_fields)
         throw MalformedPayload{fmt::format("the form has more than {} fields", max_form_fields)};
     json::object form{&memory_};

@@ -21,9 +21,9 @@ public:
  * sends it, then that is the payload.  Parsed at the first question about it.
  *
  * Content-Type is signed by nobody, so it must not be able to choose what a body means: no body can be read in two
- * ways.  What begins as a JSON object or array is JSON whatever Content-Type says.  A multipart form has line ends,
- * which an URL-encoded one cannot have, and its boundary must be the line that it begins with.  A wrong Content-Type
- * can only make a body unreadable.
+ * ways.  What begins as a JSON object or array is JSON whatever Content-Type says, and so is a number, true, false or
+ * null alone.  A multipart form has line ends, which an URL-encoded one cannot have, and its boundary must be the line
+ * that it begins with.  A wrong Content-Type can only make a body unreadable.
  */
 class Payload {
 public:

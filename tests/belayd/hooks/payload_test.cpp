@@ -70,6 +70,13 @@ TEST(Payload, IsNotChosenByAnUnsignedContentType)
         EXPECT_THAT(read("ref=main", type), HasSubstr("is not")) << type;
 }
 
+TEST(Payload, IsJsonWhereItCouldBeAForm)
+{
+    for (const char* const scalar : {"123", "-1", "true", "null"})
+        EXPECT_EQ(read(scalar, form), read(scalar, "application/json"));
+    EXPECT_EQ(read("123=", form), R"({"123":""})");
+}
+
 TEST(Payload, RefusesAFormThatIsNone)
 {
     EXPECT_THAT(read("a=%zz", form), HasSubstr("a character in it must be percent-encoded"));
