@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <set>
 
 namespace belay::webhook {
@@ -49,7 +50,7 @@ std::string make_name(const std::string& id)
             name += c;
         else if (!name.empty() && name.back() != '-')
             name += '-';
-    constexpr std::size_t most = 60;
+    constexpr std::size_t most = 56; // leaves room for a number
     name = "hook-" + name;
     return name.substr(0, most);
 }
@@ -295,17 +296,25 @@ private:
 /** Gives each hook a name of its own. */
 class Names {
 public:
+    /** Those of all hooks whose id is one are theirs. */
+    explicit Names(const std::vector<HooksFile>& files)
+    {
+        for (const HooksFile& file : files)
+            for (const Hook& hook : file.hooks)
+                names_.insert(hook.id);
+    }
+
     std::string add(const Hook& hook, Notes& notes)
     {
         std::string name = hook.id;
         if (const auto fault = config::fault_in_hook_name(hook.id); !fault.empty()) {
-            name = make_name(hook.id);
-            while (names_.contains(name))
-                name += "-2";
+            const std::string made = make_name(hook.id);
+            name = made;
+            for (unsigned& number = numbers_[made]; !names_.insert(name).second;)
+                name = fmt::format("{}-{}", made, ++number + 1);
             notes.lose(
                 hook.line, fmt::format("id {} {}; it is {}, and its URL /hooks/{}", quote(hook.id), fault, name, name));
         }
-        names_.insert(name);
         return name;
     }
 
@@ -321,6 +330,7 @@ public:
 private:
     std::set<std::string> ids_;
     std::set<std::string> names_;
+    std::map<std::string, unsigned> numbers_; // the last that was tried, by what it was tried with
 };
 
 std::string file_names(const std::vector<HooksFile>& files)
@@ -338,7 +348,7 @@ Conversion convert(std::vector<HooksFile>& files, const ConversionOptions& optio
     Conversion conversion;
     conversion.toml =
         fmt::format(fmt::runtime(options.mode == Mode::strict ? strict_heading : native_heading), file_names(files));
-    Names names;
+    Names names{files};
     for (HooksFile& file : files) {
         Notes notes{file.remarks, conversion.secrets};
         for (const Hook& hook : file.hooks) {

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 namespace belay::webhook {
 namespace {
@@ -51,10 +52,10 @@ Extent measure(const Node& node)
 /** As JSON has them: in order, of several equal keys the last. */
 void sort_members(Node& map)
 {
-    std::ranges::stable_sort(map.members, {}, &std::pair<std::string, Node>::first);
-    std::vector<std::pair<std::string, Node>> members;
+    std::ranges::stable_sort(map.members, {}, &Node::Member::name);
+    std::vector<Node::Member> members;
     for (auto& member : map.members)
-        if (!members.empty() && members.back().first == member.first)
+        if (!members.empty() && members.back().name == member.name)
             members.back() = std::move(member);
         else
             members.push_back(std::move(member));
@@ -190,7 +191,7 @@ private:
             if (std::exchange(parent.merges, false))
                 merge(parent.node, node);
             else
-                parent.node.members.emplace_back(key, std::move(node));
+                parent.node.members.push_back({key, std::move(node)});
         }
     }
 

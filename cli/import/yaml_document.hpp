@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace belay::webhook {
@@ -21,11 +20,18 @@ private:
 
 /** One value of a YAML document, aliases and merges resolved. */
 struct Node {
+    struct Member;
+
     enum class Type : std::uint8_t { scalar, sequence, map } type = Type::scalar;
     unsigned line = 0; ///< 1-based
     Scalar scalar;
-    std::vector<Node> elements;                        ///< of a sequence
-    std::vector<std::pair<std::string, Node>> members; ///< of a map, by name; of several equal keys the last
+    std::vector<Node> elements;  ///< of a sequence
+    std::vector<Member> members; ///< of a map, by name; of several equal keys the last
+};
+
+struct Node::Member {
+    std::string name;
+    Node value;
 };
 
 /**

@@ -1,3 +1,4 @@
+#include "belayd/config/load.hpp"
 #include "cli/import/conversion.hpp"
 
 #include <gmock/gmock.h>
@@ -276,6 +277,16 @@ TEST(Conversion, NamesHooks)
     EXPECT_THAT(outcome.toml, Not(HasSubstr("/bin/false")));
     EXPECT_THAT(outcome.remarks, HasSubstr("2: not mapped: id \"a/b\" is not a hook name"));
     EXPECT_THAT(outcome.remarks, HasSubstr("4: id \"a.b\" is there already: the first one counts\n"));
+}
+
+TEST(Conversion, NamesHooksDifferently)
+{
+    std::string hooks = "- {id: é, execute-command: /bin/true}\n- {id: hook-, execute-command: /bin/true}\n";
+    for (int i = 0; i < 20; ++i)
+        hooks += "- {id: " + std::string(80, 'x') + std::to_string(i) + ", execute-command: /bin/true}\n";
+    const std::string toml = convert(hooks).toml;
+    EXPECT_NO_THROW((void)config::parse_config(toml, "belay.toml")) << toml;
+    EXPECT_THAT(toml, HasSubstr("[hooks.hook-]\n"));
 }
 
 TEST(Conversion, WritesNoSecretDown)
