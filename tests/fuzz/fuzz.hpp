@@ -25,4 +25,13 @@ inline std::string_view text_of(const std::uint8_t* data, std::size_t size) noex
     return {reinterpret_cast<const char*>(data), size};
 }
 
+/** The text up to the end of the line, which is taken off. */
+inline std::string_view take_line(std::string_view& text) noexcept
+{
+    const auto end = text.find('\n');
+    const auto line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    return line;
+}
+
 } // namespace belay::fuzz

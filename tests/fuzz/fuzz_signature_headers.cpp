@@ -65,15 +65,6 @@ std::string field_value(std::string_view text)
     return value.substr(begin, value.find_last_not_of(" \t") + 1 - begin);
 }
 
-/** The text up to the end of the line, which is taken off. */
-std::string_view take_line(std::string_view& text)
-{
-    const auto end = std::min(text.find('\n'), text.size());
-    const auto line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    return line;
-}
-
 /** What a sender signs. */
 struct Parts {
     std::string id;
