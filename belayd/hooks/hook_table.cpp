@@ -90,7 +90,7 @@ Decision Hook::judge(const Input& input, Payload& payload) const
     RequestValues values{request, input.client_address, payload, config_.auth};
     if (when_)
         if (const auto mismatch = when_->find_mismatch(values))
-            return Ignored{fmt::format("when: {}", *mismatch)};
+            return Ignored{why_ignored(*mismatch)};
     auto extracted = extract(config_, values);
     if (auto* const refusal = std::get_if<Refusal>(&extracted))
         return std::move(*refusal);
@@ -98,6 +98,12 @@ Decision Hook::judge(const Input& input, Payload& payload) const
     if (id.text && !is_delivery_id(*id.text)) // to go on without would run a repeated delivery again
         return Refusal{400, fmt::format("{} is not 1 to 255 bytes of visible ASCII", id.where)};
     return Event{std::get<Invocation>(std::move(extracted)), std::move(id.text)};
+}
+
+/** What a rule compares with may be all that keeps strangers out: a token in the query. */
+std::string Hook::why_ignored(std::string_view mismatch) const
+{
+    return verifier_ ? fmt::format("when: {}", mismatch) : "the rules of this hook (when) do not match";
 }
 
 Hook::DeliveryId Hook::delivery_id(const http::Request& request, Payload& payload) const

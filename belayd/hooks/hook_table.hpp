@@ -85,6 +85,7 @@ private:
     };
 
     [[nodiscard]] Decision judge(const Input& input, Payload& payload) const;
+    [[nodiscard]] std::string why_ignored(std::string_view mismatch) const;
     [[nodiscard]] DeliveryId delivery_id(const http::Request& request, Payload& payload) const;
 
     config::Hook config_;

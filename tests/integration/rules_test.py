@@ -64,7 +64,7 @@ class Rules(TestCase):
         answer = fetch(ingress, "POST", "/hooks/upload", b"name=a+b&count=2", {"Content-Type": FORM})
         self.assertEqual(self.output(answer), "a b\n")
         answer = fetch(ingress, "POST", "/hooks/upload", b"name=a+b&count=1", {"Content-Type": FORM})
-        self.assertEqual(self.reason(answer), 'when: payload "/count" is not at least 2')
+        self.assertEqual(self.reason(answer), "the rules of this hook (when) do not match", "for strangers")
         parts = "".join(f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
                         for name, text in {"name": "it's", "count": "10", "file": "line\r\nline"}.items())
         multipart = {"Content-Type": 'multipart/form-data; boundary="B"'}

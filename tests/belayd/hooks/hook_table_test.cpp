@@ -175,6 +175,20 @@ run = ["/bin/true", { payload = "/missing" }]
         << "then the arguments";
 }
 
+TEST_F(HookTableTest, TellsNobodyWhatARuleComparesWithWhereAuthIsNone)
+{
+    const HookTable hooks{load(R"(
+[hooks.a]
+auth = "none"
+when = { header = "X-Token", equals = "s3cret" }
+run = ["/bin/true"]
+)")};
+    for (const SampleRequest::Fields& fields : {SampleRequest::Fields{}, {{"X-Token", "guess"}}})
+        EXPECT_EQ(
+            std::get<Ignored>(decide(hooks, "a", fields, "{}")).reason, "the rules of this hook (when) do not match");
+    EXPECT_TRUE(std::holds_alternative<Event>(decide(hooks, "a", {{"X-Token", "s3cret"}}, "{}")));
+}
+
 TEST_F(HookTableTest, LetsAnybodyInWhereAuthIsNone)
 {
     EXPECT_TRUE(std::holds_alternative<Event>(decide(table(), "open", {}, "")));
