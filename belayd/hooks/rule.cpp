@@ -18,6 +18,14 @@ using Result = Trace::Result;
 /** Holds every integer of 64 bits, and every double, as it is: comparing is exact. */
 using Number = long double;
 
+template <typename T, typename... Format>
+std::optional<T> read_all(std::string_view text, Format... format)
+{
+    T number{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, format...);
+    return error == std::errc{} && end == text.data() + text.size() ? std::optional{number} : std::nullopt;
+}
+
 /** A JSON number, or a text that is one in decimal, without exponent. */
 std::optional<Number> to_number(const Value& value)
 {
@@ -27,12 +35,13 @@ std::optional<Number> to_number(const Value& value)
     const auto digit = text.starts_with('-') ? 1U : 0U;
     if (text.size() <= digit || text[digit] < '0' || text[digit] > '9') // from_chars takes "inf" and ".5"
         return std::nullopt;
-    Number number = 0;
-    const auto format = value.type == Value::Type::number ? std::chars_format::general : std::chars_format::fixed;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, format);
-    if (error != std::errc{} || end != text.data() + text.size())
-        return std::nullopt;
-    return number;
+    if (text.find_first_not_of("0123456789", digit) == std::string_view::npos)
+        if (const auto integer = read_all<std::int64_t>(text))
+            return static_cast<Number>(*integer);
+    const auto number = // as a double, which is what a decimal fraction in the configuration is
+        read_all<double>(
+            text, value.type == Value::Type::number ? std::chars_format::general : std::chars_format::fixed);
+    return number ? std::optional{static_cast<Number>(*number)} : std::nullopt;
 }
 
 Number to_number(const config::Rule::Operand& operand)

@@ -100,6 +100,11 @@ TEST(Matcher, ComparesNumbersExactly)
     EXPECT_TRUE(matches("{ query = 'm', at_most = -3.5 }"));
     EXPECT_FALSE(matches("{ query = 'm', at_most = -4 }"));
     EXPECT_TRUE(matches("{ header = 'X-Count', less_than = 13 }"));
+    const SampleRequest tenth{"{\"a\":0.1,\"u\":18446744073709551615}", {{"A", "0.1"}}};
+    for (const char* const rule :
+        {"{ payload = '/a', equals = 0.1 }", "{ payload = '/a', at_least = 0.1 }", "{ header = 'A', at_most = 0.1 }",
+            "{ header = 'A', in = [0.1] }", "{ payload = '/u', more_than = 9223372036854775807 }"})
+        EXPECT_TRUE((Asked{rule, tenth}.matches())) << rule;
 }
 
 TEST(Matcher, TakesForANumberOnlyWhatIsOne)
