@@ -15,7 +15,7 @@
 
 namespace belay::hooks {
 
-class Matcher;
+class Judge;
 class Verifier;
 
 /** What a job is started with, taken from the request when it was accepted. */
@@ -79,18 +79,9 @@ public:
     [[nodiscard]] std::string challenge() const;
 
 private:
-    struct DeliveryId {
-        std::string_view where; ///< "Idempotency-Key"; as long as the hook
-        std::optional<std::string> text;
-    };
-
-    [[nodiscard]] Decision judge(const Input& input, Payload& payload) const;
-    [[nodiscard]] std::string why_ignored(std::string_view mismatch) const;
-    [[nodiscard]] DeliveryId delivery_id(const http::Request& request, Payload& payload) const;
-
     config::Hook config_;
     std::unique_ptr<const Verifier> verifier_; // none: auth = "none"
-    std::unique_ptr<const Matcher> when_;      // none: every event; borrows of config_
+    std::unique_ptr<const Judge> judge_;       // borrows config_
 };
 
 /** All hooks of one configuration.  Immutable, thread-safe; replaced whole by a reload. */

@@ -1,0 +1,105 @@
+#include "belayd/hooks/judge.hpp"
+
+#include "belayd/hooks/extract.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace belay::hooks {
+namespace {
+
+bool is_delivery_id(std::string_view text) noexcept
+{
+    return !text.empty() && text.size() <= 255 &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+/** @throws MalformedPayload where what is there is no id: to go on without would run a repeated delivery again */
+std::optional<std::string> id_in(Payload& payload, std::string_view pointer)
+{
+    const boost::json::value* const value = payload.find(pointer);
+    if (value == nullptr)
+        return std::nullopt;
+    if (const auto* const text = value->if_string())
+        return std::string{*text};
+    if (value->is_int64() || value->is_uint64())
+        return boost::json::serialize(*value);
+    throw MalformedPayload{fmt::format("{} of the body is neither text nor an integer", pointer)};
+}
+
+} // namespace
+
+Judge::Judge(const config::Hook& hook)
+    : hook_(hook), scheme_(hook.auth.anybody ? nullptr : &hook.auth.scheme),
+      when_(hook.when ? std::make_unique<const Matcher>(*hook.when) : nullptr)
+{
+}
+
+Decision Judge::decide(const Input& input) const
+{
+    Payload payload{input.request.body, input.request.field("Content-Type").value_or("")};
+    try {
+        return decide(input, payload);
+    } catch (const MalformedPayload& malformed) {
+        return Refusal{400, malformed.what()};
+    }
+}
+
+std::optional<Trace> Judge::trace(const Input& input) const
+{
+    if (!when_)
+        return std::nullopt;
+    Payload payload{input.request.body, input.request.field("Content-Type").value_or("")};
+    RequestValues values{input.request, input.client_address, payload, hook_.auth};
+    return when_->evaluate(values);
+}
+
+Decision Judge::decide(const Input& input, Payload& payload) const
+{
+    const http::Request& request = input.request;
+    using Challenge = config::Scheme::Challenge;
+    if (request.body.size() > hook_.max_body) // of a path that hooks share, which admits what the widest takes
+        return Refusal{413, "the body is larger than this hook takes"};
+    const auto challenge = scheme_ != nullptr ? scheme_->challenge : Challenge::github_ping;
+    if (auto answer = meet_challenge(challenge, request, payload))
+        return std::visit([](auto& it) -> Decision { return std::move(it); }, *answer);
+    RequestValues values{request, input.client_address, payload, hook_.auth};
+    if (when_)
+        if (const auto mismatch = when_->find_mismatch(values))
+            return Ignored{why_ignored(*mismatch)};
+    auto extracted = extract(hook_, values);
+    if (auto* const refusal = std::get_if<Refusal>(&extracted))
+        return std::move(*refusal);
+    DeliveryId id = delivery_id(request, payload);
+    if (id.text && !is_delivery_id(*id.text)) // to go on without would run a repeated delivery again
+        return Refusal{400, fmt::format("{} is not 1 to 255 bytes of visible ASCII", id.where)};
+    return Event{std::get<Invocation>(std::move(extracted)), std::move(id.text)};
+}
+
+/** What a rule compares with may be all that keeps strangers out: a token in the query. */
+std::string Judge::why_ignored(std::string_view mismatch) const
+{
+    return scheme_ != nullptr ? fmt::format("when: {}", mismatch) : "the rules of this hook (when) do not match";
+}
+
+Judge::DeliveryId Judge::delivery_id(const http::Request& request, Payload& payload) const
+{
+    std::string_view header = "X-GitHub-Delivery";
+    std::string_view pointer;
+    if (scheme_ != nullptr) {
+        header = scheme_->delivery_header;
+        pointer = scheme_->delivery_pointer;
+    }
+    if (const auto id = request.field(header))
+        return {header, std::string{*id}};
+    if (!pointer.empty() && payload.looks_like_json())
+        if (auto id = id_in(payload, pointer)) // not in a form: a command of a Slack user
+            return {pointer, std::move(id)};
+    constexpr std::string_view any_sender = "Idempotency-Key";
+    if (const auto id = request.field(any_sender))
+        return {any_sender, std::string{*id}};
+    return {};
+}
+
+} // namespace belay::hooks
