@@ -12,6 +12,8 @@ using Command = std::function<int()>;
 
 // Each adds its commands to `app`.  Parsing one of them sets `chosen`, which works with `context`.
 void add_check(CLI::App& app, Context& context, Command& chosen);
+void add_explain(CLI::App& app, Context& context, Command& chosen);
+void add_test(CLI::App& app, Context& context, Command& chosen);
 void add_import(CLI::App& app, Context& context, Command& chosen);
 void add_send(CLI::App& app, Context& context, Command& chosen);
 void add_status(CLI::App& app, Context& context, Command& chosen);

@@ -20,6 +20,7 @@ constexpr const char* examples = R"(Examples:
   belay check                          is the configuration sound?
   belay check --effective              every setting, and where its value comes from
   belay import hooks.json              comes over from adnanh/webhook
+  belay explain deploy push.json       would it run, and why not?
   belay send deploy --data push.json --secret-file github.secret
   belay jobs --state failed            what went wrong lately
   belay logs -f ID                     follow what a job writes
@@ -65,6 +66,8 @@ int run(std::vector<std::string> arguments, Context& context)
 
     Command command;
     add_check(app, context, command);
+    add_explain(app, context, command);
+    add_test(app, context, command);
     add_import(app, context, command);
     add_send(app, context, command);
     add_status(app, context, command);

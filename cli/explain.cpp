@@ -1,0 +1,280 @@
+#include "cli/commands.hpp"
+#include "cli/format.hpp"
+#include "cli/json.hpp"
+#include "cli/trial.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include <sysexits.h>
+
+#include <filesystem>
+#include <memory>
+#include <ostream>
+
+namespace belay::cli {
+namespace {
+
+constexpr std::size_t max_shown_value = 200; // of a terminal's lines, two or three
+
+struct ExplainOptions {
+    std::string hook;
+    std::string file; ///< "-" for stdin
+    std::vector<std::string> headers;
+    std::string method;
+    std::string query;
+    std::string from;
+    bool trust = false; ///< --no-auth
+};
+
+struct Explanation {
+    const config::Hook& hook;
+    const RecordedRequest& request;
+    Authentication authentication;
+    std::optional<hooks::Trace> rules;
+    hooks::Decision decision;
+};
+
+RecordedRequest make_request(const ExplainOptions& options, const config::Hook& hook, std::istream& in)
+{
+    RecordedRequest request = parse_recorded_request(read_file(options.file, in, EX_NOINPUT));
+    if (request.path == "/")
+        request.path = "/hooks/" + hook.path;
+    for (const std::string& header : options.headers) {
+        auto field = parse_field(header);
+        if (!field)
+            throw Failure{EX_USAGE, fmt::format("--header {}: write NAME:VALUE", header)};
+        request.set_field(field->first, std::move(field->second));
+    }
+    if (!options.method.empty())
+        request.method = options.method;
+    if (!options.query.empty())
+        request.query = options.query;
+    if (!options.from.empty())
+        request.remote = options.from;
+    return request;
+}
+
+Explanation judge(const config::Hook& hook, const RecordedRequest& request, const hooks::Judge& judge,
+    const ExplainOptions& options, const std::string& directory)
+{
+    const Authentication authentication =
+        options.trust ? Authentication{.state = Authentication::State::unchecked, .detail = "--no-auth"}
+                      : authenticate(hook, request, directory);
+    const http::Request view = request.view();
+    const hooks::Input input{view, now(), request.remote};
+    if (authentication.state == Authentication::State::refused)
+        return {
+            hook, request, authentication, std::nullopt, hooks::Refusal{authentication.status, authentication.detail}};
+    return {hook, request, authentication, judge.trace(input), judge.decide(input)};
+}
+
+std::string describe(const Authentication& authentication)
+{
+    switch (authentication.state) {
+    case Authentication::State::nobody:
+        return "none: anybody may";
+    case Authentication::State::good:
+        return fmt::format("good, with secret {}", format_command(std::vector{authentication.detail}));
+    case Authentication::State::refused:
+        return "refused: " + authentication.detail;
+    case Authentication::State::unchecked:
+        break;
+    }
+    return "not checked: " + authentication.detail;
+}
+
+const char* mark_of(hooks::Trace::Result result)
+{
+    using Result = hooks::Trace::Result;
+    switch (result) {
+    case Result::match:
+        return "[yes]";
+    case Result::mismatch:
+    case Result::missing:
+        return "[no ]";
+    case Result::error:
+        return "[!!!]";
+    case Result::unseen:
+        break;
+    }
+    return "[ - ]";
+}
+
+std::string title_of(const hooks::Trace& trace)
+{
+    using Kind = config::Rule::Kind;
+    switch (trace.rule.kind) {
+    case Kind::all:
+        return "all of";
+    case Kind::any:
+        return "any of";
+    case Kind::negation:
+        return "not";
+    default:
+        return escape_for_terminal(trace.why);
+    }
+}
+
+void print_rules(const hooks::Trace& trace, const hooks::Trace* culprit, std::size_t depth, Context& context)
+{
+    using Result = hooks::Trace::Result;
+    std::string line = fmt::format("{:>{}}{} {}", "", 2 + depth * 4, mark_of(trace.result), title_of(trace));
+    if (trace.value)
+        line += fmt::format(", the value: \"{}\"", escape_for_line(*trace.value, max_shown_value));
+    if (trace.result == Result::unseen)
+        line += ", not looked at";
+    if (&trace == culprit)
+        line += "   <- this";
+    const Style style = trace.result == Result::unseen  ? Style::faint
+                        : trace.result == Result::match ? Style::good
+                                                        : Style::bad;
+    context.out << paint(line, style, context.colours) << '\n';
+    for (const hooks::Trace& child : trace.children)
+        print_rules(child, culprit, depth + 1, context);
+}
+
+std::string quote(const std::string& text)
+{
+    return format_command(std::vector{text});
+}
+
+void print_event(const hooks::Event& event, Context& context)
+{
+    const auto& invocation = event.invocation;
+    context.out << "would run:\n";
+    for (std::size_t i = 0; i < invocation.arguments.size(); ++i)
+        context.out << fmt::format("  argument {}: {}\n", i, quote(invocation.arguments[i]));
+    for (const auto& [name, value] : invocation.environment)
+        context.out << fmt::format("  variable {}={}\n", name, quote(value));
+    context.out << fmt::format("  delivery id: {}\n",
+        event.delivery_id ? quote(*event.delivery_id) : "none: a repeated request would run again");
+}
+
+void print(const Explanation& explanation, Context& context)
+{
+    const RecordedRequest& request = explanation.request;
+    context.out << fmt::format("hook {}: {} {}{}{} from {}, a body of {} bytes\n", explanation.hook.name,
+        escape_for_line(request.method), escape_for_line(request.path), request.query.empty() ? "" : "?",
+        escape_for_line(request.query), escape_for_line(request.remote), request.body.size());
+    context.out << "authentication: " << escape_for_terminal(describe(explanation.authentication)) << '\n';
+    if (explanation.rules) {
+        context.out << "rules:\n";
+        print_rules(*explanation.rules, explanation.rules->culprit(), 0, context);
+    } else if (explanation.authentication.state != Authentication::State::refused) {
+        context.out << "rules: none\n";
+    }
+    if (const auto* const event = std::get_if<hooks::Event>(&explanation.decision)) {
+        print_event(*event, context);
+        return;
+    }
+    const std::string outcome{outcome_of(explanation.decision)};
+    context.out << fmt::format("would not run: {} with {}: {}\n", outcome, status_of(explanation.decision),
+        escape_for_terminal(reason_of(explanation.decision)));
+}
+
+json::string to_json(const std::string& text)
+{
+    return json::string{replace_invalid_utf8(text)};
+}
+
+json::object to_json(const hooks::Trace& trace)
+{
+    using Result = hooks::Trace::Result;
+    constexpr auto name = [](Result result) {
+        constexpr std::array<const char*, 5> names{"match", "mismatch", "missing", "error", "unseen"};
+        return names.at(static_cast<std::size_t>(result));
+    };
+    json::object object{{"result", name(trace.result)}, {"why", to_json(trace.why)}};
+    if (trace.value)
+        object["value"] = to_json(*trace.value);
+    if (trace.children.empty())
+        return object;
+    json::array children;
+    for (const hooks::Trace& child : trace.children)
+        children.push_back(to_json(child));
+    object["rules"] = std::move(children);
+    return object;
+}
+
+json::object to_json(const Explanation& explanation)
+{
+    constexpr std::array<const char*, 4> states{"none", "good", "refused", "unchecked"};
+    const auto& [state, detail, status] = explanation.authentication;
+    json::object document{{"hook", explanation.hook.name}, {"outcome", outcome_of(explanation.decision)},
+        {"status", status_of(explanation.decision)},
+        {"authentication",
+            json::object{{"state", states.at(static_cast<std::size_t>(state))}, {"detail", to_json(detail)}}}};
+    if (explanation.rules) {
+        document["rules"] = to_json(*explanation.rules);
+        if (const auto* const culprit = explanation.rules->culprit())
+            document["first_mismatch"] = to_json(culprit->why);
+    }
+    const auto* const event = std::get_if<hooks::Event>(&explanation.decision);
+    if (event == nullptr) {
+        document["reason"] = to_json(reason_of(explanation.decision));
+        return document;
+    }
+    json::array arguments;
+    for (const auto& argument : event->invocation.arguments)
+        arguments.push_back(to_json(argument));
+    json::object environment;
+    for (const auto& [name, value] : event->invocation.environment)
+        environment[name] = to_json(value);
+    document["arguments"] = std::move(arguments);
+    document["environment"] = std::move(environment);
+    if (event->delivery_id)
+        document["delivery_id"] = to_json(*event->delivery_id);
+    else
+        document["delivery_id"] = nullptr;
+    return document;
+}
+
+int explain(const ExplainOptions& options, Context& context)
+{
+    const config::Config config = load_for_trial(context);
+    const config::Hook& hook = find_hook(config, options.hook, EX_USAGE);
+    const RecordedRequest request = make_request(options, hook, context.in);
+    const hooks::Judge whole{hook};
+    const std::string directory = std::filesystem::path{config.file}.parent_path().string();
+    const Explanation explanation = judge(hook, request, whole, options, directory);
+    if (context.json)
+        context.out << json::serialize(to_json(explanation)) << '\n';
+    else
+        print(explanation, context);
+    return std::holds_alternative<hooks::Event>(explanation.decision) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+constexpr const char* footer = R"(FILE is a request as it goes over the wire, or a body alone:
+  POST /hooks/deploy HTTP/1.1
+  X-GitHub-Event: push
+
+  {"ref": "refs/heads/main"}
+
+Example:
+  belay explain deploy push.json --header X-GitHub-Event:push
+
+Exit status: 0 it would run; 1 it would not; 64 usage; 65, 66 the file; 78 the configuration.)";
+
+} // namespace
+
+void add_explain(CLI::App& app, Context& context, Command& chosen)
+{
+    const auto options = std::make_shared<ExplainOptions>();
+    CLI::App* command =
+        app.add_subcommand("explain", "Show what a hook would do with a request, and why; runs nothing");
+    command->add_option("HOOK", options->hook, "the hook's name")->required()->type_name("");
+    command->add_option("FILE", options->file, "the request, or its body; - for stdin")->required()->type_name("");
+    command->add_option("--header", options->headers, "a header field, in place of those of its name; may be repeated")
+        ->type_name("NAME:VALUE")
+        ->allow_extra_args(false);
+    command->add_option("--method", options->method, "the method; else the file's, or POST")->type_name("METHOD");
+    command->add_option("--query", options->query, "the query string, encoded")->type_name("QUERY");
+    command->add_option("--from", options->from, "the address that it comes from; 127.0.0.1 if not given")
+        ->type_name("ADDRESS");
+    command->add_flag("--no-auth", options->trust, "take the request for authentic, whatever its header says");
+    command->footer(footer);
+    command->callback([&, options] { chosen = [&, options] { return explain(*options, context); }; });
+}
+
+} // namespace belay::cli

@@ -1,0 +1,48 @@
+#pragma once
+#include "belayd/hooks/judge.hpp"
+#include "cli/context.hpp"
+#include "cli/recorded_request.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+/** A hook and a request brought together without a daemon; nothing is run. */
+namespace belay::cli {
+
+/**
+ * The configuration, whose secrets may be ones that this user cannot read.
+ * @throws Failure 78, after every error was printed to context.err
+ */
+[[nodiscard]] config::Config load_for_trial(Context& context);
+
+/** @throws Failure with `exit_status`, naming the hooks that there are */
+[[nodiscard]] const config::Hook& find_hook(const config::Config& config, const std::string& name, int exit_status);
+
+/** Whether a request shows who sends it. */
+struct Authentication {
+    enum class State : unsigned char { nobody, good, refused, unchecked } state = State::unchecked;
+    std::string detail = {}; ///< the secret that fits, what a sender is told, or why it is not checked
+    int status = 401;        ///< of what is refused
+};
+
+/** @param config_directory where secret files lie */
+[[nodiscard]] Authentication authenticate(
+    const config::Hook& hook, const RecordedRequest& request, const std::string& config_directory);
+
+/** "event", "ignored", "refused" or "answered". */
+[[nodiscard]] std::string_view outcome_of(const hooks::Decision& decision) noexcept;
+
+/** What is told the sender of it: 202, 200, 401, … */
+[[nodiscard]] int status_of(const hooks::Decision& decision) noexcept;
+
+/** Why it is no event; "" for one. */
+[[nodiscard]] std::string reason_of(const hooks::Decision& decision);
+
+[[nodiscard]] std::chrono::sys_seconds now();
+
+/** The contents of a file, "-" for `standard_input`.  @throws Failure with `exit_status` */
+[[nodiscard]] std::string read_file(const std::string& file, std::istream& standard_input, int exit_status);
+
+} // namespace belay::cli

@@ -1,0 +1,174 @@
+#include "belayd/hooks/signature.hpp"
+#include "cli/json.hpp"
+#include "tests/cli/fake_daemon.hpp"
+
+#include <boost/json/parse.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sys/stat.h>
+
+#include <fstream>
+
+namespace belay::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Explain : public testing::Test {
+protected:
+    Explain()
+    {
+        write("github.secret", "hunter2");
+        write("belay.toml", R"(
+[hooks.deploy]
+auth = { scheme = "github", secret_file = "github.secret" }
+run = ["/bin/sh", "-c", "exit 9", "sh", { payload = "/ref" }]
+env = { WHO = { payload = "/who" } }
+when = { all = [{ header = "X-GitHub-Event", equals = "push" }, { any = [{ payload = "/ref", equals = "main" }, { payload = "/ref", glob = "v*" }] }, { not = { query = "dry", exists = true } }] }
+[hooks.open]
+auth = "none"
+run = ["/bin/true", { payload = "/a" }]
+[hooks.secretless]
+auth = { scheme = "github", secret_file = "none.secret" }
+run = ["/bin/true"]
+)");
+    }
+
+    std::string write(const std::string& name, const std::string& text)
+    {
+        std::ofstream{directory_.path(name), std::ios::binary} << text;
+        EXPECT_EQ(::chmod(directory_.path(name).c_str(), 0600), 0);
+        return directory_.path(name);
+    }
+
+    Result explain(const std::string& hook, const std::string& request, std::vector<std::string> options = {})
+    {
+        options.insert(options.begin(), {"explain", hook, "-", "--config", directory_.path("belay.toml")});
+        return run_belay(options, Reader::program, request);
+    }
+
+    TemporaryDirectory directory_;
+};
+
+TEST_F(Explain, ShowsWhatWouldBeRun)
+{
+    const Result result =
+        explain("deploy", "POST /hooks/deploy?x=1 HTTP/1.1\nX-GitHub-Event: push\nX-GitHub-Delivery: d-1\n\n"
+                          R"-({"ref":"v1 $(id)","who":"it's"})-");
+    EXPECT_EQ(result.exit_status, 0) << result.err;
+    EXPECT_EQ(result.out, R"-(hook deploy: POST /hooks/deploy?x=1 from 127.0.0.1, a body of 31 bytes
+authentication: not checked: the request has no X-Hub-Signature-256
+rules:
+  [yes] all of
+      [yes] header "X-GitHub-Event" is "push", the value: "push"
+      [yes] any of
+          [no ] payload "/ref" is not "main", the value: "v1 $(id)"
+          [yes] payload "/ref" is like "v*", the value: "v1 $(id)"
+      [yes] not
+          [no ] query "dry" is missing
+would run:
+  argument 0: /bin/sh
+  argument 1: -c
+  argument 2: 'exit 9'
+  argument 3: sh
+  argument 4: 'v1 $(id)'
+  variable WHO='it'\''s'
+  delivery id: d-1
+)-");
+}
+
+TEST_F(Explain, NamesTheFirstRuleThatDidNotMatch)
+{
+    const Result result =
+        explain("deploy", R"({"ref":"dev\u001b[2J"})", {"--header", "X-GitHub-Event: push", "--query", "dry=1"});
+    EXPECT_EQ(result.exit_status, 1);
+    EXPECT_THAT(result.out, HasSubstr("      [no ] any of   <- this\n"));
+    EXPECT_THAT(result.out, HasSubstr("payload \"/ref\" is not \"main\", the value: \"dev\\x1b[2J\"\n"))
+        << "cannot steer a terminal";
+    EXPECT_THAT(result.out, HasSubstr("      [ - ] not, not looked at\n"));
+    EXPECT_THAT(
+        result.out, HasSubstr("would not run: ignored with 200: when: none of (payload \"/ref\" is \"main\"; "));
+}
+
+TEST_F(Explain, ShowsWhatIsRefused)
+{
+    const Result missing = explain("open", "{}");
+    EXPECT_EQ(missing.exit_status, 1);
+    EXPECT_THAT(missing.out, HasSubstr("authentication: none: anybody may\nrules: none\nwould not run: refused with "
+                                       "422: argument 1, payload \"/a\" is missing"));
+    const Result malformed = explain("deploy", "{", {"--header", "X-GitHub-Event:push"});
+    EXPECT_EQ(malformed.exit_status, 1);
+    EXPECT_THAT(malformed.out, HasSubstr("[!!!] the body is not JSON"));
+    EXPECT_THAT(malformed.out, HasSubstr("refused with 400"));
+}
+
+TEST_F(Explain, ChecksASignatureThatIsThere)
+{
+    const std::string body = R"({"ref":"main"})";
+    const std::string good = "X-Hub-Signature-256:" + hooks::github_signature("hunter2", body);
+    const std::string bad = "X-Hub-Signature-256:" + hooks::github_signature("other", body);
+    const Result signed_well = explain("deploy", body, {"--header", "X-GitHub-Event:push", "--header", good});
+    EXPECT_EQ(signed_well.exit_status, 0);
+    EXPECT_THAT(signed_well.out, HasSubstr("authentication: good, with secret github.secret\n"));
+    const Result forged = explain("deploy", body, {"--header", "X-GitHub-Event:push", "--header", bad});
+    EXPECT_EQ(forged.exit_status, 1);
+    EXPECT_THAT(forged.out, HasSubstr("authentication: refused: the request is not signed with a secret of this hook\n"
+                                      "would not run: refused with 401"));
+    EXPECT_THAT(forged.out, Not(HasSubstr("rules")));
+    EXPECT_EQ(
+        explain("deploy", body, {"--no-auth", "--header", "X-GitHub-Event:push", "--header", bad}).exit_status, 0);
+    const Result blind = explain("secretless", body, {"--header", bad});
+    EXPECT_EQ(blind.exit_status, 0);
+    EXPECT_THAT(blind.out, HasSubstr("authentication: not checked: secret file \"none.secret\" cannot be opened"));
+}
+
+TEST_F(Explain, TakesTheRequestsPartsFromOptions)
+{
+    const Result result = explain("open", "POST /x HTTP/1.1\nContent-Type: text/plain\n\na=1+2",
+        {"--header", "content-type: application/x-www-form-urlencoded", "--method", "PUT", "--from", "192.0.2.7"});
+    EXPECT_EQ(result.exit_status, 0) << result.out;
+    EXPECT_THAT(result.out, HasSubstr("PUT /x from 192.0.2.7"));
+    EXPECT_THAT(result.out, HasSubstr("argument 1: '1 2'\n  delivery id: none"));
+}
+
+TEST_F(Explain, SpeaksJson)
+{
+    const Result result =
+        explain("deploy", R"({"ref":"main","who":"me"})", {"--json", "--header", "X-GitHub-Event:push"});
+    EXPECT_EQ(result.exit_status, 0);
+    const auto document = json::parse(result.out);
+    EXPECT_EQ(document.at("outcome"), "event");
+    EXPECT_EQ(document.at("arguments").at(4), "main");
+    EXPECT_EQ(document.at("environment").at("WHO"), "me");
+    EXPECT_TRUE(document.at("delivery_id").is_null());
+    EXPECT_EQ(document.at("rules").at("rules").at(0).at("value"), "push");
+    EXPECT_EQ(json::parse(explain("open", R"({"a":"b"})", {"--json", "--header", "X-GitHub-Delivery:d-1"}).out)
+                  .at("delivery_id"),
+        "d-1");
+    const auto ignored = json::parse(explain("deploy", "{}", {"--json"}).out);
+    EXPECT_EQ(ignored.at("outcome"), "ignored");
+    EXPECT_EQ(ignored.at("first_mismatch"), "header \"X-GitHub-Event\" is missing");
+    EXPECT_EQ(ignored.at("status"), 200);
+}
+
+TEST_F(Explain, TellsWrongUsageFromAWrongConfiguration)
+{
+    EXPECT_EQ(run_belay({"explain"}).exit_status, 64);
+    const Result unknown = explain("deplyo", "{}");
+    EXPECT_EQ(unknown.exit_status, 64);
+    EXPECT_THAT(unknown.err, HasSubstr("has no hook \"deplyo\": it has deploy, open, secretless"));
+    EXPECT_EQ(explain("open", "{}", {"--header", "no field"}).exit_status, 64);
+    EXPECT_EQ(explain("open", "POST / HTTP/1.1\nX: 1\n").exit_status, 65);
+    EXPECT_EQ(
+        run_belay({"explain", "open", directory_.path("none"), "--config", directory_.path("belay.toml")}).exit_status,
+        66);
+    write("belay.toml", "[hooks.open]\nauth = 'none'\nrun = ['/bin/true']\nwhen = { payload = '/a', regex = '(' }\n");
+    const Result wrong = explain("open", "{}");
+    EXPECT_EQ(wrong.exit_status, 78);
+    EXPECT_THAT(wrong.err, HasSubstr("belay.toml:4:34: regex \"(\" is no regular expression"));
+}
+
+} // namespace
+} // namespace belay::cli
