@@ -57,9 +57,9 @@ http::Handler with_middleware(daemon::Core& core, Ingress& ingress, const http::
     const auto report = [](const http::Request& request, std::string_view what) {
         log::error("handler failed", {{"request", request.id}, {"route", request.route}, {"error", what}});
     };
-    return http::compose({http::request_id(), http::trace_context(), daemon::access_log("ingress"),
-                             daemon::http_metrics(core.metrics(), "ingress"), http::exceptions_to_500(report),
-                             ingress.count_rejections()},
+    return http::compose({http::request_id(), http::trace_context(), ingress.name_clients(),
+                             daemon::access_log("ingress"), daemon::http_metrics(core.metrics(), "ingress"),
+                             http::exceptions_to_500(report), ingress.count_rejections()},
         router.dispatcher());
 }
 
@@ -202,7 +202,7 @@ void Belayd::start_ingress()
     }
     bodies_ = std::make_unique<http::BodyBudget>(config_.body_memory);
     limiter_ = make_limiter(core_.predecessor());
-    ingress_ = std::make_unique<Ingress>(loops, *store_, *limiter_, core_.metrics(), hooks_);
+    ingress_ = std::make_unique<Ingress>(loops, *store_, *limiter_, core_.metrics(), hooks_, config_.trusted_proxies);
     ingress_->add_routes(router_);
     server_ = std::make_unique<http::Server>(http::Server::Options{.name = "ingress",
         .loops = std::move(loops),
@@ -313,7 +313,7 @@ asio::awaitable<void> Belayd::adopt(Candidate candidate)
     jobs::SchedulerRules both = rules;
     both.hooks.merge(std::move(candidate.old_rules));
     co_await scheduler_->apply(std::move(both));
-    co_await ingress_->replace(hooks_);
+    co_await ingress_->replace(hooks_, config_.trusted_proxies);
     co_await scheduler_->apply(std::move(rules));
     stop_listening(candidate.removed);
 }

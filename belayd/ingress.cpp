@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::string_view route_pattern = "/hooks/{name}";
 
-/** Whom a request comes from. */
-std::string_view client_address(const http::Request& request)
-{
-    return request.peer->address;
-}
-
 std::chrono::sys_seconds now()
 {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -52,7 +46,7 @@ jobs::NewEvent make_event(const http::Request& request, const config::Hook& hook
     event.delivery_id = std::move(asked.delivery_id);
     event.body = request.body;
     event.content_type = request.field("Content-Type").value_or("");
-    event.remote = client_address(request);
+    event.remote = request.client;
     event.traceparent = to_traceparent(request.trace);
     event.arguments = std::move(asked.invocation.arguments);
     event.environment = std::move(asked.invocation.environment);
@@ -61,12 +55,13 @@ jobs::NewEvent make_event(const http::Request& request, const config::Hook& hook
 }
 
 /** By the limits of each hook of a path: one request is one for all of them. */
-std::optional<http::Rejection> limit_rate(const std::vector<IngressHook>& hooks, const http::Request& head)
+std::optional<http::Rejection> limit_rate(
+    const std::vector<IngressHook>& hooks, const http::Request& head, const http::TrustedProxies& proxies)
 {
     const auto time = hooks::Bucket::Clock::now();
     std::string source;
     if (std::ranges::any_of(hooks, [](const IngressHook& hook) { return hook.limits.wants_source(); }))
-        source = hooks::source_of(client_address(head));
+        source = hooks::source_of(http::client_address(head, proxies));
     for (const IngressHook& hook : hooks)
         if (auto refusal = hook.limits.admit(source, time))
             return refusal;
@@ -80,7 +75,7 @@ Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request
     std::vector<Opinion> refusals;
     opinions.list.reserve(hooks.size());
     for (const IngressHook& hook : hooks) {
-        hooks::Judgement judgement = hook.hook.decide({request, now(), request.peer->address});
+        hooks::Judgement judgement = hook.hook.decide({request, now(), request.client});
         if (judgement.key)
             hook.count_signature(*judgement.key, judgement.authentic);
         opinions.authentic |= judgement.authentic;
@@ -154,12 +149,12 @@ asio::awaitable<void> Ingress::set_table(Table& slot, Table table)
 }
 
 Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, hooks::RateLimiter& limiter,
-    daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks)
+    daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies)
     : loops_(std::move(loops)), store_(store), limiter_(limiter), metrics_(metrics)
 {
     warn_of_ended_secrets(*hooks);
     for (std::size_t i = 0; i < loops_.size(); ++i)
-        tables_.push_back(std::make_shared<const IngressHooks>(hooks, metrics_, limiter_));
+        tables_.push_back(std::make_shared<const IngressHooks>(hooks, proxies, metrics_, limiter_));
 }
 
 void Ingress::add_routes(http::Router& router)
@@ -168,6 +163,16 @@ void Ingress::add_routes(http::Router& router)
         .pattern = std::string{route_pattern},
         .handler = [this](http::Request& request) { return receive(request); },
         .admit = [this](const http::Request& head) { return admit(head); }});
+}
+
+http::Middleware Ingress::name_clients()
+{
+    return [this](http::Handler next) -> http::Handler {
+        return [this, next = std::move(next)](http::Request& request) {
+            request.client = http::client_address(request, tables_[request.loop]->proxies());
+            return next(request);
+        };
+    };
 }
 
 http::Middleware Ingress::count_rejections()
@@ -183,13 +188,13 @@ http::Middleware Ingress::count_rejections()
     };
 }
 
-asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> hooks)
+asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies)
 {
     warn_of_ended_secrets(*hooks);
     for (std::size_t i = 0; i < loops_.size(); ++i) {
         // One table for each loop: its reference count stays on that core.
         asio::awaitable<void> change =
-            set_table(tables_[i], std::make_shared<const IngressHooks>(hooks, metrics_, limiter_));
+            set_table(tables_[i], std::make_shared<const IngressHooks>(hooks, proxies, metrics_, limiter_));
         co_await asio::co_spawn(loops_[i]->get_executor(), std::move(change), asio::use_awaitable);
     }
 }
@@ -199,7 +204,7 @@ http::Admission Ingress::admit(const http::Request& head) const
     const auto* const hooks = tables_[head.loop]->find(head.path_parameter("name"));
     if (hooks == nullptr)
         return http::Rejection{404, std::string{no_such_hook}, {}};
-    if (auto refusal = limit_rate(*hooks, head))
+    if (auto refusal = limit_rate(*hooks, head, tables_[head.loop]->proxies()))
         return std::move(*refusal);
     if (!store_.unavailable().empty())
         return http::Rejection{503, unavailable_detail, {{"Retry-After", unavailable_retry_after}}};

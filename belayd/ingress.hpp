@@ -5,6 +5,7 @@
 #include "belayd/ingress_hooks.hpp"
 #include "belayd/jobs/store.hpp"
 #include "daemon/metrics.hpp"
+#include "http/client_address.hpp"
 #include "http/middleware.hpp"
 #include "http/router.hpp"
 
@@ -25,7 +26,7 @@ namespace belay {
 class Ingress {
 public:
     Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, hooks::RateLimiter& limiter,
-        daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks);
+        daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies);
     ~Ingress() = default;
     Ingress(const Ingress&) = delete;
     Ingress& operator=(const Ingress&) = delete;
@@ -34,11 +35,15 @@ public:
 
     void add_routes(http::Router& router);
 
+    /** Fills in http::Request::client. */
+    [[nodiscard]] http::Middleware name_clients();
+
     /** Counts what is refused before a hook could judge it: method, length, deadline, no room. */
     [[nodiscard]] http::Middleware count_rejections();
 
-    /** Returns when every loop judges new requests by `hooks`. */
-    [[nodiscard]] asio::awaitable<void> replace(std::shared_ptr<const hooks::HookTable> hooks);
+    /** Returns when every loop judges new requests by `hooks`, and believes these proxies. */
+    [[nodiscard]] asio::awaitable<void> replace(
+        std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies);
 
 private:
     using Table = std::shared_ptr<const IngressHooks>;

@@ -69,7 +69,7 @@ std::string challenges(const Opinions& opinions)
     std::vector<std::string> different;
     for (const auto& opinion : opinions.list)
         if (std::string challenge = opinion.hook->hook.challenge();
-            std::find(different.begin(), different.end(), challenge) == different.end())
+            !challenge.empty() && std::find(different.begin(), different.end(), challenge) == different.end())
             different.push_back(std::move(challenge));
     std::string text;
     for (const auto& challenge : different)

@@ -44,9 +44,9 @@ IngressHook IngressMetrics::make(const hooks::Hook& hook, hooks::RateLimiter& li
         std::move(signatures), IngressLimits{name, limits, limiter, counters}};
 }
 
-IngressHooks::IngressHooks(
-    std::shared_ptr<const hooks::HookTable> hooks, const IngressMetrics& metrics, hooks::RateLimiter& limiter)
-    : hooks_(std::move(hooks))
+IngressHooks::IngressHooks(std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies,
+    const IngressMetrics& metrics, hooks::RateLimiter& limiter)
+    : hooks_(std::move(hooks)), proxies_(std::move(proxies))
 {
     for (const auto& [name, hook] : *hooks_) // in the order of names
         by_path_[hook->config().path].push_back(metrics.make(*hook, limiter));

@@ -3,6 +3,7 @@
 #include "belayd/hooks/rate_limiter.hpp"
 #include "belayd/ingress_limits.hpp"
 #include "daemon/metrics.hpp"
+#include "http/client_address.hpp"
 
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
@@ -56,8 +57,8 @@ private:
 /** The hooks of one configuration by their paths.  Borrows the limiter.  Immutable. */
 class IngressHooks {
 public:
-    IngressHooks(
-        std::shared_ptr<const hooks::HookTable> hooks, const IngressMetrics& metrics, hooks::RateLimiter& limiter);
+    IngressHooks(std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies,
+        const IngressMetrics& metrics, hooks::RateLimiter& limiter);
 
     /** Those that share the path, in the order of their names; none: null. */
     [[nodiscard]] const std::vector<IngressHook>* find(std::string_view path) const noexcept
@@ -66,8 +67,12 @@ public:
         return found == by_path_.end() ? nullptr : &found->second;
     }
 
+    /** Who is believed to say whom a request comes from. */
+    [[nodiscard]] const http::TrustedProxies& proxies() const noexcept { return proxies_; }
+
 private:
     std::shared_ptr<const hooks::HookTable> hooks_;
+    http::TrustedProxies proxies_;
     std::map<std::string, std::vector<IngressHook>, std::less<>> by_path_;
 };
 

@@ -20,12 +20,13 @@ void write_record(std::string_view server, const http::Exchange& exchange)
     if (!log::enabled(level))
         return;
     const auto& request = exchange.request;
+    const std::string_view peer = request.peer != nullptr ? std::string_view{request.peer->address} : "";
     log::write(level, "request answered",
         {{"server", server}, {"method", request.method.substr(0, shown_path_bytes)},
             {"path", request.path.substr(0, shown_path_bytes)}, {"status", exchange.response.status},
             {"duration_seconds", std::chrono::duration<double>(exchange.duration).count()},
-            {"request_bytes", request.body.size()}, {"response_bytes", exchange.response.body.size()},
-            {"peer", request.peer != nullptr ? std::string_view{request.peer->address} : std::string_view{}},
+            {"request_bytes", request.body.size()}, {"response_bytes", exchange.response.body.size()}, {"peer", peer},
+            {"client", request.client.empty() ? peer : std::string_view{request.client}},
             {"reason", exchange.response.reason}, {"request_id", request.id},
             {"trace_id", trace_id_text(request.trace)}});
 }

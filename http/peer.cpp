@@ -21,10 +21,10 @@ Peer peer_of(const sockaddr_storage& address)
         sockaddr_in6 v6;
         std::memcpy(&v6, &address, sizeof v6);
         ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
-        const bool mapped_loopback = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET;
-        return {.address = text,
-            .port = ntohs(v6.sin6_port),
-            .loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) || mapped_loopback};
+        if (!IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+            return {.address = text, .port = ntohs(v6.sin6_port), .loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) != 0};
+        ::inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], text, sizeof text);
+        return {.address = text, .port = ntohs(v6.sin6_port), .loopback = v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET};
     }
     return {.address = "unix", .port = 0, .loopback = true};
 }

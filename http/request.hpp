@@ -26,7 +26,7 @@ struct Rejection {
 
 /** Who sent it. */
 struct Peer {
-    std::string address; ///< "192.0.2.7", "2001:db8::1" without brackets, or "unix"
+    std::string address; ///< "192.0.2.7", also of an IPv6 socket; "2001:db8::1" without brackets; or "unix"
     std::uint16_t port = 0;
     bool loopback = false; ///< 127.0.0.0/8, ::1 or a unix socket
 };
@@ -59,6 +59,7 @@ struct Request {
     // Filled by middleware:
     std::string id;     ///< X-Request-Id: the client's if it is sane, else a new one
     TraceContext trace; ///< belay's own span
+    std::string client; ///< whom it comes from, see client_address(); "" where no middleware asks
 
     /** The first field of that name (case-insensitive), if any. */
     [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const noexcept;

@@ -128,7 +128,7 @@ void read_tolerance(const Node& table, Scheme& scheme, Problems& problems)
 
 void check_keys(const Node& table, Problems& problems)
 {
-    std::vector<std::string_view> keys{"scheme", "tolerance"};
+    std::vector<std::string_view> keys{"scheme", "tolerance", "addresses"};
     if (const auto* const scheme = table.find("scheme"); scheme != nullptr && scheme->value.text == custom_scheme_name)
         std::ranges::copy(custom_scheme_keys(), std::back_inserter(keys));
     for (const auto& member : table.members) {
@@ -141,6 +141,23 @@ void check_keys(const Node& table, Problems& problems)
                         "secret_credential or secret_env names)",
                 member.key, suggest(member.key, keys)));
     }
+}
+
+void read_addresses(const Node& table, Auth& auth, Problems& problems)
+{
+    const auto* const member = table.find("addresses");
+    if (member == nullptr)
+        return;
+    auth.addresses = read_networks(member->value, "addresses", problems);
+    if (member->value.type == Node::Type::array && member->value.elements.empty())
+        problems.add(
+            member->origin, "addresses is empty, so nobody could send anything: leave it out to let everybody");
+}
+
+/** Nothing but addresses: of a scheme or a secret there is not a word. */
+bool is_of_addresses_alone(const Node& table)
+{
+    return table.members.size() == 1 && table.members.front().key == "addresses";
 }
 
 std::string write_secret(const SecretSource& secret)
@@ -166,6 +183,10 @@ void read_auth(const Node& node, Auth& auth, Problems& problems)
         return;
     }
     check_keys(node, problems);
+    read_addresses(node, auth, problems);
+    auth.anybody = is_of_addresses_alone(node);
+    if (auth.anybody)
+        return;
     read_secrets(node, auth, problems);
     if (auto scheme = read_scheme(node, problems)) {
         auth.scheme = std::move(*scheme);
@@ -178,7 +199,7 @@ void read_auth(const Node& node, Auth& auth, Problems& problems)
 std::string write_auth(const Auth& auth)
 {
     if (auth.anybody)
-        return "\"none\"";
+        return auth.addresses.empty() ? "\"none\"" : fmt::format("{{ addresses = {} }}", to_toml(auth.addresses));
     const Scheme& scheme = auth.scheme;
     std::string text = fmt::format("{{ scheme = {}", to_toml(std::string_view{scheme.name}));
     if (scheme.name == custom_scheme_name)
@@ -193,6 +214,8 @@ std::string write_auth(const Auth& auth)
         if (!written.empty())
             text += fmt::format(", {} = [{}]", secret_keys.at(i), fmt::join(written, ", "));
     }
+    if (!auth.addresses.empty())
+        text += fmt::format(", addresses = {}", to_toml(auth.addresses));
     return text + " }";
 }
 

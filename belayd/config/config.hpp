@@ -1,12 +1,14 @@
 #pragma once
 #include "base/byte_size.hpp"
 #include "base/duration.hpp"
+#include "base/ip_network.hpp"
 #include "belayd/config/origin.hpp"
 #include "belayd/config/rate_limit.hpp"
 #include "belayd/config/rule.hpp"
 #include "belayd/config/scheme.hpp"
 #include "belayd/config/value_source.hpp"
 #include "daemon/log_thread.hpp"
+#include "http/client_address.hpp"
 #include "http/server.hpp"
 
 #include <chrono>
@@ -31,9 +33,10 @@ struct SecretSource {
 
 /** How a hook's requests prove who sent them. */
 struct Auth {
-    bool anybody = false;              ///< "none": they need not
-    Scheme scheme;                     ///< else
-    std::vector<SecretSource> secrets; ///< any of them will do; at least one
+    bool anybody = false;                  ///< "none", or addresses alone: they need not
+    Scheme scheme;                         ///< else
+    std::vector<SecretSource> secrets;     ///< any of them will do; at least one
+    std::vector<IpNetwork> addresses = {}; ///< whom requests may come from, whatever they prove; none: anywhere
 };
 
 /** One configured route: [hooks.NAME]. */
@@ -74,6 +77,7 @@ struct Config {
     // [ingress]
     std::optional<std::vector<std::string>> ingress_listen; ///< not written: passed sockets "ingress", else the default
     http::Limits ingress_limits;
+    http::TrustedProxies trusted_proxies;
     Bytes body_memory = 64_MiB; ///< request bodies held in memory in total; beyond: 503
 
     // [admin]

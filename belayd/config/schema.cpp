@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 
@@ -54,6 +55,32 @@ Setting<Config> listen_setting(Listen member, std::string_view default_address)
             return to_toml((config.*member).value_or(std::vector{std::string{default_address}}));
         },
         [=](const Config& config) { return (config.*member).has_value(); }};
+}
+
+/** Networks, and "unix" for the peers of unix sockets. */
+Setting<Config> trusted_proxies_setting()
+{
+    constexpr std::string_view unix_peers = "unix";
+    return {"trusted_proxies",
+        [=](const Node& node, Config& config, Problems& problems) {
+            const auto is_unix = [&](const Node& it) { return it.type == Node::Type::string && it.text == unix_peers; };
+            Node networks = node;
+            auto& elements = networks.elements;
+            config.trusted_proxies.unix_peers = is_unix(node) || std::ranges::any_of(elements, is_unix);
+            std::erase_if(elements, is_unix);
+            config.trusted_proxies.networks.clear();
+            if (!is_unix(node))
+                config.trusted_proxies.networks = read_networks(networks, "trusted_proxies", problems);
+        },
+        [=](const Config& config) {
+            std::vector<std::string> texts;
+            for (const IpNetwork& network : config.trusted_proxies.networks)
+                texts.push_back(to_string(network));
+            if (config.trusted_proxies.unix_peers)
+                texts.emplace_back(unix_peers);
+            return to_toml(texts);
+        },
+        {}};
 }
 
 Setting<Config> pass_environment_setting()
@@ -118,6 +145,7 @@ std::vector<Section> make_sections()
                 count_setting<C>("max_connections", limit(&L::connections), 1, 1'000'000),
                 count_setting<C>("max_connections_per_address", limit(&L::connections_per_address), 1, 1'000'000),
                 size_setting<C>("body_memory", member(&C::body_memory), 64_KiB, 1024 * 1024_MiB),
+                trusted_proxies_setting(),
             }},
         {"admin", {listen_setting(&C::admin_listen, default_admin_listen)}},
         {"store",

@@ -64,6 +64,19 @@ std::optional<std::vector<const Node*>> read_strings(const Node& node, std::stri
     return good ? std::optional{nodes} : std::nullopt;
 }
 
+std::vector<IpNetwork> read_networks(const Node& node, std::string_view key, Problems& problems)
+{
+    std::vector<IpNetwork> networks;
+    for (const Node* element : read_strings(node, key, problems).value_or(std::vector<const Node*>{})) {
+        if (const auto network = parse_ip_network(element->text))
+            networks.push_back(*network);
+        else
+            problems.add(
+                element->origin, fmt::format("{} \"{}\" {}", key, element->text, fault_in_ip_network(element->text)));
+    }
+    return networks;
+}
+
 std::optional<Milliseconds> read_duration(
     const Node& node, std::string_view key, Milliseconds least, Milliseconds most, Problems& problems)
 {
@@ -148,6 +161,15 @@ std::string to_toml(std::string_view text)
             quoted += c;
     }
     return quoted + "\"";
+}
+
+std::string to_toml(const std::vector<IpNetwork>& networks)
+{
+    std::vector<std::string> texts;
+    texts.reserve(networks.size());
+    for (const IpNetwork& network : networks)
+        texts.push_back(to_string(network));
+    return to_toml(texts);
 }
 
 std::string to_toml(const std::vector<std::string>& texts)

@@ -22,6 +22,9 @@ namespace belay::config {
 [[nodiscard]] std::optional<std::vector<const Node*>> read_strings(
     const Node& node, std::string_view key, Problems& problems);
 
+/** One network or an array of them, "192.0.2.0/24" or an address; those that are sound. */
+[[nodiscard]] std::vector<IpNetwork> read_networks(const Node& node, std::string_view key, Problems& problems);
+
 [[nodiscard]] std::optional<Milliseconds> read_duration(
     const Node& node, std::string_view key, Milliseconds least, Milliseconds most, Problems& problems);
 
@@ -40,6 +43,9 @@ namespace belay::config {
 
 /** A TOML basic string with its quotes. */
 [[nodiscard]] std::string to_toml(std::string_view text);
+
+/** A TOML array of the networks. */
+[[nodiscard]] std::string to_toml(const std::vector<IpNetwork>& networks);
 
 /** A TOML array of strings. */
 [[nodiscard]] std::string to_toml(const std::vector<std::string>& texts);

@@ -1,9 +1,9 @@
 #pragma once
 #include "belayd/config/config.hpp"
+#include "belayd/hooks/authenticator.hpp"
 #include "belayd/hooks/challenge.hpp"
 #include "http/request.hpp"
 
-#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,7 +16,6 @@
 namespace belay::hooks {
 
 class Judge;
-class Verifier;
 
 /** What a job is started with, taken from the request when it was accepted. */
 struct Invocation {
@@ -30,7 +29,8 @@ struct Event {
     std::optional<std::string> delivery_id; ///< what the sender calls this event, each time that it tries to deliver it
 };
 
-/** The request is refused: 401 not authentic, 400 malformed, 413 argument too long, 422 a value is missing. */
+/** The request is refused: 401 not authentic, 403 from an address that is not allowed, 400 malformed, 413 argument too
+ * long, 422 a value is missing. */
 struct Refusal {
     int status = 401;
     std::string detail;
@@ -45,13 +45,6 @@ struct Judgement {
     bool authentic = false;
     std::optional<std::size_t>
         key; ///< also where it is not authentic for having ended, or for the time that was signed
-};
-
-/** A request as hooks see it, HTTP or a file given to `belay`. */
-struct Input {
-    const http::Request& request;
-    std::chrono::sys_seconds now;         ///< when it came, for what is signed with a time
-    std::string_view client_address = {}; ///< of who sent it
 };
 
 /**
@@ -75,13 +68,13 @@ public:
      * parsed before that. */
     [[nodiscard]] Judgement decide(const Input& input) const;
 
-    /** What a 401 asks for (RFC 9110 §11.6.1): the header that would have the signature, or "Bearer". */
-    [[nodiscard]] std::string challenge() const;
+    /** What a 401 asks for, see Authenticator::challenge(). */
+    [[nodiscard]] std::string challenge() const { return authenticator_.challenge(); }
 
 private:
     config::Hook config_;
-    std::unique_ptr<const Verifier> verifier_; // none: auth = "none"
-    std::unique_ptr<const Judge> judge_;       // borrows config_
+    Authenticator authenticator_;
+    std::unique_ptr<const Judge> judge_; // borrows config_
 };
 
 /** All hooks of one configuration.  Immutable, thread-safe; replaced whole by a reload. */

@@ -88,7 +88,7 @@ std::optional<std::size_t> Verifier::find_key(
     return good ? good : ended;
 }
 
-Verifier::Verdict Verifier::verify(const http::Request& request, std::chrono::sys_seconds now) const
+Verdict Verifier::verify(const http::Request& request, std::chrono::sys_seconds now) const
 {
     const auto header = only_field(request, scheme_.header);
     const auto id = scheme_.id_header.empty() ? std::string_view{} : only_field(request, scheme_.id_header);

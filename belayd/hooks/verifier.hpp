@@ -1,6 +1,7 @@
 #pragma once
 #include "belayd/config/scheme.hpp"
 #include "belayd/hooks/sender_key.hpp"
+#include "belayd/hooks/verdict.hpp"
 #include "http/request.hpp"
 
 #include <chrono>
@@ -22,12 +23,6 @@ public:
     struct Key {
         SenderKey key;
         std::optional<std::chrono::sys_seconds> not_after;
-    };
-
-    struct Verdict {
-        bool authentic = false;
-        std::optional<std::size_t> key = {}; ///< the first that fits, whether or not that was in time
-        std::string why_not = {};            ///< for the sender: what is soundly signed gets more than a no
     };
 
     /** @param keys of this scheme, at least one */

@@ -25,6 +25,7 @@ void expect_equal(const Hook& a, const Hook& b)
     EXPECT_EQ(a.name, b.name);
     EXPECT_EQ(a.auth.anybody, b.auth.anybody);
     EXPECT_EQ(a.auth.scheme, b.auth.scheme);
+    EXPECT_EQ(a.auth.addresses, b.auth.addresses);
     ASSERT_EQ(a.auth.secrets.size(), b.auth.secrets.size());
     for (std::size_t i = 0; i < a.auth.secrets.size(); ++i)
         EXPECT_EQ(fields(a.auth.secrets[i]), fields(b.auth.secrets[i]));
@@ -48,6 +49,7 @@ void expect_equal(const Config& a, const Config& b)
         std::tie(b.ingress_listen, b.admin_listen, b.body_memory, b.store_url, b.retention, b.free_space_floor));
     EXPECT_EQ(std::tie(a.max_jobs, a.default_timeout, a.kill_grace, a.output_limit, a.pass_environment),
         std::tie(b.max_jobs, b.default_timeout, b.kill_grace, b.output_limit, b.pass_environment));
+    EXPECT_EQ(a.trusted_proxies, b.trusted_proxies);
     const auto& l = a.ingress_limits;
     const auto& m = b.ingress_limits;
     EXPECT_EQ(std::tie(l.header_bytes, l.fields, l.target_bytes, l.header_timeout, l.body_timeout, l.body_rate,
@@ -80,6 +82,7 @@ idle_timeout = "9s"
 max_connections = 11
 max_connections_per_address = 12
 body_memory = "65MiB"
+trusted_proxies = ["10.0.0.0/8", "unix", "2001:db8::7"]
 [admin]
 listen = []
 [store]
@@ -108,7 +111,10 @@ rate_limit = { per_source = "60/1m", per_hook = "1/1h30m" }
 max_body = "0B"
 output_limit = "7B"
 [hooks.chat]
-auth = { scheme = "slack", secret_env = "E", tolerance = "1m" }
+auth = { scheme = "slack", secret_env = "E", tolerance = "1m", addresses = ["192.0.2.0/24", "2001:db8::/32"] }
+run = ["/bin/true"]
+[hooks.near]
+auth = { addresses = "127.0.0.1" }
 run = ["/bin/true"]
 [hooks.open]
 auth = "none"

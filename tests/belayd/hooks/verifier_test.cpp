@@ -96,7 +96,7 @@ const std::vector<Sample> samples{
     {"bearer", "hush", "husx", R"({"id":1})", {{"Authorization", "bearer hush"}}, {}, "RFC 6750 §2.1"},
 };
 
-Verifier::Verdict verify(const Sample& sample, const std::vector<std::string>& secrets)
+Verdict verify(const Sample& sample, const std::vector<std::string>& secrets)
 {
     const config::Scheme& scheme = *config::find_scheme(sample.scheme);
     std::vector<Verifier::Key> keys;
@@ -107,7 +107,7 @@ Verifier::Verdict verify(const Sample& sample, const std::vector<std::string>& s
     return verifier.verify(request, sample.now);
 }
 
-Verifier::Verdict verify(const Sample& sample)
+Verdict verify(const Sample& sample)
 {
     return verify(sample, {sample.secret});
 }

@@ -1,0 +1,16 @@
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace belay::hooks {
+
+/** Whether a request comes from whom its hook hears. */
+struct Verdict {
+    bool authentic = false;
+    std::optional<std::size_t> key = {}; ///< the first secret that fits, whether or not that was in time
+    int status = 401;                    ///< of the answer, where it is not
+    std::string why_not = {};            ///< for the sender: what is soundly signed gets more than a no
+};
+
+} // namespace belay::hooks
