@@ -1,6 +1,7 @@
 #include "belayd/ingress.hpp"
 
 #include "belayd/ingress_answers.hpp"
+#include "belayd/webhook_answers.hpp"
 #include "daemon/log.hpp"
 #include "http/response.hpp"
 
@@ -68,6 +69,12 @@ std::optional<http::Rejection> limit_rate(
     return std::nullopt;
 }
 
+/** Those that were adnanh/webhook's have methods of their own, and judge themselves. */
+bool takes_method(const IngressHook& hook, const http::Request& request)
+{
+    return request.method == "POST" || hook.config().webhook;
+}
+
 /** Of a path that hooks share, who is not authentic to one of them is no matter of its own: another is meant. */
 Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request)
 {
@@ -75,6 +82,8 @@ Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request
     std::vector<Opinion> refusals;
     opinions.list.reserve(hooks.size());
     for (const IngressHook& hook : hooks) {
+        if (!takes_method(hook, request))
+            continue;
         hooks::Judgement judgement = hook.hook.decide({request, now(), request.client});
         if (judgement.key)
             hook.count_signature(*judgement.key, judgement.authentic);
@@ -111,11 +120,13 @@ std::optional<http::Response> answer_at_once(const Opinions& opinions)
     }
     if (const auto* const refusal = opinions.find<hooks::Refusal>()) {
         count_refused(opinions);
-        return refused_response(*refusal);
+        auto answer = webhook_answer_at_once(opinions);
+        return answer ? std::move(answer) : refused_response(*refusal);
     }
     if (opinions.find<hooks::Event>() == nullptr) {
         count_ignored(opinions);
-        return ignored_response(opinions);
+        auto answer = webhook_answer_at_once(opinions);
+        return answer ? std::move(answer) : ignored_response(opinions);
     }
     return std::nullopt;
 }
@@ -159,10 +170,12 @@ Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, hooks
 
 void Ingress::add_routes(http::Router& router)
 {
-    router.add({.method = "POST",
-        .pattern = std::string{route_pattern},
-        .handler = [this](http::Request& request) { return receive(request); },
-        .admit = [this](const http::Request& head) { return admit(head); }});
+    for (const char* const method : {"POST", "GET", "PUT", "PATCH", "DELETE"})
+        router.add({.method = method,
+            .pattern = std::string{route_pattern},
+            .handler = [this](http::Request& request) { return receive(request); },
+            .admit = [this](const http::Request& head) { return admit(head); },
+            .is_listed = std::string_view{method} == "POST"});
 }
 
 http::Middleware Ingress::name_clients()
@@ -204,6 +217,8 @@ http::Admission Ingress::admit(const http::Request& head) const
     const auto* const hooks = tables_[head.loop]->find(head.path_parameter("name"));
     if (hooks == nullptr)
         return http::Rejection{404, std::string{no_such_hook}, {}};
+    if (std::ranges::none_of(*hooks, [&head](const IngressHook& hook) { return takes_method(hook, head); }))
+        return http::Rejection{405, "a hook takes POST only", {{"Allow", "POST, OPTIONS"}}};
     if (auto refusal = limit_rate(*hooks, head, tables_[head.loop]->proxies()))
         return std::move(*refusal);
     if (!store_.unavailable().empty())
@@ -221,6 +236,8 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     if (hooks == nullptr)
         co_return http::problem_response(404, no_such_hook); // gone since its head was read
     Opinions opinions = ask(*hooks, request);
+    if (opinions.list.empty())
+        co_return http::problem_response(405, "a hook takes POST only"); // by a reload since its head was read
     if (auto answer = answer_at_once(opinions))
         co_return std::move(*answer);
     std::vector<jobs::Accepted> accepted;
@@ -237,6 +254,8 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
         co_return std::move(*trouble);
     }
     count_accepted(opinions, accepted);
+    if (auto answer = webhook_answer(opinions))
+        co_return std::move(*answer);
     co_return accepted_response(opinions, accepted);
 }
 

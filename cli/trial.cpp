@@ -28,8 +28,13 @@ config::Config load_for_trial(Context& context)
 
 const config::Hook& find_hook(const config::Config& config, const std::string& name, int exit_status)
 {
-    if (const auto found = config.hooks.find(name); found != config.hooks.end())
+    if (const auto found = config.hooks.find(name); found != config.hooks.end()) {
+        if (found->second.webhook)
+            throw Failure{exit_status,
+                fmt::format(
+                    "hook \"{}\" has compat = \"webhook\": only belayd itself judges as adnanh/webhook does", name)};
         return found->second;
+    }
     std::vector<std::string> names;
     for (const auto& [other, hook] : config.hooks)
         names.push_back(other);

@@ -84,9 +84,8 @@ void Router::add(Route route)
         throw std::logic_error{"routes " + route.pattern + " and " + path->routes.front().pattern + " match alike"};
     if (path->find(route.method) != nullptr)
         throw std::logic_error{"route " + route.method + " " + route.pattern + " is there twice"};
-    path->allow += (path->allow.empty() ? "" : ", ") + route.method;
-    if (route.method == "GET")
-        path->allow += ", HEAD";
+    if (route.is_listed)
+        path->allow += (path->allow.empty() ? "" : ", ") + route.method + (route.method == "GET" ? ", HEAD" : "");
     path->routes.push_back(std::move(route));
 }
 

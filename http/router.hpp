@@ -21,6 +21,7 @@ struct Route {
     Handler handler;
     /** Asked when the head is read and before any byte of the body; empty: bodies up to 64 KiB. */
     std::function<Admission(const Request& head)> admit;
+    bool is_listed = true; ///< in Allow; else only some requests may use this method, and `admit` tells the others
 };
 
 /**

@@ -7,6 +7,7 @@
 #include "belayd/config/rule.hpp"
 #include "belayd/config/scheme.hpp"
 #include "belayd/config/value_source.hpp"
+#include "belayd/config/webhook_compat.hpp"
 #include "daemon/log_thread.hpp"
 #include "http/client_address.hpp"
 #include "http/server.hpp"
@@ -44,8 +45,9 @@ struct Hook {
     std::string name; ///< 1 to 64 of [A-Za-z0-9._-], begins with a letter or digit
     std::string path; ///< likewise: answers at /hooks/PATH, as all hooks of that path do; by default the name
     Auth auth;
-    std::optional<Rule> when;     ///< what else a request must be; one that is not is ignored
-    std::vector<ValueSource> run; ///< argv; the first is a literal: an absolute path
+    std::optional<Rule> when;             ///< what else a request must be; one that is not is ignored
+    std::optional<WebhookCompat> webhook; ///< compat = "webhook": requests are read as adnanh/webhook reads them
+    std::vector<ValueSource> run;         ///< argv; the first is a literal: an absolute path
     std::map<std::string, ValueSource> env;
     std::string directory; ///< working directory; "": "/"
     Milliseconds timeout{600'000};

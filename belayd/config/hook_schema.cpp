@@ -4,6 +4,7 @@
 #include "belayd/config/rule_schema.hpp"
 #include "belayd/config/settings.hpp"
 #include "belayd/config/value_schema.hpp"
+#include "belayd/config/webhook_schema.hpp"
 
 #include <fmt/format.h>
 
@@ -82,6 +83,9 @@ Setting<Hook> rule_setting()
 std::vector<Setting<Hook>> make_settings()
 {
     return {
+        {"compat", read_compat, [](const Hook&) { return std::string{"\"webhook\""}; },
+            [](const Hook& hook) { return hook.webhook.has_value(); }},
+        {"webhook", read_webhook, write_webhook, [](const Hook& hook) { return hook.webhook.has_value(); }},
         text_setting<Hook>("path", member(&Hook::path), fault_in_hook_path),
         {"auth", [](const Node& node, Hook& hook, Problems& problems) { read_auth(node, hook.auth, problems); },
             [](const Hook& hook) { return write_auth(hook.auth); }, {}},

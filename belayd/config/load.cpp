@@ -4,6 +4,7 @@
 #include "belayd/config/checks.hpp"
 #include "belayd/config/includes.hpp"
 #include "belayd/config/settings.hpp"
+#include "belayd/config/webhook_schema.hpp"
 
 #include <fmt/format.h>
 
@@ -61,6 +62,7 @@ void read_hook(const Node::Member& member, Config& config, Problems& problems)
     hook.output_limit = config.output_limit;
     hook.directory = "/";
     read_settings<Hook>(member.value, path, hook_settings(), hook, config.origins, problems);
+    check_compat(hook, problems);
     if (!member.value.find("auth"))
         problems.add(member.origin,
             fmt::format(

@@ -1,6 +1,8 @@
 #include "belayd/config/rule_schema.hpp"
 
 #include "base/ip_network.hpp"
+#include "belayd/config/auth_schema.hpp"
+#include "belayd/config/config.hpp"
 #include "belayd/config/pattern.hpp"
 #include "belayd/config/value_schema.hpp"
 #include "belayd/config/values.hpp"
@@ -73,6 +75,8 @@ public:
         for (const auto& member : node.members)
             if (const auto kind = holder_kind(member.key))
                 return read_holder(node, member, *kind, depth);
+        if (node.members.size() == 1 && node.members.front().key == "signature")
+            return read_signature(node);
         return read_test(node);
     }
 
@@ -104,6 +108,22 @@ private:
             if (auto child = read(element, depth + 1))
                 rule.rules.push_back(std::move(*child));
         return rule.rules.size() == holder.value.elements.size() ? std::optional{std::move(rule)} : std::nullopt;
+    }
+
+    std::optional<Rule> read_signature(const Node& node)
+    {
+        auto auth = std::make_shared<Auth>();
+        const auto before = problems_.count();
+        read_auth(node.members.front().value, *auth, problems_);
+        if (problems_.count() != before)
+            return std::nullopt;
+        if (auth->anybody)
+            return refuse(node.origin,
+                "signature must say how a request is signed: { scheme = \"github\", secret_file = "
+                "\"github.secret\" }");
+        Rule rule{.kind = Kind::signature, .rules = {}, .origin = node.origin};
+        rule.auth = std::move(auth);
+        return rule;
     }
 
     std::optional<Rule> read_test(const Node& node)
@@ -230,6 +250,8 @@ std::string write_rule(const Rule& rule)
     if (rule.kind == Kind::test)
         return fmt::format(
             "{{ {}, {} = {} }}", write_source_member(rule.source), key_of(rule.test), write_operands(rule));
+    if (rule.kind == Kind::signature)
+        return fmt::format("{{ signature = {} }}", write_auth(*rule.auth));
     if (rule.kind == Kind::negation)
         return fmt::format("{{ not = {} }}", write_rule(rule.rules.front()));
     std::vector<std::string> texts;

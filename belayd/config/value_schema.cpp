@@ -14,7 +14,7 @@ namespace {
 
 using Kind = ValueSource::Kind;
 
-constexpr auto kinds = std::to_array<Kind>({Kind::payload, Kind::header, Kind::query, Kind::request});
+constexpr auto kinds = std::to_array<Kind>({Kind::payload, Kind::header, Kind::query, Kind::request, Kind::dotted_path});
 
 std::string fault_in_request_part(const std::string& name)
 {
@@ -39,6 +39,7 @@ std::string fault_in_source(const ValueSource& source)
         return fault_in_request_part(source.text);
     case Kind::query:
     case Kind::event:
+    case Kind::dotted_path:
         break;
     }
     return source.text.empty() ? "is empty" : "";

@@ -21,6 +21,8 @@ std::string_view key_of(ValueSource::Kind kind) noexcept
         return "request";
     case ValueSource::Kind::event:
         return "event";
+    case ValueSource::Kind::dotted_path:
+        return "path";
     }
     return {};
 }

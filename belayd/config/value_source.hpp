@@ -12,11 +12,12 @@ namespace belay::config {
 struct ValueSource {
     enum class Kind : std::uint8_t {
         literal,
-        payload, ///< JSON pointer (RFC 6901) into the body; a string as it is, anything else as compact JSON
-        header,  ///< first field of that name
-        query,   ///< first value of that name, decoded
-        request, ///< of the request as a whole: one of request_parts()
-        event    ///< of what belay makes of it
+        payload,    ///< JSON pointer (RFC 6901) into the body; a string as it is, anything else as compact JSON
+        header,     ///< first field of that name
+        query,      ///< first value of that name, decoded
+        request,    ///< of the request as a whole: one of request_parts()
+        event,      ///< of what belay makes of it
+        dotted_path ///< into the body as adnanh/webhook has it, "a.b.0": of hooks with compat only
     } kind = Kind::literal;
     std::string text; ///< the literal, pointer or name
     Origin origin;

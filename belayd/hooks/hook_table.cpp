@@ -2,6 +2,7 @@
 
 #include "belayd/config/load.hpp"
 #include "belayd/hooks/judge.hpp"
+#include "belayd/hooks/webhook_hook.hpp"
 
 #include <filesystem>
 #include <stdexcept>
@@ -9,7 +10,8 @@
 namespace belay::hooks {
 Hook::Hook(config::Hook hook, const std::string& config_directory)
     : config_(std::move(hook)), authenticator_(config_.auth, config_directory),
-      judge_(std::make_unique<const Judge>(config_))
+      judge_(config_.webhook ? nullptr : std::make_unique<const Judge>(config_)),
+      webhook_(config_.webhook ? std::make_unique<const WebhookHook>(config_, config_directory) : nullptr)
 {
 }
 
@@ -17,6 +19,8 @@ Hook::~Hook() = default;
 
 Judgement Hook::decide(const Input& input) const
 {
+    if (webhook_)
+        return {webhook_->decide(input), true, std::nullopt};
     Verdict verdict = authenticator_.verify(input);
     if (!verdict.authentic)
         return {Refusal{verdict.status, std::move(verdict.why_not)}, false, verdict.key};

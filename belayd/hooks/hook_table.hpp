@@ -16,6 +16,7 @@
 namespace belay::hooks {
 
 class Judge;
+class WebhookHook;
 
 /** What a job is started with, taken from the request when it was accepted. */
 struct Invocation {
@@ -74,7 +75,8 @@ public:
 private:
     config::Hook config_;
     Authenticator authenticator_;
-    std::unique_ptr<const Judge> judge_; // borrows config_
+    std::unique_ptr<const Judge> judge_;         // none: compat; borrows config_
+    std::unique_ptr<const WebhookHook> webhook_; // compat = "webhook": decides alone; borrows config_
 };
 
 /** All hooks of one configuration.  Immutable, thread-safe; replaced whole by a reload. */

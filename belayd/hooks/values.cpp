@@ -120,6 +120,7 @@ std::optional<Value> RequestValues::find(const ValueSource& source)
         return find_in_query(source.text);
     case ValueSource::Kind::request:
         return find_in_request(source.text);
+    case ValueSource::Kind::dotted_path:
     case ValueSource::Kind::event:
         break;
     }

@@ -116,8 +116,7 @@ private:
         if (!source)
             return quote(argument.source == "string" ? argument.name : "");
         asks_request_ = true;
-        return fmt::format(
-            "{{ {}, default = \"\"{} }}", *source, scope_.mode == Mode::strict ? ", allow_dash = true" : "");
+        return fmt::format("{{ {}{} }}", *source, scope_.mode == Mode::strict ? "" : ", default = \"\"");
     }
 
     void write_environment()
@@ -196,18 +195,36 @@ private:
 
     void write_answers()
     {
+        if (hook_.captures_output && scope_.mode == Mode::strict)
+            scope_.notes.lose(
+                hook_.line, "include-command-output-in-response: the answer comes before the command runs");
+        if (scope_.mode == Mode::strict)
+            return;
         if (hook_.captures_output) {
             text_ += "wait = \"30s\"\n";
             scope_.notes.warn(
                 hook_.line, "who sends waits at most 30 s for the output; then it is 202 as for other hooks");
         }
-        constexpr std::int64_t least = 200;
-        constexpr std::int64_t most = 499;
-        if (hook_.mismatch_status >= least && hook_.mismatch_status <= most)
-            text_ += fmt::format("mismatch_status = {}\n", hook_.mismatch_status);
-        else if (hook_.mismatch_status != 0)
-            scope_.notes.warn(
-                hook_.line, fmt::format("where rules do not match the status is 200, not {}", hook_.mismatch_status));
+        constexpr unsigned most = 499; // belayd's own answers begin beyond
+        const unsigned status = status_of(hook_.mismatch_status);
+        if (status > most)
+            scope_.notes.warn(hook_.line, fmt::format("where rules do not match the status is 200, not {}", status));
+        else if (status != 200)
+            text_ += fmt::format("mismatch_status = {}\n", status);
+    }
+
+    /** What webhook answers for a number in the file: one that it does not know is 200. */
+    unsigned status_of(std::int64_t number)
+    {
+        constexpr auto known = std::to_array<std::int16_t>(
+            {200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307, 308, 400, 401, 402,
+                403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 418, 421, 422, 423, 424, 425,
+                426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511});
+        if (std::ranges::find(known, number) != known.end())
+            return static_cast<unsigned>(number);
+        if (number != 0)
+            scope_.notes.warn(hook_.line, fmt::format("the status {} is no final one: it is 200", number));
+        return 200;
     }
 
     /** Strict mode: keys that only a hook with compat has. */
@@ -229,8 +246,10 @@ private:
             headers.push_back(fmt::format("{} = {}", quote(header.name), quote(header.value)));
         if (!headers.empty())
             members.push_back(fmt::format("response_headers = {{ {} }}", fmt::join(headers, ", ")));
-        if (hook_.success_status != 0)
-            members.push_back(fmt::format("success_status = {}", hook_.success_status));
+        if (const unsigned status = status_of(hook_.success_status); status != 200)
+            members.push_back(fmt::format("success_status = {}", status));
+        if (const unsigned status = status_of(hook_.mismatch_status); status != 200)
+            members.push_back(fmt::format("mismatch_status = {}", status));
         write_table("webhook", members);
     }
 

@@ -97,6 +97,17 @@ TEST(Router, NamesTheMethodsThatAPathTakes)
     EXPECT_EQ(serve(job_router(), "OPTIONS", "/none").status, 404);
 }
 
+TEST(Router, DoesNotNameMethodsForSomeRequestsOnly)
+{
+    Router router = job_router();
+    Route put = route("PUT", "/jobs/{id}", "put");
+    put.is_listed = false;
+    router.add(std::move(put));
+    EXPECT_EQ(serve(router, "PUT", "/jobs/1").body, "put:1");
+    EXPECT_EQ(allow(serve(router, "DELETE", "/jobs/1")), "GET, HEAD, OPTIONS");
+    EXPECT_EQ(allow(serve(router, "OPTIONS", "/jobs/1")), "GET, HEAD, OPTIONS");
+}
+
 TEST(Router, AsksTheRouteBeforeTheBody)
 {
     Router router;

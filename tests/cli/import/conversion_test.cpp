@@ -222,17 +222,18 @@ TEST(Conversion, MapsAnswers)
              "1: not mapped: only POST is answered, not GET"})
         EXPECT_THAT(outcome.remarks, HasSubstr(remark));
 
-    const Outcome strict = convert("- {id: a, execute-command: /bin/true, success-http-response-code: 201, "
-                                   "response-message: hi, response-headers: [{name: A, value: b}], "
-                                   "http-methods: [\" get \", Post], incoming-payload-content-type: json, "
-                                   "trigger-signature-soft-failures: true, "
-                                   "parse-parameters-as-json: [{source: header, name: X-J}]}",
-        Mode::strict);
+    const Outcome strict =
+        convert("- {id: a, execute-command: /bin/true, success-http-response-code: 201, "
+                "response-message: hi, response-headers: [{name: A, value: b}], "
+                "http-methods: [\" get \", Post], incoming-payload-content-type: json, "
+                "trigger-signature-soft-failures: true, trigger-rule-mismatch-http-response-code: 503, "
+                "parse-parameters-as-json: [{source: header, name: X-J}]}",
+            Mode::strict);
     EXPECT_THAT(strict.toml,
         HasSubstr(
             "webhook = { methods = [\"GET\", \"POST\"], content_type = \"json\", json_parameters = [{ header = "
             "\"X-J\" }], soft_signatures = true, response_message = \"hi\", response_headers = { \"A\" = \"b\" }, "
-            "success_status = 201 }\n"));
+            "success_status = 201, mismatch_status = 503 }\n"));
     EXPECT_EQ(strict.remarks, "");
 }
 

@@ -1,0 +1,31 @@
+#pragma once
+#include "belayd/config/config.hpp"
+#include "belayd/hooks/hook_table.hpp"
+#include "belayd/hooks/webhook_rule.hpp"
+
+#include <optional>
+#include <string>
+
+namespace belay::hooks {
+
+/**
+ * A hook with compat = "webhook": judges requests as adnanh/webhook 2.8 does.
+ *
+ * Immutable, thread-safe.  Lifetime: borrows the hook.
+ */
+class WebhookHook {
+public:
+    /** @throws config::ConfigError naming the secret that cannot be had */
+    WebhookHook(const config::Hook& hook, const std::string& config_directory);
+
+    /** Ignored and Refusal have the texts of webhook.  There is no delivery id: webhook runs whatever comes again. */
+    [[nodiscard]] Decision decide(const Input& input) const;
+
+private:
+    [[nodiscard]] Decision judge(const Input& input) const;
+
+    const config::Hook& config_;
+    std::optional<const WebhookRule> rule_;
+};
+
+} // namespace belay::hooks

@@ -1,0 +1,72 @@
+#pragma once
+#include "base/ip_network.hpp"
+#include "belayd/config/config.hpp"
+#include "belayd/hooks/mac.hpp"
+#include "belayd/hooks/webhook_request.hpp"
+
+#include <re2/re2.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace belay::hooks {
+
+/**
+ * A rule as adnanh/webhook 2.8 goes by it: beside what it comes to, it may fail, and how the one and the other are
+ * passed on by and, or and not decides whether a command is run.
+ *
+ * Immutable, thread-safe.  Lifetime: borrows the rule.
+ */
+class WebhookRule {
+public:
+    enum class Error : std::uint8_t {
+        none,
+        missing,   ///< there is no such value
+        signature, ///< it is not the right one
+        other
+    };
+    struct Outcome {
+        bool value = false;
+        Error error = Error::none;
+    };
+
+    /**
+     * @param soft_signatures within an "or", a wrong signature is one that does not match
+     * @throws config::ConfigError naming the secret that cannot be had
+     */
+    WebhookRule(const config::Rule& rule, const std::string& config_directory, bool soft_signatures);
+
+    /** @throws MalformedPayload */
+    [[nodiscard]] Outcome evaluate(const WebhookRequest& request, std::chrono::sys_seconds now) const;
+
+private:
+    struct Secret {
+        Mac mac;
+        std::string header;
+        std::string label; ///< that may stand before a signature
+        bool is_scalr = false;
+    };
+    struct Node {
+        const config::Rule* rule = nullptr;
+        std::vector<Node> children = {};
+        std::shared_ptr<const re2::RE2> pattern = {};
+        std::vector<IpNetwork> networks = {};
+        std::optional<Secret> secret = {};
+    };
+
+    [[nodiscard]] static Node compile(const config::Rule& rule, const std::string& config_directory);
+    [[nodiscard]] Outcome evaluate(const Node& node, const WebhookRequest& request, std::chrono::sys_seconds now) const;
+    [[nodiscard]] Outcome evaluate_all(
+        const Node& node, const WebhookRequest& request, std::chrono::sys_seconds now) const;
+    [[nodiscard]] Outcome evaluate_any(
+        const Node& node, const WebhookRequest& request, std::chrono::sys_seconds now) const;
+
+    Node root_;
+    bool soft_signatures_;
+};
+
+} // namespace belay::hooks

@@ -1,0 +1,16 @@
+#pragma once
+#include "belayd/ingress_answers.hpp"
+#include "http/response.hpp"
+
+#include <optional>
+
+/** What ingress answers as adnanh/webhook does: for a hook with compat = "webhook" that shares its path with none. */
+namespace belay {
+
+/** Where nothing is to be stored; nothing where there is something, or the hook is none of those. */
+[[nodiscard]] std::optional<http::Response> webhook_answer_at_once(const Opinions& opinions);
+
+/** Once it is stored; nothing where the hook is none of those. */
+[[nodiscard]] std::optional<http::Response> webhook_answer(const Opinions& opinions);
+
+} // namespace belay
