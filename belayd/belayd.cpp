@@ -158,6 +158,7 @@ void Belayd::open_state(const std::vector<jobs::HandedAttempt>& attempts)
             .boot_id = boot_id_,
             .resumed = std::move(resumed)},
         [this](std::string reason) { core_.fail(daemon::ExitCode::unavailable, std::move(reason)); });
+    store_->on_ended([this](const std::vector<Uuid>& jobs) { waits_.ended(jobs); });
     reader_ = std::make_unique<jobs::StoreReader>(core_.threads(), store_path(config_));
 }
 
@@ -202,7 +203,8 @@ void Belayd::start_ingress()
     }
     bodies_ = std::make_unique<http::BodyBudget>(config_.body_memory);
     limiter_ = make_limiter(core_.predecessor());
-    ingress_ = std::make_unique<Ingress>(loops, *store_, *limiter_, core_.metrics(), hooks_, config_.trusted_proxies);
+    ingress_ = std::make_unique<Ingress>(loops, *store_, JobEnds{*reader_, waits_}, *limiter_, core_.metrics(), hooks_,
+        config_.trusted_proxies);
     ingress_->add_routes(router_);
     server_ = std::make_unique<http::Server>(http::Server::Options{.name = "ingress",
         .loops = std::move(loops),
@@ -344,6 +346,7 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
     daemon::Handover& out, std::chrono::steady_clock::time_point deadline)
 {
     std::optional<std::string> trouble;
+    waits_.release(); // they get their 202 now
     try {
         std::optional<http::HandedServer> ingress = co_await server_->freeze(deadline);
         if (!ingress)
@@ -371,6 +374,7 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
 /** As far as it got. */
 asio::awaitable<void> Belayd::thaw(daemon::Handover& in)
 {
+    waits_.open();
     store_->thaw();
     if (in.document.contains("lock"))
         lock_ = std::make_unique<jobs::StateLock>(in.take(in.document.at("lock")));

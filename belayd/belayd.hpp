@@ -5,6 +5,7 @@
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/ingress.hpp"
 #include "belayd/jobs/handed_attempt.hpp"
+#include "belayd/jobs/job_waits.hpp"
 #include "belayd/jobs/scheduler.hpp"
 #include "belayd/jobs/store.hpp"
 #include "belayd/jobs/store_reader.hpp"
@@ -86,6 +87,7 @@ private:
     std::atomic<bool> started_{false}; // publishes what stands below to readiness() and status()
     std::string boot_id_;              // of this daemon's life, upgrades included
     std::unique_ptr<jobs::StateLock> lock_;
+    jobs::JobWaits waits_;
     std::unique_ptr<jobs::Store> store_;
     std::unique_ptr<jobs::StoreReader> reader_;
     std::unique_ptr<daemon::LoopThread> runner_loop_;

@@ -74,6 +74,7 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     };
     drain.report("jobs", fmt::format("{} running", scheduler_->running_count()));
     co_await scheduler_->drain(drain.soft_deadline(), report);
+    waits_.release(); // what has not ended by now does so after the next start
     co_await wait_for_drain_delay(drain);
 
     if (restart) {

@@ -3,9 +3,11 @@
 #include "belayd/ingress_answers.hpp"
 #include "belayd/webhook_answers.hpp"
 #include "daemon/log.hpp"
+#include "http/prefer.hpp"
 #include "http/response.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
@@ -151,6 +153,49 @@ void count_accepted(const Opinions& opinions, const std::vector<jobs::Accepted>&
             hook->ignored.Increment();
 }
 
+/** How long the end of the jobs is waited for. */
+struct Patience {
+    Milliseconds wait{0};
+    std::optional<std::chrono::seconds> preferred; ///< as much of what the request prefers as was allowed
+};
+
+/** Each hook that has an event allows a time of its own; the longest counts. */
+Patience patience_for(const Opinions& opinions, const http::Request& request)
+{
+    const auto preferred = http::preferred_wait(request);
+    Patience patience;
+    for (const auto& [hook, decision] : opinions.list) {
+        if (!std::holds_alternative<hooks::Event>(decision))
+            continue;
+        const config::Hook& config = hook->config();
+        if (preferred && config.max_wait > Milliseconds::zero()) {
+            const Milliseconds allowed = std::min<Milliseconds>(*preferred, config.max_wait);
+            patience.wait = std::max(patience.wait, allowed);
+            const auto seconds = std::chrono::floor<std::chrono::seconds>(allowed);
+            patience.preferred = std::max(patience.preferred.value_or(seconds), seconds);
+        } else {
+            patience.wait = std::max(patience.wait, config.wait);
+        }
+    }
+    return patience;
+}
+
+std::vector<AcceptedEvent> to_events(const std::vector<jobs::Accepted>& accepted)
+{
+    std::vector<AcceptedEvent> events;
+    for (const auto& one : accepted)
+        events.push_back({one});
+    return events;
+}
+
+std::vector<Uuid> jobs_of(const std::vector<jobs::Accepted>& accepted)
+{
+    std::vector<Uuid> jobs;
+    for (const auto& one : accepted)
+        jobs.push_back(one.job);
+    return jobs;
+}
+
 } // namespace
 
 asio::awaitable<void> Ingress::set_table(Table& slot, Table table)
@@ -159,9 +204,9 @@ asio::awaitable<void> Ingress::set_table(Table& slot, Table table)
     co_return;
 }
 
-Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, hooks::RateLimiter& limiter,
+Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, JobEnds ends, hooks::RateLimiter& limiter,
     daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies)
-    : loops_(std::move(loops)), store_(store), limiter_(limiter), metrics_(metrics)
+    : loops_(std::move(loops)), store_(store), ends_(ends), limiter_(limiter), metrics_(metrics)
 {
     warn_of_ended_secrets(*hooks);
     for (std::size_t i = 0; i < loops_.size(); ++i)
@@ -256,7 +301,18 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     count_accepted(opinions, accepted);
     if (auto answer = webhook_answer(opinions))
         co_return std::move(*answer);
-    co_return accepted_response(opinions, accepted);
+    const Patience patience = patience_for(opinions, request);
+    std::vector<AcceptedEvent> events = to_events(accepted);
+    if (patience.wait > Milliseconds::zero()) {
+        std::vector<std::optional<JobEnd>> ends =
+            co_await ends_.wait(jobs_of(accepted), JobEnds::Clock::now() + patience.wait, request);
+        for (std::size_t i = 0; i < events.size(); ++i)
+            events[i].end = std::move(ends[i]);
+    }
+    http::Response response = accepted_response(opinions, events);
+    if (patience.preferred)
+        response.fields.emplace_back("Preference-Applied", fmt::format("wait={}", patience.preferred->count()));
+    co_return response;
 }
 
 } // namespace belay

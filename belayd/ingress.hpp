@@ -3,6 +3,7 @@
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/hooks/rate_limiter.hpp"
 #include "belayd/ingress_hooks.hpp"
+#include "belayd/job_ends.hpp"
 #include "belayd/jobs/store.hpp"
 #include "daemon/metrics.hpp"
 #include "http/client_address.hpp"
@@ -16,7 +17,8 @@ namespace belay {
 
 /**
  * POST /hooks/PATH: asks each hook of that path, whether the request is authentic, whether it wants it and what its job
- * needs; stores the events of those that do in one transaction, and answers 202 after its sync.
+ * needs; stores the events of those that do in one transaction, and answers 202 after its sync, or waits for the jobs'
+ * end.
  *
  * Each http loop has a hook table of its own, replaced on that loop by a reload: the request path takes no lock.
  *
@@ -25,7 +27,7 @@ namespace belay {
  */
 class Ingress {
 public:
-    Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, hooks::RateLimiter& limiter,
+    Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, JobEnds ends, hooks::RateLimiter& limiter,
         daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies);
     ~Ingress() = default;
     Ingress(const Ingress&) = delete;
@@ -54,6 +56,7 @@ private:
 
     std::vector<asio::io_context*> loops_;
     jobs::Store& store_;
+    const JobEnds ends_;
     hooks::RateLimiter& limiter_;
     const IngressMetrics metrics_;
     std::vector<Table> tables_; // by loop; each is touched on its loop only

@@ -1,5 +1,7 @@
 #include "belayd/ingress_answers.hpp"
 
+#include "belayd/api/documents.hpp"
+
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -13,12 +15,44 @@ namespace json = boost::json;
 /** Seconds.  Jobs take what they take: long enough for some to end, short enough for senders that give up soon. */
 constexpr const char* queue_full_retry_after = "30";
 
-json::object to_json(const jobs::Accepted& accepted)
+/** Of stdout and of stderr, each, in an answer: the API has the rest. */
+constexpr std::size_t largest_output = 65'536;
+
+/** The first bytes, cut where a character of UTF-8 begins, so that text stays text. */
+jobs::Captured first_bytes(jobs::Captured captured)
 {
+    std::size_t size = std::min(captured.text.size(), largest_output);
+    const auto continues = [&captured](std::size_t i) { return (captured.text[i] & 0xc0) == 0x80; };
+    for (int i = 0; i < 3 && size > 0 && size < captured.text.size() && continues(size); ++i)
+        --size;
+    captured.dropped += captured.text.size() - size;
+    captured.text.resize(size);
+    return captured;
+}
+
+json::object to_json(const jobs::AttemptSummary& attempt, const jobs::AttemptOutput& output)
+{
+    json::object object = api::to_json(attempt);
+    if (attempt.outcome == jobs::Outcome::succeeded)
+        object["exit_status"] = 0;
+    for (const char* counted_there : {"stdout_bytes", "stdout_dropped", "stderr_bytes", "stderr_dropped"})
+        object.erase(counted_there);
+    api::add_stream(object, "stdout", first_bytes(output.out));
+    api::add_stream(object, "stderr", first_bytes(output.err));
+    return object;
+}
+
+json::object to_json(const AcceptedEvent& event)
+{
+    const auto& [accepted, end] = event;
     json::object object{{"event", to_string(accepted.event)}, {"job", to_string(accepted.job)},
-        {"state", jobs::to_string(accepted.state)}};
+        {"state", jobs::to_string(end ? end->job.state : accepted.state)}};
     if (accepted.duplicate)
         object["duplicate"] = true;
+    if (end && !end->job.reason.empty())
+        object["reason"] = api::to_json(end->job.reason);
+    if (end && end->attempt)
+        object["attempt"] = to_json(*end->attempt, end->output);
     return object;
 }
 
@@ -36,10 +70,10 @@ json::object of_hook(const IngressHook& hook, const json::object& object)
 }
 
 /** What became of the request at each hook that has a say. */
-json::array make_list(const Opinions& opinions, const std::vector<jobs::Accepted>& accepted)
+json::array make_list(const Opinions& opinions, const std::vector<AcceptedEvent>& events)
 {
     json::array list;
-    auto next = accepted.begin();
+    auto next = events.begin();
     for (const auto& [hook, decision] : opinions.list) {
         const auto* const ignored = std::get_if<hooks::Ignored>(&decision);
         const json::object object = ignored != nullptr ? to_json(*ignored) : to_json(*next++);
@@ -102,10 +136,11 @@ http::Response ignored_response(const Opinions& opinions)
     return document_response(opinions.find<hooks::Ignored>()->status, make_list(opinions, {}), opinions.shared);
 }
 
-http::Response accepted_response(const Opinions& opinions, const std::vector<jobs::Accepted>& accepted)
+http::Response accepted_response(const Opinions& opinions, const std::vector<AcceptedEvent>& events)
 {
-    const bool known = std::ranges::all_of(accepted, &jobs::Accepted::duplicate);
-    return document_response(known ? 200 : 202, make_list(opinions, accepted), opinions.shared);
+    const bool done =
+        std::ranges::all_of(events, [](const AcceptedEvent& event) { return event.accepted.duplicate || event.end; });
+    return document_response(done ? 200 : 202, make_list(opinions, events), opinions.shared);
 }
 
 http::Response reply_response(const hooks::Reply& reply)

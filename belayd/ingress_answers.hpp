@@ -1,9 +1,11 @@
 #pragma once
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/ingress_hooks.hpp"
+#include "belayd/job_ends.hpp"
 #include "belayd/jobs/job.hpp"
 #include "http/response.hpp"
 
+#include <optional>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -44,8 +46,17 @@ struct Opinions {
 /** Where all are Ignored. */
 [[nodiscard]] http::Response ignored_response(const Opinions& opinions);
 
-/** @param accepted one for each Event of the opinions, in their order; the others are Ignored */
-[[nodiscard]] http::Response accepted_response(const Opinions& opinions, const std::vector<jobs::Accepted>& accepted);
+/** An event that was accepted, with how its job ended if that was waited for. */
+struct AcceptedEvent {
+    jobs::Accepted accepted;
+    std::optional<JobEnd> end = {};
+};
+
+/**
+ * 202, or 200 where nothing is left to be done: duplicates, jobs that have ended, however they did.
+ * @param events one for each Event of the opinions, in their order; the others are Ignored
+ */
+[[nodiscard]] http::Response accepted_response(const Opinions& opinions, const std::vector<AcceptedEvent>& events);
 
 [[nodiscard]] http::Response unavailable_response();
 [[nodiscard]] http::Response queue_full_response();

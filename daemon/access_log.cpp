@@ -25,7 +25,8 @@ void write_record(std::string_view server, const http::Exchange& exchange)
         {{"server", server}, {"method", request.method.substr(0, shown_path_bytes)},
             {"path", request.path.substr(0, shown_path_bytes)}, {"status", exchange.response.status},
             {"duration_seconds", std::chrono::duration<double>(exchange.duration).count()},
-            {"request_bytes", request.body.size()}, {"response_bytes", exchange.response.body.size()}, {"peer", peer},
+            {"request_bytes", request.body.size() + request.released_body},
+            {"response_bytes", exchange.response.body.size()}, {"peer", peer},
             {"client", request.client.empty() ? peer : std::string_view{request.client}},
             {"reason", exchange.response.reason}, {"request_id", request.id},
             {"trace_id", trace_id_text(request.trace)}});

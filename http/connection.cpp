@@ -206,6 +206,7 @@ asio::awaitable<bool> Connection::next_request(Request& request)
 {
     set_state(ConnectionState::partial);
     request.peer = &place_.peer();
+    request.caller = this;
     request.listener = *listener_;
     request.loop = loop_.index();
     request.left_by_predecessor = std::exchange(left_by_predecessor_, false);
@@ -283,6 +284,7 @@ asio::awaitable<Response> Connection::answer(Request& request)
 /** Serialises the answer and forgets the request. */
 void Connection::finish_request(const Request& request, const Response& response)
 {
+    on_leave_ = {};
     unanswered_ = response.left_to_successor;
     if (unanswered_)
         keep_request(request);
@@ -300,9 +302,21 @@ void Connection::finish_request(const Request& request, const Response& response
                 .keep_alive_1_0 = http_1_0_,
                 .date = loop_.date()});
     served_any_ = true;
+    forget_body();
+}
+
+void Connection::release_body(Request& request) noexcept
+{
+    request.released_body += request.body.size();
+    request.body = {};
+    forget_body();
+}
+
+void Connection::forget_body() noexcept
+{
     body_.clear();
     if (body_.capacity() > kept_capacity)
-        body_.shrink_to_fit();
+        body_ = {}; // shrink_to_fit() may keep it
     if (reserved_ > 0)
         loop_.context().options.bodies->release(std::exchange(reserved_, 0));
 }

@@ -7,6 +7,7 @@
 
 #include <boost/asio/generic/stream_protocol.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +24,7 @@ namespace belay::http {
  * Lifetime: owned by the frame of serve(); borrows the loop.
  * Threads: confined to the loop.
  */
-class Connection {
+class Connection final : public Caller {
 public:
     using Clock = ServerLoop::Clock;
 
@@ -42,7 +43,11 @@ public:
     [[nodiscard]] bool draining() const noexcept { return draining_; }
     [[nodiscard]] bool waiting() const noexcept { return waiting_; } ///< for the peer
 
+    void on_leave(std::function<void()> left) override { on_leave_ = std::move(left); }
+    void release_body(Request& request) noexcept override;
+
     // Called by the loop:
+    void look_for_peer();
     void enforce_deadline(Clock::time_point now) noexcept;
     void begin_drain(Clock::time_point end) noexcept;
     void freeze() noexcept;
@@ -71,6 +76,7 @@ private:
     [[nodiscard]] asio::awaitable<bool> receive_body(char* data, std::size_t size, Request& request);
     [[nodiscard]] asio::awaitable<Response> answer(Request& request);
     void finish_request(const Request& request, const Response& response);
+    void forget_body() noexcept;
 
     [[nodiscard]] asio::awaitable<Wake> receive(char* data, std::size_t size);
     [[nodiscard]] asio::awaitable<bool> flush();
@@ -110,6 +116,8 @@ private:
     bool rejected_ = false;
     Ending ending_ = Ending::close;
     std::optional<Clock::duration> linger_left_; // of a linger that a freeze met
+
+    std::function<void()> on_leave_; // of the request that is being handled
 
     // Waiting on the socket:
     bool waiting_ = false;           // for the peer; else the deadline means nothing

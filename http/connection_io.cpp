@@ -5,9 +5,11 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace belay::http {
 namespace {
@@ -240,6 +242,16 @@ void Connection::enforce_deadline(Clock::time_point now) noexcept
     interruption_ = Wake::expired;
     error_code ec;
     socket_.cancel(ec);
+}
+
+/** Nothing is read while a request is handled, so that a peer that goes away shows only here. */
+void Connection::look_for_peer()
+{
+    if (!on_leave_)
+        return;
+    pollfd peer{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+    if (::poll(&peer, 1, 0) > 0)
+        std::exchange(on_leave_, {})();
 }
 
 /**

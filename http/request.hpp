@@ -2,6 +2,7 @@
 #include "base/trace_context.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,6 +32,30 @@ struct Peer {
     bool loopback = false; ///< 127.0.0.0/8, ::1 or a unix socket
 };
 
+struct Request;
+
+/** Who waits for the answer, to a handler that takes its time.  Threads: confined to the loop of the connection. */
+class Caller {
+public:
+    Caller() = default;
+    Caller(const Caller&) = delete;
+    Caller& operator=(const Caller&) = delete;
+    Caller(Caller&&) = delete;
+    Caller& operator=(Caller&&) = delete;
+
+    /**
+     * Has `left` called, once, within a second or so after the peer has closed its side of the connection, be it that
+     * it still reads: nothing else tells whether it is there.  {}: no longer.  The answer is sent all the same.
+     */
+    virtual void on_leave(std::function<void()> left) = 0;
+
+    /** Gives back the memory of the body, which is empty from then on. */
+    virtual void release_body(Request& request) noexcept = 0;
+
+protected:
+    ~Caller() = default;
+};
+
 /**
  * One request, from its parsed head to its answer.
  *
@@ -44,8 +69,10 @@ struct Request {
     std::string_view query;  ///< without '?', still percent-encoded
     std::span<const Field> fields;
     std::string_view body;
+    std::size_t released_body = 0; ///< bytes of a body that was given back, see Caller
 
     const Peer* peer = nullptr;
+    Caller* caller = nullptr;  ///< null where it comes from no connection
     std::string_view listener; ///< the name of the listener it came in by, as in the configuration
     unsigned loop = 0;         ///< index of the io_context that serves it, 0-based
 

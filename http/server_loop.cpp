@@ -120,8 +120,10 @@ asio::awaitable<void> ServerLoop::sweep()
         error_code ec;
         co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         const auto now = Clock::now();
-        for (Connection* const connection : connections_)
+        for (Connection* const connection : connections_) {
             connection->enforce_deadline(now);
+            connection->look_for_peer();
+        }
     }
     sweeping_ = false;
 }

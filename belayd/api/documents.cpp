@@ -31,6 +31,8 @@ std::string base64(std::string_view bytes)
     return text;
 }
 
+} // namespace
+
 void add_stream(json::object& object, const std::string& name, const jobs::Captured& captured)
 {
     if (is_valid_utf8(captured.text))
@@ -39,8 +41,6 @@ void add_stream(json::object& object, const std::string& name, const jobs::Captu
         object[name + "_base64"] = base64(captured.text);
     object[name + "_dropped"] = captured.dropped;
 }
-
-} // namespace
 
 json::string to_json(std::string_view text)
 {

@@ -26,6 +26,9 @@ namespace json = boost::json;
 /** @param running whether the attempt may still write more */
 [[nodiscard]] json::object to_json(Uuid job, const jobs::AttemptOutput& output, bool running);
 
+/** Adds "NAME", or "NAME_base64" where it is no UTF-8, and "NAME_dropped". */
+void add_stream(json::object& object, const std::string& name, const jobs::Captured& captured);
+
 /** {"queued":n,…}: every state, also those without jobs. */
 [[nodiscard]] json::object to_json(const std::array<std::uint64_t, jobs::job_states>& counts);
 

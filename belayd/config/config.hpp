@@ -54,7 +54,9 @@ struct Hook {
     unsigned attempts = 1; ///< counted ones; `lost` and `interrupted` are not
     Milliseconds backoff{10'000};
     Milliseconds max_backoff{3'600'000};
-    unsigned concurrency = 0; ///< running jobs of this hook; 0: only max_jobs bounds it
+    Milliseconds wait{0};          ///< for the job's end before the answer; 0: none
+    Milliseconds max_wait{30'000}; ///< at most, where the request asks for it; 0: it may not
+    unsigned concurrency = 0;      ///< running jobs of this hook; 0: only max_jobs bounds it
     RateLimits rate_limit;
     unsigned max_queued = 0; ///< queued jobs of this hook; beyond: 503; 0: no bound
     Bytes max_body = 1_MiB;

@@ -30,6 +30,12 @@ enum class Outcome : std::uint8_t { succeeded, exited, signalled, timed_out, oom
 inline constexpr std::size_t job_states = 6;
 inline constexpr std::size_t outcomes = 7;
 
+/** Whether nothing more comes of the job by itself. */
+[[nodiscard]] constexpr bool has_ended(JobState state) noexcept
+{
+    return state != JobState::queued && state != JobState::running;
+}
+
 [[nodiscard]] std::string_view to_string(JobState state) noexcept;
 [[nodiscard]] std::string_view to_string(Outcome outcome) noexcept;
 [[nodiscard]] std::optional<JobState> parse_job_state(std::string_view text) noexcept;
@@ -52,7 +58,7 @@ struct NewEvent {
     std::vector<std::string> arguments;
     std::vector<std::pair<std::string, std::string>> environment;
     JobFiles files;
-    std::string request; ///< its head without credentials, as netstrings: method, target, name, value, name, …
+    std::string request;          ///< its head without credentials, as netstrings: method, target, name, value, name, …
     std::uint64_t max_queued = 0; ///< jobs of the hook that may be queued, this one included; 0: no bound
 };
 

@@ -170,6 +170,11 @@ void Store::on_queued(std::function<void(const std::vector<std::string>& hooks)>
     state_->thread.on_queued(std::move(callback));
 }
 
+void Store::on_ended(std::function<void(const std::vector<Uuid>& jobs)> callback)
+{
+    state_->thread.on_ended(std::move(callback));
+}
+
 asio::awaitable<Accepted> Store::accept(NewEvent event)
 {
     std::vector<NewEvent> events;

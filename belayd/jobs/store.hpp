@@ -88,6 +88,9 @@ public:
     /** Called on the store's thread after a commit that queued jobs, with their hooks: wakes the scheduler. */
     void on_queued(std::function<void(const std::vector<std::string>& hooks)> callback);
 
+    /** Called on the store's thread after a commit that ended jobs, for whoever waits for them. */
+    void on_ended(std::function<void(const std::vector<Uuid>& jobs)> callback);
+
     /**
      * Stores event and job in one transaction.  Resumes after the sync.  A known delivery id of that hook is a
      * duplicate; if its job failed or was cancelled, a new attempt of that job is queued instead.

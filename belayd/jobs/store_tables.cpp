@@ -31,11 +31,6 @@ unsigned count_of(sqlite::Execution& row, int column)
     return static_cast<unsigned>(row.integer(column));
 }
 
-bool has_ended(JobState state)
-{
-    return state != JobState::queued && state != JobState::running;
-}
-
 bool may_run_again(JobState state)
 {
     return state == JobState::failed || state == JobState::cancelled;
@@ -126,11 +121,11 @@ void StoreTables::begin()
     begin_.run();
 }
 
-std::set<std::string> StoreTables::commit()
+Committed StoreTables::commit()
 {
     commit_.run();
     counts_.commit();
-    return std::exchange(queued_hooks_, {});
+    return std::exchange(done_, {});
 }
 
 void StoreTables::rollback() noexcept
@@ -138,7 +133,7 @@ void StoreTables::rollback() noexcept
     if (database_.in_transaction())
         (void)::sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
     counts_.rollback();
-    queued_hooks_.clear();
+    done_ = {};
 }
 
 Acceptance StoreTables::accept(const std::vector<EventRow>& rows)
@@ -182,7 +177,7 @@ Accepted StoreTables::accept(const EventRow& row)
     insert_body_.run(next_body_++, sqlite::Blob{content.body});
     insert_job_.run(row.job, row.event, content.hook, row.received);
     counts_.add(content.hook, JobState::queued);
-    queued_hooks_.insert(content.hook);
+    done_.queued_hooks.insert(content.hook);
     return {row.event, row.job, JobState::queued, false};
 }
 
@@ -220,7 +215,7 @@ void StoreTables::requeue(const Uuid& id, const Job& was, Time now)
 {
     requeue_.run(id, now);
     counts_.move(was.hook, was.state, JobState::queued);
-    queued_hooks_.insert(was.hook);
+    done_.queued_hooks.insert(was.hook);
 }
 
 void StoreTables::settle(const Uuid& id, const Job& was, std::optional<Outcome> outcome, const NextStep& next, Time now)
@@ -233,8 +228,10 @@ void StoreTables::settle(const Uuid& id, const Job& was, std::optional<Outcome> 
     settle_.run(id, to_string(next.state), static_cast<int>(!ended && next.run_at > now), static_cast<int>(counts),
         static_cast<int>(lost), run_at, finished, next.reason);
     counts_.move(was.hook, was.state, next.state);
-    if (!ended)
-        queued_hooks_.insert(was.hook);
+    if (ended)
+        done_.ended_jobs.push_back(id);
+    else
+        done_.queued_hooks.insert(was.hook);
 }
 
 std::vector<ClaimedJob> StoreTables::claim(std::size_t limit, const std::map<std::string, unsigned>& room, Time now)

@@ -22,6 +22,12 @@ struct EventRow {
     std::string files;       ///< as join_files() writes them
 };
 
+/** What a transaction did that others wait for. */
+struct Committed {
+    std::set<std::string> queued_hooks; ///< hooks of the jobs that were queued
+    std::vector<Uuid> ended_jobs;
+};
+
 /** What became of events that come together. */
 struct Acceptance {
     std::vector<Accepted> accepted;
@@ -42,8 +48,8 @@ public:
     StoreTables(sqlite::Database database, std::string boot_id, const std::optional<JobCounts::ByHook>& known = {});
 
     void begin();
-    /** The sync. @return the hooks of the jobs that were queued since begin() */
-    [[nodiscard]] std::set<std::string> commit();
+    /** The sync. @return what was done since begin() */
+    [[nodiscard]] Committed commit();
     void rollback() noexcept; ///< also where SQLite already has
 
     /** Records running attempts as lost, except `resumed`; their jobs are requeued, or failed after max_lost_attempts.
@@ -102,7 +108,7 @@ private:
     sqlite::Database database_;
     const std::string boot_id_;
     JobCounts counts_;
-    std::set<std::string> queued_hooks_;
+    Committed done_; // since begin()
     std::int64_t next_body_;
 
     sqlite::Statement begin_, commit_;

@@ -106,6 +106,12 @@ void StoreThread::on_queued(OnQueued callback)
     on_queued_ = std::move(callback);
 }
 
+void StoreThread::on_ended(OnEnded callback)
+{
+    const std::scoped_lock lock{mutex_};
+    on_ended_ = std::move(callback);
+}
+
 void StoreThread::close() noexcept
 {
     {
@@ -172,7 +178,7 @@ bool StoreThread::commit_together(const StoreOperations& batch)
         const Time time = now();
         for (const auto& operation : batch)
             operation->run(*tables_, time);
-        queued_hooks_.merge(tables_->commit());
+        commit();
     } catch (const sqlite::Error& e) {
         tables_->rollback();
         handle(e);
@@ -206,7 +212,7 @@ void StoreThread::commit_one(StoreOperation& operation, Time time)
     try {
         tables_->begin();
         operation.run(*tables_, time);
-        queued_hooks_.merge(tables_->commit());
+        commit();
     } catch (const sqlite::Error& e) {
         tables_->rollback();
         handle(e);
@@ -218,11 +224,23 @@ void StoreThread::commit_one(StoreOperation& operation, Time time)
     }
 }
 
+void StoreThread::commit()
+{
+    Committed now_done = tables_->commit();
+    done_.queued_hooks.merge(now_done.queued_hooks);
+    done_.ended_jobs.insert(done_.ended_jobs.end(), now_done.ended_jobs.begin(), now_done.ended_jobs.end());
+}
+
 void StoreThread::answer(StoreOperations done)
 {
     publish_counts();
+    const auto [hooks, ended] = std::exchange(done_, {});
+    if (!ended.empty()) { // before whoever ended them goes on, and may tell all to wait no longer
+        const std::scoped_lock lock{mutex_};
+        if (on_ended_)
+            on_ended_(ended);
+    }
     resume_all(std::move(done));
-    const auto hooks = std::exchange(queued_hooks_, {});
     if (hooks.empty())
         return;
     const std::scoped_lock lock{mutex_};

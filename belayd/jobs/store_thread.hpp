@@ -28,12 +28,14 @@ struct StoreLimits {
  * The thread "store": takes what has queued up, runs it in one transaction, syncs once, resumes those who waited; then
  * checkpoints, prunes and looks at the free space.
  *
- * Lifetime: borrows limits and health.  Threads: submit(), gauges(), rest() and on_queued() are thread-safe.
+ * Lifetime: borrows limits and health.  Threads: submit(), gauges(), rest(), on_queued() and on_ended() are
+ * thread-safe.
  */
 class StoreThread {
 public:
     using OnFailure = std::function<void(std::string reason)>;
     using OnQueued = std::function<void(const std::vector<std::string>& hooks)>;
+    using OnEnded = std::function<void(const std::vector<Uuid>& jobs)>;
 
     StoreThread(daemon::Threads& threads, StoreMetrics metrics, StoreTables tables, const StoreLimits& limits,
         StoreHealth& health, OnFailure on_failure);
@@ -47,6 +49,7 @@ public:
     void submit(std::shared_ptr<StoreOperation> operation);
 
     void on_queued(OnQueued callback);
+    void on_ended(OnEnded callback);
 
     /** Whether it does nothing but what is submitted: for good once an operation submitted after that is over. */
     void rest(bool resting) noexcept { resting_ = resting; }
@@ -69,6 +72,7 @@ private:
     [[nodiscard]] bool commit_together(const StoreOperations& batch);
     void commit_singly(const StoreOperations& batch);
     void commit_one(StoreOperation& operation, Time now);
+    void commit();
     void answer(StoreOperations done);
     void handle(const sqlite::Error& error);
 
@@ -91,17 +95,18 @@ private:
     std::atomic<bool> resting_{false}; // nothing is due
     std::atomic<bool> checkpoint_soon_{false};
 
-    std::mutex mutex_; // guards the next five
+    std::mutex mutex_; // guards the next six
     std::condition_variable wake_;
     std::deque<std::shared_ptr<StoreOperation>> queue_;
     Bytes queued_bytes_ = 0;
     bool closing_ = false;
     OnQueued on_queued_;
+    OnEnded on_ended_;
 
     // The rest is confined to the thread.
     std::optional<StoreTables> tables_;
-    std::set<std::string> queued_hooks_; // of the batch
-    bool locked_ = false;                // by another process, while the batch ran
+    Committed done_;      // by the batch
+    bool locked_ = false; // by another process, while the batch ran
     Bytes page_size_ = 0;
     Bytes wal_bytes_ = 0; // set by SQLite's hook after each commit
     Bytes checkpoint_at_ = checkpoint_bytes;

@@ -1,11 +1,16 @@
-"""What ingress answers beyond one event, one 202: hooks that share a path, queues that are full, limits of rates."""
+"""What ingress answers beyond one event, one 202: hooks that share a path, queues that are full, limits of rates, jobs
+whose end is waited for."""
+import base64
 import concurrent.futures
 import json
+import os
+import signal
 import socket
 import sqlite3
+import tempfile
 import unittest
 
-from tests.integration.harness import Belayd, TestCase, fetch, hook, sign, wait_until
+from tests.integration.harness import Answer, Belayd, TestCase, connect, fetch, hook, sign, wait_until
 from tests.integration.senders_test import KEY, signed
 
 
@@ -279,6 +284,221 @@ class RateLimit(TestCase):
         belayd.write_config(hook("a", ["/bin/true"]))
         self.assertEqual(belayd.api("POST", "/reload").status, 200)
         self.assertEqual(belayd.post("a").status, 202)
+        belayd.stop()
+
+
+class Wait(TestCase):
+    """Answers that wait for the jobs' end."""
+
+    GATE = ["/bin/sh", "-c", 'read line < "$0"; echo "$line"; echo err >&2; exit 3']
+
+    def fifo(self):
+        directory = tempfile.TemporaryDirectory(prefix="belay-fifo-")
+        self.addCleanup(directory.cleanup)
+        os.mkfifo(f"{directory.name}/gate")
+        return f"{directory.name}/gate"
+
+    def open_gate(self, fifo, line="open"):
+        """Blocks until the command reads."""
+        with open(fifo, "w") as gate:
+            gate.write(line + "\n")
+
+    def ask(self, belayd, path, wait=None, delivery=None):
+        """Sends, and returns the connection on which the answer will come."""
+        connection = connect(belayd.address("ingress"))
+        self.addCleanup(connection.close)
+        headers = {"X-Hub-Signature-256": sign(b"{}")}
+        if wait is not None:
+            headers["Prefer"] = wait
+        if delivery:
+            headers["X-GitHub-Delivery"] = delivery
+        connection.request("POST", f"/hooks/{path}", b"{}", headers)
+        return connection
+
+    def answer(self, connection):
+        return Answer(connection.getresponse())
+
+    def running(self, belayd, count=1):
+        wait_until(lambda: belayd.metrics()['belay_jobs{state="running"}'] == count, f"{count} running jobs")
+
+    def test_the_outcome_and_the_output_are_answered(self):
+        belayd = self.start(Belayd(
+            hook("good", ["/bin/sh", "-c", "cat; echo oops >&2"]) + hook("bad", ["/bin/sh", "-c", "echo no; exit 3"]) +
+            hook("dies", ["/bin/sh", "-c", "kill -9 $$"]) + hook("bytes", ["/usr/bin/printf", r"\377\000x"]) +
+            hook("again", ["/bin/sh", "-c", "exit $((BELAY_ATTEMPT < 2))"], 'attempts = 2\nbackoff = "10ms"') +
+            hook("none", ["/bin/true"])))
+        answer = belayd.post("good", b'{"n":1}', {"Prefer": "wait=20"})
+        self.assertEqual((answer.status, answer.headers["Preference-Applied"]), (200, "wait=20"), answer)
+        document = answer.json()
+        self.assertEqual((document["state"], document["attempt"]["outcome"], document["attempt"]["exit_status"]),
+                         ("succeeded", "succeeded", 0))
+        self.assertEqual([document["attempt"][key] for key in ("stdout", "stdout_dropped", "stderr", "stderr_dropped")],
+                         ['{"n":1}', 0, "oops\n", 0])
+        self.assertEqual(belayd.job(document["job"])["event"], document["event"])
+        bad = belayd.post("bad", headers={"Prefer": "wait=20"})
+        self.assertEqual((bad.status, bad.json()["state"], bad.json()["attempt"]["exit_status"]), (200, "failed", 3), bad)
+        self.assertEqual((bad.json()["attempt"]["stdout"], bad.json()["reason"] != ""), ("no\n", True))
+        dies = belayd.post("dies", headers={"Prefer": "wait=20"}).json()
+        self.assertEqual((dies["state"], dies["attempt"]["outcome"], dies["attempt"]["signal"]), ("failed", "signalled", 9))
+        raw = belayd.post("bytes", headers={"Prefer": "wait=20"}).json()["attempt"]
+        self.assertEqual((base64.b64decode(raw["stdout_base64"]), "stdout" in raw), (b"\xff\0x", False))
+        again = belayd.post("again", headers={"Prefer": "wait=20"}).json()
+        self.assertEqual((again["state"], again["attempt"]["attempt"]), ("succeeded", 2))
+        without = belayd.post("none")
+        self.assertEqual((without.status, without.json()["state"], without.headers["Preference-Applied"]),
+                         (202, "queued", None))
+        record = belayd.wait_record("request answered", path="/hooks/good", status=200)
+        self.assertEqual(record["request_bytes"], 7)
+        belayd.stop()
+
+    def test_output_is_cut_where_a_character_begins(self):
+        script = "i=0; while [ $i -lt 40000 ]; do echo é; i=$((i+1)); done | tr -d '\\n'; head -c 65536 /dev/zero | tr '\\0' y >&2"
+        belayd = self.start(Belayd(hook("a", ["/bin/sh", "-c", "printf x; " + script], 'wait = "1m"')))
+        attempt = belayd.post("a").json()["attempt"]
+        self.assertEqual(attempt["stdout"], "x" + "é" * 32767)
+        self.assertEqual((attempt["stdout_dropped"], attempt["stderr"], attempt["stderr_dropped"]),
+                         (80001 - 65535, "y" * 65536, 0))
+        belayd.stop()
+
+    def test_what_is_not_done_in_time_is_accepted(self):
+        fifo = self.fifo()
+        belayd = self.start(Belayd(hook("a", [*self.GATE, fifo], 'max_wait = "50ms"') +
+                                   hook("deaf", [*self.GATE, fifo], 'max_wait = "0s"') +
+                                   hook("own", [*self.GATE, fifo], 'wait = "50ms"'),
+                                   sections={"runner": 'kill_grace = "2s"\nmax_jobs = 1\n'}))
+        answer = belayd.post("a", headers={"Prefer": "respond-async, wait=3600"}, delivery="d")
+        self.assertEqual((answer.status, answer.json()["state"], "attempt" in answer.json()), (202, "queued", False))
+        again = belayd.post("a", headers={"Prefer": "wait=3600"}, delivery="d")
+        self.assertEqual((again.status, again.json()["duplicate"], again.json()["job"]), (200, True, answer.json()["job"]))
+        deaf = belayd.post("deaf", headers={"Prefer": "wait=3600"})
+        self.assertEqual((deaf.status, deaf.headers["Preference-Applied"]), (202, None))
+        own = belayd.post("own")
+        self.assertEqual((own.status, own.headers["Preference-Applied"]), (202, None))
+        not_now = belayd.post("own", headers={"Prefer": "wait=0"})
+        self.assertEqual((not_now.status, not_now.headers["Preference-Applied"]), (202, "wait=0"))
+        for _ in range(4):
+            self.open_gate(fifo)
+        done = belayd.wait_job(answer.json()["job"], "failed")
+        self.assertEqual(done["attempt_list"][0]["exit_status"], 3)
+        late = belayd.post("own", headers={"Prefer": "wait=nonsense"}, delivery="e")
+        self.assertEqual(late.status, 202)
+        belayd.stop()
+
+    def test_whoever_waits_is_woken_when_it_ends_and_a_known_delivery_may_wait_too(self):
+        fifo = self.fifo()
+        belayd = self.start(Belayd(hook("a", [*self.GATE, fifo])))
+        first = self.ask(belayd, "a", "wait=30", "d")
+        self.running(belayd)
+        second = self.ask(belayd, "a", "wait=30", "d")
+        wait_until(lambda: belayd.metrics()['belay_events_total{hook="a",result="duplicate"}'] == 1, "the duplicate")
+        self.open_gate(fifo)
+        answers = [self.answer(connection) for connection in (first, second)]
+        self.assertEqual([a.status for a in answers], [200, 200])
+        self.assertEqual([a.json()["attempt"]["stdout"] for a in answers], ["open\n"] * 2)
+        self.assertEqual([a.json().get("duplicate", False) for a in answers], [False, True])
+        first.request("POST", "/hooks/a", b"{}", {"X-Hub-Signature-256": sign(b"{}"), "X-GitHub-Delivery": "d", "Prefer": "wait=0"})
+        self.assertEqual(self.answer(first).status, 202, "it had failed: it runs again; the connection goes on")
+        self.open_gate(fifo)
+        belayd.stop()
+
+    def test_a_job_that_is_cancelled_has_ended(self):
+        fifo = self.fifo()
+        belayd = self.start(Belayd(hook("a", [*self.GATE, fifo]), sections={"runner": 'kill_grace = "2s"\nmax_jobs = 1\n'}))
+        running = self.ask(belayd, "a", "wait=30")
+        self.running(belayd)
+        queued = self.ask(belayd, "a", "wait=30")
+        job = wait_until(lambda: belayd.api("GET", "/jobs?state=queued").json()["jobs"], "the second job")[0]["id"]
+        belayd.api("POST", f"/jobs/{job}/cancel")
+        answer = self.answer(queued)
+        self.assertEqual((answer.status, answer.json()["state"], answer.json()["reason"], "attempt" in answer.json()),
+                         (200, "cancelled", "cancelled", False), answer)
+        self.open_gate(fifo)
+        self.assertEqual(self.answer(running).json()["state"], "failed")
+        belayd.stop()
+
+    def test_hooks_of_one_path_are_all_waited_for(self):
+        fifo = self.fifo()
+        belayd = self.start(Belayd(hook("a", ["/bin/echo", "quick"], 'path = "p"\nwait = "1m"') +
+                                   hook("b", [*self.GATE, fifo], 'path = "p"')))
+        waiting = self.ask(belayd, "p")
+        wait_until(lambda: belayd.metrics()['belay_jobs{state="succeeded"}'] == 1, "the quick one")
+        self.open_gate(fifo)
+        answer = self.answer(waiting)
+        self.assertEqual(answer.status, 200)
+        self.assertEqual([(e["hook"], e["state"], e["attempt"]["stdout"]) for e in answer.json()["events"]],
+                         [("a", "succeeded", "quick\n"), ("b", "failed", "open\n")])
+        early = belayd.post("p", headers={"Prefer": "wait=1"})
+        self.assertEqual(early.status, 202)
+        self.assertEqual([(e["hook"], e["state"]) for e in early.json()["events"]], [("a", "succeeded"), ("b", "queued")])
+        self.open_gate(fifo)
+        belayd.stop()
+
+    def test_a_client_that_leaves_waits_no_more(self):
+        fifo = self.fifo()
+        belayd = self.start(Belayd(hook("a", [*self.GATE, fifo], 'max_wait = "1h"')))
+        leaving = self.ask(belayd, "a", "wait=3600")
+        self.running(belayd)
+        leaving.close()
+        belayd.wait_record("request answered", path="/hooks/a", status=202)
+        wait_until(lambda: belayd.connections() == 0, "the end of the connection")
+        half = self.ask(belayd, "a", "wait=3600")
+        half.sock.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.answer(half).status, 202)
+        for _ in range(2):
+            self.open_gate(fifo)
+        belayd.stop()
+
+    def test_no_more_than_so_many_wait(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/sleep", "1000"], 'wait = "1h"\nmax_queued = 2000'),
+                                   sections={"ingress": 'listen = "127.0.0.1:0"\nmax_connections = 2000\n'}))
+        waiting = [self.ask(belayd, "a") for _ in range(1000)]
+        wait_until(lambda: belayd.metrics()['belay_events_total{hook="a",result="accepted"}'] == 1000, "1,000 events")
+        wait_until(lambda: belayd.connections() == 1000, "1,000 connections")
+        self.assertEqual(belayd.post("a").status, 202)
+        waiting.pop().close()
+        wait_until(lambda: belayd.connections() == 999, "one to leave")
+        one_more = self.ask(belayd, "a")
+        one_more.sock.settimeout(0.2)
+        with self.assertRaises(TimeoutError):  # what is under test is time that passes
+            one_more.getresponse()
+        belayd.stop()
+
+    def test_a_drain_answers_when_its_jobs_have_ended(self):
+        fifo = self.fifo()
+        belayd = self.start(Belayd(hook("a", [*self.GATE, fifo], 'wait = "1h"'), sections={
+            "daemon": 'drain_timeout = "30s"\n', "runner": 'kill_grace = "2s"\nmax_jobs = 1\n'}))
+        running = self.ask(belayd, "a")
+        self.running(belayd)
+        queued = self.ask(belayd, "a")
+        wait_until(lambda: belayd.metrics()['belay_jobs{state="queued"}'] == 1, "a queued job")
+        belayd.send_signal(signal.SIGTERM)
+        belayd.wait_message("STOPPING", "1")
+        self.open_gate(fifo)
+        answers = [self.answer(connection) for connection in (running, queued)]
+        self.assertEqual([(a.status, a.json()["state"]) for a in answers], [(200, "failed"), (202, "queued")], answers)
+        self.assertEqual(answers[1].headers["Connection"], "close")
+        self.assertEqual(belayd.wait(), 0)
+
+    def test_a_drain_does_not_wait_for_who_waits(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/sleep", "1000"], 'wait = "1h"'), sections={
+            "daemon": 'drain_timeout = "100ms"\n', "runner": 'kill_grace = "1s"\n'}))
+        waiting = self.ask(belayd, "a")
+        self.running(belayd)
+        belayd.send_signal(signal.SIGTERM)
+        answer = self.answer(waiting)
+        self.assertEqual((answer.status, answer.json()["state"]), (202, "queued"))
+        self.assertEqual(belayd.wait(), 0)
+        self.assertEqual(belayd.records("leak"), [])
+
+    def test_a_reload_disturbs_nobody(self):
+        fifo = self.fifo()
+        belayd = self.start(Belayd(hook("a", [*self.GATE, fifo], 'wait = "1h"')))
+        waiting = self.ask(belayd, "a")
+        self.running(belayd)
+        belayd.write_config(hook("a", ["/bin/true"]))
+        self.assertEqual(belayd.api("POST", "/reload").status, 200)
+        self.open_gate(fifo)
+        self.assertEqual(self.answer(waiting).json()["attempt"]["stdout"], "open\n")
         belayd.stop()
 
 

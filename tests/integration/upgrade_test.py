@@ -167,6 +167,32 @@ class Upgrade(TestCase):
                           (("a", "per_source"), ("a", "per_hook"), ("b", "per_hook"))], [2, 1, 1])
         belayd.stop()
 
+    def test_whoever_waits_for_a_job_is_answered_at_once(self):
+        """The job goes on; the connection, too, and may ask again."""
+        directory = tempfile.TemporaryDirectory(prefix="belay-fifo-")
+        self.addCleanup(directory.cleanup)
+        fifo = f"{directory.name}/end"
+        os.mkfifo(fifo)
+        belayd = self.start_build(hook("a", ["/bin/sh", "-c", 'read line < "$0"; echo "$line"', fifo], 'wait = "1h"'))
+        waiting = connect(belayd.address("ingress"))
+        headers = {"X-Hub-Signature-256": sign(b"{}"), "X-GitHub-Delivery": "d"}
+        waiting.request("POST", "/hooks/a", b"{}", headers)
+        wait_until(lambda: belayd.metrics()['belay_jobs{state="running"}'] == 1, "the job to run")
+        self.upgrade(belayd)
+        response = waiting.getresponse()
+        answer = json.loads(response.read())
+        self.assertEqual((response.status, "attempt" in answer), (202, False))
+        waiting.request("POST", "/hooks/a", b"{}", headers)
+        wait_until(lambda: belayd.metrics()['belay_events_total{hook="a",result="duplicate"}'] == 1, "the duplicate")
+        with open(fifo, "w") as end:
+            end.write("over\n")
+        response = waiting.getresponse()
+        again = json.loads(response.read())
+        self.assertEqual((response.status, again["job"], again["state"], again["attempt"]["stdout"]),
+                         (200, answer["job"], "succeeded", "over\n"))
+        waiting.close()
+        belayd.stop()
+
     def test_back_to_back(self):
         belayd = self.start_build(hook("a", ["/bin/true"]))
         for _ in range(5):

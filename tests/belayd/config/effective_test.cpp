@@ -38,7 +38,8 @@ void expect_equal(const Hook& a, const Hook& b)
     EXPECT_EQ(a.directory, b.directory);
     EXPECT_EQ(std::tie(a.timeout, a.attempts, a.backoff, a.max_backoff, a.concurrency, a.max_body, a.output_limit),
         std::tie(b.timeout, b.attempts, b.backoff, b.max_backoff, b.concurrency, b.max_body, b.output_limit));
-    EXPECT_EQ(std::tie(a.path, a.max_queued, a.rate_limit), std::tie(b.path, b.max_queued, b.rate_limit));
+    EXPECT_EQ(std::tie(a.path, a.max_queued, a.rate_limit, a.wait, a.max_wait),
+        std::tie(b.path, b.max_queued, b.rate_limit, b.wait, b.max_wait));
 }
 
 void expect_equal(const Config& a, const Config& b)
@@ -107,6 +108,8 @@ max_backoff = "2s"
 concurrency = 4
 path = "b.a"
 max_queued = 6
+wait = "8s"
+max_wait = "1m30s"
 rate_limit = { per_source = "60/1m", per_hook = "1/1h30m" }
 max_body = "0B"
 output_limit = "7B"

@@ -335,6 +335,28 @@ TEST_F(StoreTest, TellsWhichHooksGotJobs)
     EXPECT_EQ(heard, (std::vector<std::string>{"a", "a", "b"}));
 }
 
+TEST_F(StoreTest, TellsWhichJobsEnded)
+{
+    std::mutex mutex;
+    std::vector<Uuid> heard;
+    store->on_ended([&](const std::vector<Uuid>& jobs) {
+        const std::scoped_lock lock{mutex};
+        heard.insert(heard.end(), jobs.begin(), jobs.end());
+    });
+    const auto first = accept(event("a")).job;
+    EXPECT_TRUE(finish(claim().at(0), Outcome::exited, {JobState::queued, now(), ""}));
+    EXPECT_TRUE(succeed(claim().at(0)));
+    const auto second = accept(event("a")).job;
+    EXPECT_EQ(await(store->cancel(second, "by hand")), JobState::cancelled);
+    EXPECT_EQ(await(store->retry(second)), JobState::queued);
+    EXPECT_EQ(await(store->cancel_orphans({}, "gone")), 1U);
+    accept(event("a"));
+    EXPECT_TRUE(fail(claim().at(0)));
+    store->close();
+    ASSERT_EQ(heard.size(), 4U);
+    EXPECT_EQ(std::vector(heard.begin(), heard.begin() + 3), (std::vector{first, second, second}));
+}
+
 TEST_F(StoreTest, CommitsWhatWaitsTogether)
 {
     constexpr int accepts = 64;
