@@ -54,6 +54,7 @@ struct Hook {
     unsigned attempts = 1; ///< counted ones; `lost` and `interrupted` are not
     Milliseconds backoff{10'000};
     Milliseconds max_backoff{3'600'000};
+    int mismatch_status = 200;     ///< of the answer to a request that `when` does not match, 200 to 499
     Milliseconds wait{0};          ///< for the job's end before the answer; 0: none
     Milliseconds max_wait{30'000}; ///< at most, where the request asks for it; 0: it may not
     unsigned concurrency = 0;      ///< running jobs of this hook; 0: only max_jobs bounds it

@@ -97,6 +97,7 @@ std::vector<Setting<Hook>> make_settings()
         count_setting<Hook>("attempts", member(&Hook::attempts), 1, 1'000),
         duration_setting<Hook>("backoff", member(&Hook::backoff), 0s, 30 * day),
         duration_setting<Hook>("max_backoff", member(&Hook::max_backoff), 0s, 365 * day),
+        count_setting<Hook>("mismatch_status", member(&Hook::mismatch_status), 200, 499),
         duration_setting<Hook>("wait", member(&Hook::wait), 0s, 1h),
         duration_setting<Hook>("max_wait", member(&Hook::max_wait), 0s, 1h),
         count_setting<Hook>("concurrency", member(&Hook::concurrency), 0, 10'000),

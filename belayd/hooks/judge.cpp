@@ -67,7 +67,7 @@ Decision Judge::decide(const Input& input, Payload& payload) const
     RequestValues values{request, input.client_address, payload, hook_.auth};
     if (when_)
         if (const auto mismatch = when_->find_mismatch(values))
-            return Ignored{why_ignored(*mismatch)};
+            return Ignored{why_ignored(*mismatch), hook_.mismatch_status};
     auto extracted = extract(hook_, values);
     if (auto* const refusal = std::get_if<Refusal>(&extracted))
         return std::move(*refusal);

@@ -4,6 +4,7 @@ import base64
 import concurrent.futures
 import json
 import os
+import pathlib
 import signal
 import socket
 import sqlite3
@@ -22,12 +23,12 @@ class SharedPath(TestCase):
     """Fan-out: hooks of one path."""
 
     def belayd(self, config, **secrets):
-        belayd = Belayd(config)
-        for name, text in secrets.items():
-            secret = belayd.base / f"{name}.secret"
+        base = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-test-")))
+        for name, text in secrets.items():  # before it starts
+            secret = base / f"{name}.secret"
             secret.write_text(text)
             secret.chmod(0o600)
-        return self.start(belayd)
+        return self.start(Belayd(config, directory=base))
 
     def rows(self, belayd, sql):
         with sqlite3.connect(f"file:{belayd.base}/state/belay.db?mode=ro", uri=True) as database:
@@ -179,6 +180,30 @@ run = ["/bin/true"]
         with sqlite3.connect(base / "state" / "belay.db") as database:
             ids = [row[0].hex() for row in database.execute("SELECT id FROM events")]
         return {f"{i[:8]}-{i[8:12]}-{i[12:16]}-{i[16:20]}-{i[20:]}" for i in ids}
+
+
+class MismatchStatus(TestCase):
+    WHEN = 'when = { payload = "/ref", equals = "main" }\n'
+
+    def test_what_rules_do_not_match_is_answered_as_the_hook_says(self):
+        belayd = self.start(Belayd(hook("a", ["/bin/true"], self.WHEN + "mismatch_status = 404") +
+                                   hook("b", ["/bin/true"], self.WHEN + "mismatch_status = 204") +
+                                   hook("c", ["/bin/true"], self.WHEN)))
+        answer = belayd.post("a")
+        self.assertEqual((answer.status, answer.json()["state"]), (404, "ignored"), answer)
+        self.assertEqual((belayd.post("b").status, belayd.post("b").body), (204, b""))
+        self.assertEqual(belayd.post("c").status, 200)
+        self.assertEqual(belayd.post("a", event="ping").status, 200, "a ping is no mismatch")
+        self.assertEqual(belayd.post("a", b'{"ref":"main"}').status, 202)
+        self.assertEqual(events_total(belayd.metrics(), "a", "ignored"), 2)
+        belayd.stop()
+
+    def test_of_hooks_that_share_a_path_the_first_one_says(self):
+        belayd = self.start(Belayd(hook("b", ["/bin/true"], self.WHEN + 'path = "p"\nmismatch_status = 404') +
+                                   hook("a", ["/bin/true"], self.WHEN + 'path = "p"\nmismatch_status = 403')))
+        answer = belayd.post("p")
+        self.assertEqual((answer.status, [e["state"] for e in answer.json()["events"]]), (403, ["ignored"] * 2), answer)
+        belayd.stop()
 
 
 class QueueFull(TestCase):

@@ -38,8 +38,8 @@ void expect_equal(const Hook& a, const Hook& b)
     EXPECT_EQ(a.directory, b.directory);
     EXPECT_EQ(std::tie(a.timeout, a.attempts, a.backoff, a.max_backoff, a.concurrency, a.max_body, a.output_limit),
         std::tie(b.timeout, b.attempts, b.backoff, b.max_backoff, b.concurrency, b.max_body, b.output_limit));
-    EXPECT_EQ(std::tie(a.path, a.max_queued, a.rate_limit, a.wait, a.max_wait),
-        std::tie(b.path, b.max_queued, b.rate_limit, b.wait, b.max_wait));
+    EXPECT_EQ(std::tie(a.path, a.max_queued, a.rate_limit, a.wait, a.max_wait, a.mismatch_status),
+        std::tie(b.path, b.max_queued, b.rate_limit, b.wait, b.max_wait, b.mismatch_status));
 }
 
 void expect_equal(const Config& a, const Config& b)
@@ -108,6 +108,7 @@ max_backoff = "2s"
 concurrency = 4
 path = "b.a"
 max_queued = 6
+mismatch_status = 404
 wait = "8s"
 max_wait = "1m30s"
 rate_limit = { per_source = "60/1m", per_hook = "1/1h30m" }

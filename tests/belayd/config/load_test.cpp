@@ -123,6 +123,7 @@ max_backoff = "1m"
 concurrency = 1
 path = "release"
 max_queued = 100
+mismatch_status = 403
 wait = "10s"
 max_wait = "0s"
 rate_limit = { per_hook = "600/90s" }
@@ -173,6 +174,7 @@ max_body = "100MiB"
     EXPECT_EQ(hook.concurrency, 1U);
     EXPECT_EQ(hook.path, "release");
     EXPECT_EQ(hook.max_queued, 100U);
+    EXPECT_EQ(hook.mismatch_status, 403);
     EXPECT_EQ(hook.wait, 10s);
     EXPECT_EQ(hook.max_wait, 0s);
     EXPECT_EQ(hook.rate_limit.per_hook, (RateLimit{600, 90s}));
@@ -262,6 +264,7 @@ TEST(ParseConfig, RefusesValuesOutOfRange)
     EXPECT_THAT(error_of("[runner]\nmax_jobs = 10001"), HasSubstr("must be from 0 to 10000"));
     EXPECT_THAT(error_of("[runner]\nmax_jobs = 9223372036854775807"), HasSubstr("must be from 0 to 10000"));
     EXPECT_THAT(hook_error("wait = \"61m\""), HasSubstr("4:8: wait must be from 0s to 1h"));
+    EXPECT_THAT(hook_error("mismatch_status = 500"), HasSubstr("4:19: mismatch_status must be from 200 to 499"));
     EXPECT_THAT(hook_error("max_queued = -1"), HasSubstr("4:14: max_queued must be from 0 to 1000000000"));
     EXPECT_THAT(hook_error("backoff = \"2h\""), HasSubstr("4:11: max_backoff must not be shorter than backoff"));
     EXPECT_THAT(
