@@ -45,6 +45,9 @@ void warn_of_ended_secrets(const hooks::HookTable& hooks)
 jobs::NewEvent make_event(const http::Request& request, const config::Hook& hook, hooks::Event asked)
 {
     jobs::NewEvent event;
+    event.event = asked.identity.event;
+    event.job = asked.identity.job;
+    event.received = asked.identity.received;
     event.hook = hook.name;
     event.delivery_id = std::move(asked.delivery_id);
     event.body = request.body;
@@ -53,6 +56,7 @@ jobs::NewEvent make_event(const http::Request& request, const config::Hook& hook
     event.traceparent = to_traceparent(request.trace);
     event.arguments = std::move(asked.invocation.arguments);
     event.environment = std::move(asked.invocation.environment);
+    event.files = std::move(asked.invocation.files);
     event.max_queued = hook.max_queued;
     return event;
 }

@@ -1,5 +1,6 @@
 #include "belayd/config/checks.hpp"
 
+#include <climits>
 #include <fmt/format.h>
 
 #include <arpa/inet.h>
@@ -46,9 +47,11 @@ bool is_hook_name(std::string_view text)
            consists_of(text, letters_and_digits, "._-");
 }
 
-/** "LD_*" stands for all names that begin so. */
+/** "LD_*" stands for all names that begin so, "*_PATH" for all that end so. */
 bool matches(std::string_view pattern, std::string_view name)
 {
+    if (pattern.starts_with('*'))
+        return name.ends_with(pattern.substr(1));
     return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
 }
 
@@ -143,20 +146,39 @@ std::string fault_in_variable_name(std::string_view name)
     return {};
 }
 
+std::string fault_in_file_variable(std::string_view name)
+{
+    if (name.size() > NAME_MAX)
+        return fmt::format("is longer than the name of a file may be, {} bytes", NAME_MAX);
+    return fault_in_variable_name(name);
+}
+
 std::string fault_in_requested_variable(std::string_view name)
 {
     static constexpr auto dangerous = std::to_array<std::string_view>({// the dynamic linker and the C library
-        "LD_*", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH", "MALLOC_*", "RES_OPTIONS", "HOSTALIASES",
-        "LOCALDOMAIN", "TZDIR", "TMPDIR",
+        "LD_*", "DYLD_*", "GLIBC_TUNABLES", "GCONV_PATH", "GETCONF_DIR", "LOCPATH", "NLSPATH", "LANGUAGE",
+        "OUTPUT_CHARSET", "MALLOC_*", "MEMUSAGE*", "PCPROFILE*", "RES_OPTIONS", "RESOLV_*", "HOSTALIASES",
+        "LOCALDOMAIN", "TZ", "TZDIR", "TMPDIR", "TMP", "TEMP", "POSIXLY_CORRECT", "TERMCAP", "TERMINFO*",
         // shells
-        "PATH", "ENV", "BASH_*", "BASHOPTS", "SHELLOPTS", "IFS", "CDPATH", "GLOBIGNORE", "PROMPT_COMMAND", "PS4",
-        "ZDOTDIR", "SHELL", "HOME",
-        // interpreters and build tools
+        "PATH", "ENV", "BASH_*", "BASHOPTS", "SHELLOPTS", "IFS", "CDPATH", "FPATH", "GLOBIGNORE", "PROMPT_COMMAND",
+        "PS0", "PS1", "PS2", "PS4", "ZDOTDIR", "FCEDIT", "HISTFILE", "INPUTRC", "SHELL", "HOME", "PWD", "OLDPWD",
+        "USER", "LOGNAME",
+        // interpreters, compilers and build tools
         "PYTHON*", "PERL*", "RUBY*", "NODE_*", "NPM_*", "npm_*", "JAVA_*", "_JAVA_*", "JDK_*", "CLASSPATH", "LUA_*",
-        "PHPRC", "PHP_*", "GEM_*", "BUNDLE_*", "DOTNET_*", "CORECLR_*", "GOFLAGS", "GOPATH", "MAKEFLAGS", "MAKEFILES",
-        // what runs or trusts something else
-        "GIT_*", "SSH_*", "EDITOR", "VISUAL", "PAGER", "BROWSER", "LESSOPEN", "LESSCLOSE", "DOCKER_*", "KUBECONFIG",
-        "SSL_*", "CURL_*", "OPENSSL_*", "XDG_*", "CREDENTIALS_DIRECTORY",
+        "PHPRC", "PHP_*", "GEM_*", "BUNDLE_*", "DOTNET_*", "CORECLR_*", "COMPLUS_*", "GOFLAGS", "GOPATH", "GOROOT",
+        "GOENV", "GOPROXY", "GOSUMDB", "GOTOOLCHAIN", "CARGO_*", "RUSTC*", "RUSTFLAGS", "RUSTUP_*", "MAKEFLAGS",
+        "MAKEFILES", "MFLAGS", "CC", "CXX", "CPP", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CPATH", "LIBRARY_PATH",
+        "*_INCLUDE_PATH", "PKG_CONFIG*", "MAVEN_*", "GRADLE_*", "ANT_*", "PIP_*", "UV_*", "POETRY_*", "CONDA_*",
+        "VIRTUAL_ENV", "COMPOSER_*", "YARN_*", "DENO_*", "BUN_*", "ERL_*", "ELIXIR_*", "MIX_*", "JULIA_*", "GUILE_*",
+        "TCLLIBPATH",
+        // what runs, loads or trusts something else
+        "GIT_*", "HG", "HGRCPATH", "HGEDITOR", "SVN_SSH", "CVS_RSH", "SSH_*", "RSYNC_*", "SUDO_*", "EDITOR", "VISUAL",
+        "PAGER", "MANPAGER", "MANROFFOPT", "BROWSER", "LESS", "LESSOPEN", "LESSCLOSE", "LESSKEY*", "SYSTEMD_*",
+        "DBUS_*", "GIO_*", "GTK_*", "TAR_OPTIONS", "GREP_OPTIONS", "DOCKER_*", "KUBECONFIG", "HELM_*", "ANSIBLE_*",
+        "TF_CLI_*", "TF_PLUGIN_*", "AWS_*", "CLOUDSDK_*", "AZURE_*", "GOOGLE_*", "PGSYSCONFDIR", "PGSERVICE*",
+        "PGPASSFILE", "PGOPTIONS", "PGHOST*", "MYSQL_*", "GNUPGHOME", "SSL_*", "SSLKEYLOGFILE", "CURL_*", "WGETRC",
+        "REQUESTS_CA_BUNDLE", "OPENSSL_*", "KRB5*", "P11_KIT_*", "XDG_*", "XAUTHORITY", "DISPLAY",
+        "CREDENTIALS_DIRECTORY", "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CONFIGURATION_DIRECTORY",
         // where programs send what they send
         "http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY",
         "ALL_PROXY", "NO_PROXY"});

@@ -35,6 +35,9 @@ inline constexpr std::size_t max_argument_bytes = 131'072;
 /** A name that a shell can read: [A-Za-z_][A-Za-z0-9_]*, and none of those that belay sets itself. */
 [[nodiscard]] std::string fault_in_variable_name(std::string_view name);
 
+/** Likewise, of a variable that names a file, which is called the same: at most NAME_MAX bytes. */
+[[nodiscard]] std::string fault_in_file_variable(std::string_view name);
+
 /** A variable that whoever sends the request may set: none that changes what a program loads, runs or trusts. */
 [[nodiscard]] std::string fault_in_requested_variable(std::string_view name);
 

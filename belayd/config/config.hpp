@@ -49,7 +49,8 @@ struct Hook {
     std::optional<WebhookCompat> webhook; ///< compat = "webhook": requests are read as adnanh/webhook reads them
     std::vector<ValueSource> run;         ///< argv; the first is a literal: an absolute path
     std::map<std::string, ValueSource> env;
-    std::string directory; ///< working directory; "": "/"
+    std::map<std::string, ValueSource> files; ///< by the variable that names the file
+    std::string directory;                    ///< working directory; "": "/"
     Milliseconds timeout{600'000};
     unsigned attempts = 1; ///< counted ones; `lost` and `interrupted` are not
     Milliseconds backoff{10'000};

@@ -4,6 +4,7 @@
 #include "belayd/config/rule_schema.hpp"
 #include "belayd/config/settings.hpp"
 #include "belayd/config/value_schema.hpp"
+#include "belayd/config/variables_schema.hpp"
 #include "belayd/config/webhook_schema.hpp"
 
 #include <fmt/format.h>
@@ -26,7 +27,7 @@ void read_run(const Node& node, Hook& hook, Problems& problems)
     }
     hook.run.clear();
     for (const auto& element : node.elements)
-        if (auto source = read_source(element, "an argument of run", problems))
+        if (auto source = read_source(element, "an argument of run", SourceUse::argument, problems))
             hook.run.push_back(std::move(*source));
     const auto& command = node.elements.front();
     if (command.type == Node::Type::table)
@@ -36,41 +37,12 @@ void read_run(const Node& node, Hook& hook, Problems& problems)
             problems.add(command.origin, fmt::format("command \"{}\" {}", command.text, fault));
 }
 
-void read_env(const Node& node, Hook& hook, Problems& problems)
-{
-    if (node.type != Node::Type::table) {
-        problems.add(
-            node.origin, fmt::format("env must be a table such as {{ BRANCH = {{ payload = \"/ref\" }} }}, not {}",
-                             describe(node.type)));
-        return;
-    }
-    hook.env.clear();
-    for (const auto& member : node.members) {
-        auto source = read_source(member.value, fmt::format("env.{}", member.key), problems);
-        auto fault = fault_in_variable_name(member.key);
-        if (fault.empty() && source && source->kind != ValueSource::Kind::literal)
-            fault = fault_in_requested_variable(member.key);
-        if (!fault.empty())
-            problems.add(member.origin, fmt::format("env \"{}\" {}", member.key, fault));
-        else if (source)
-            hook.env.emplace(member.key, std::move(*source));
-    }
-}
-
 std::string write_run(const Hook& hook)
 {
     std::string text;
     for (const auto& argument : hook.run)
         text += (text.empty() ? "[" : ", ") + write_source(argument);
     return text + "]";
-}
-
-std::string write_env(const Hook& hook)
-{
-    std::string text;
-    for (const auto& [name, source] : hook.env)
-        text += fmt::format("{}{} = {}", text.empty() ? "{ " : ", ", name, write_source(source));
-    return text.empty() ? "{}" : text + " }";
 }
 
 Setting<Hook> rule_setting()
@@ -91,7 +63,10 @@ std::vector<Setting<Hook>> make_settings()
             [](const Hook& hook) { return write_auth(hook.auth); }, {}},
         rule_setting(),
         {"run", read_run, write_run, {}},
-        {"env", read_env, write_env, {}},
+        {"env", [](const Node& node, Hook& hook, Problems& problems) { hook.env = read_variables(node, problems); },
+            [](const Hook& hook) { return write_values(hook.env); }, {}},
+        {"files", [](const Node& node, Hook& hook, Problems& problems) { hook.files = read_files(node, problems); },
+            [](const Hook& hook) { return write_values(hook.files); }, {}},
         text_setting<Hook>("directory", member(&Hook::directory), fault_in_directory),
         duration_setting<Hook>("timeout", member(&Hook::timeout), 1ms, 365 * day),
         count_setting<Hook>("attempts", member(&Hook::attempts), 1, 1'000),

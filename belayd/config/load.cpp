@@ -4,6 +4,7 @@
 #include "belayd/config/checks.hpp"
 #include "belayd/config/includes.hpp"
 #include "belayd/config/settings.hpp"
+#include "belayd/config/variables_schema.hpp"
 #include "belayd/config/webhook_schema.hpp"
 
 #include <fmt/format.h>
@@ -72,6 +73,7 @@ void read_hook(const Node::Member& member, Config& config, Problems& problems)
     if (!member.value.find("run"))
         problems.add(
             member.origin, fmt::format("hook \"{}\" has no run: add run = [\"/path/of/the/command\"]", hook.name));
+    check_variables(hook, problems);
     if (hook.max_backoff < hook.backoff) {
         const bool written = member.value.find("max_backoff") != nullptr;
         const auto* where = member.value.find(written ? "max_backoff" : "backoff");

@@ -3,16 +3,27 @@
 #include "belayd/config/toml_document.hpp"
 #include "belayd/config/value_source.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
 /** TOML → ValueSource and back. */
 namespace belay::config {
 
+/** What a value becomes, and with that what may stand beside its source: default, decode, and … */
+enum class SourceUse : std::uint8_t {
+    plain,    ///< not even these
+    argument, ///< allow_dash
+    variable, ///< overflow_file
+    file
+};
+
 /**
- * "literal", or a table with one of payload, header, query, request.
+ * "literal", or a table with one of payload, header, query, request, event.
  * @param what what messages call it: "an argument of run"
  */
+[[nodiscard]] std::optional<ValueSource> read_source(
+    const Node& node, const std::string& what, SourceUse use, Problems& problems);
 [[nodiscard]] std::optional<ValueSource> read_source(const Node& node, const std::string& what, Problems& problems);
 
 /** The kind that a table's key stands for; nothing for any other key. */

@@ -34,6 +34,12 @@ std::span<const std::string_view> request_parts() noexcept
     return parts;
 }
 
+std::span<const std::string_view> event_parts() noexcept
+{
+    static constexpr auto parts = std::to_array<std::string_view>({"id", "job", "hook", "delivery_id", "received"});
+    return parts;
+}
+
 std::string describe(const ValueSource& source)
 {
     if (source.kind == ValueSource::Kind::literal)

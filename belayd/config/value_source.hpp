@@ -2,6 +2,7 @@
 #include "belayd/config/origin.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,13 @@ struct ValueSource {
     } kind = Kind::literal;
     std::string text; ///< the literal, pointer or name
     Origin origin;
+
+    // How it becomes an argument, a variable or a file:
+    enum class Decoding : std::uint8_t { none, base64 };
+    std::optional<std::string> fallback = {}; ///< stands in for a value that is missing, as it is
+    Decoding decoding = Decoding::none;
+    bool allow_dash = false;        ///< an argument may begin with "-"
+    std::string overflow_file = {}; ///< variable that names the file of a value that no variable can hold
 };
 
 /** The key that chooses a kind in a table: "payload"; "" for a literal. */
@@ -28,6 +36,9 @@ struct ValueSource {
 
 /** What { request = … } can name: "method", "path", "remote_address", "body", "headers", "query". */
 [[nodiscard]] std::span<const std::string_view> request_parts() noexcept;
+
+/** What { event = … } can name: "id", "job", "hook", "delivery_id", "received". */
+[[nodiscard]] std::span<const std::string_view> event_parts() noexcept;
 
 /** payload "/ref": the operator's words only; "" for a literal. */
 [[nodiscard]] std::string describe(const ValueSource& source);

@@ -146,6 +146,23 @@ void check_rule(const Rule& rule, bool has_compat, Problems& problems)
             "networks");
 }
 
+/** adnanh/webhook knows none of these, and such a hook's values are extracted as it does. */
+void check_plain(const Hook& hook, Problems& problems)
+{
+    const auto check = [&problems](const ValueSource& source) {
+        if (source.kind == ValueSource::Kind::event || source.fallback || source.allow_dash ||
+            source.decoding != ValueSource::Decoding::none || !source.overflow_file.empty())
+            problems.add(
+                source.origin, "compat = \"webhook\" takes no event, default, decode, allow_dash and overflow_file");
+    };
+    for (const auto& source : hook.run)
+        check(source);
+    for (const auto& [name, source] : hook.env)
+        check(source);
+    if (!hook.files.empty())
+        problems.add(hook.files.begin()->second.origin, "compat = \"webhook\" takes no files");
+}
+
 } // namespace
 
 void read_compat(const Node& node, Hook& hook, Problems& problems)
@@ -190,6 +207,10 @@ std::string write_webhook(const Hook& hook)
 
 void check_compat(const Hook& hook, Problems& problems)
 {
+    if (hook.webhook)
+        check_plain(hook, problems);
+    for (const auto& [name, source] : hook.files)
+        check_source(source, hook.webhook.has_value(), problems);
     for (const auto& source : hook.run)
         check_source(source, hook.webhook.has_value(), problems);
     for (const auto& [name, source] : hook.env)

@@ -1,10 +1,12 @@
 #pragma once
 #include "belayd/config/config.hpp"
+#include "belayd/hooks/event_identity.hpp"
 #include "belayd/hooks/verifier.hpp"
 #include "http/request.hpp"
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +16,9 @@ namespace belay::hooks {
 /** A request as hooks see it, HTTP or a file given to `belay`. */
 struct Input {
     const http::Request& request;
-    std::chrono::sys_seconds now;         ///< when it came, for what is signed with a time
-    std::string_view client_address = {}; ///< of who sent it, see http::client_address()
+    std::chrono::sys_seconds now;               ///< when it came, for what is signed with a time
+    std::string_view client_address = {};       ///< of who sent it, see http::client_address()
+    std::optional<EventIdentity> identity = {}; ///< of an event that has one already; else it gets one
 };
 
 /**

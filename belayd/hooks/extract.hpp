@@ -7,11 +7,12 @@
 namespace belay::hooks {
 
 /**
- * Takes the arguments and variables of a hook from an authenticated request.
+ * Takes the arguments, variables and files of a hook from an authenticated request.
  *
- * The body is parsed as JSON only if the hook asks for something in it.  Refused are: an
- * argument that is missing; text with a NUL; text longer than Linux passes to a program; an argument that begins with
- * "-", since the command would read it as an option.  A variable that is missing is left out.
+ * The body is parsed only if the hook asks for something in it.  Refused are: an argument that is missing; text with a
+ * NUL, or longer than Linux passes to a program, as an argument or a variable; an argument from the request that begins
+ * with "-", since the command would read it as an option, unless that is allowed; what is not base64 where it should
+ * be.  A variable or file that is missing is left out; files hold anything.
  * Thread-safe.
  * @throws MalformedPayload
  */

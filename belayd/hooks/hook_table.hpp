@@ -2,6 +2,7 @@
 #include "belayd/config/config.hpp"
 #include "belayd/hooks/authenticator.hpp"
 #include "belayd/hooks/challenge.hpp"
+#include "belayd/hooks/event_identity.hpp"
 #include "http/request.hpp"
 
 #include <map>
@@ -22,12 +23,15 @@ class WebhookHook;
 struct Invocation {
     std::vector<std::string> arguments;                           ///< argv, the command first
     std::vector<std::pair<std::string, std::string>> environment; ///< the hook's own variables
+    /** What is in a file, by the variable that names it; nothing: the body. */
+    std::vector<std::pair<std::string, std::optional<std::string>>> files = {};
 };
 
 /** An authentic request that asks for a job. */
 struct Event {
     Invocation invocation;
     std::optional<std::string> delivery_id; ///< what the sender calls this event, each time that it tries to deliver it
+    EventIdentity identity = {};
 };
 
 /** The request is refused: 401 not authentic, 403 from an address that is not allowed, 400 malformed, 413 argument too

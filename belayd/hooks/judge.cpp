@@ -68,13 +68,15 @@ Decision Judge::decide(const Input& input, Payload& payload) const
     if (when_)
         if (const auto mismatch = when_->find_mismatch(values))
             return Ignored{why_ignored(*mismatch), hook_.mismatch_status};
-    auto extracted = extract(hook_, values);
-    if (auto* const refusal = std::get_if<Refusal>(&extracted))
-        return std::move(*refusal);
     DeliveryId id = delivery_id(request, payload);
     if (id.text && !is_delivery_id(*id.text)) // to go on without would run a repeated delivery again
         return Refusal{400, fmt::format("{} is not 1 to 255 bytes of visible ASCII", id.where)};
-    return Event{std::get<Invocation>(std::move(extracted)), std::move(id.text)};
+    const EventIdentity identity = input.identity ? *input.identity : make_event_identity();
+    EventValues known{values, identity, hook_.name, id.text};
+    auto extracted = extract(hook_, known);
+    if (auto* const refusal = std::get_if<Refusal>(&extracted))
+        return std::move(*refusal);
+    return Event{std::get<Invocation>(std::move(extracted)), std::move(id.text), identity};
 }
 
 /** What a rule compares with may be all that keeps strangers out: a token in the query. */

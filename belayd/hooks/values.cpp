@@ -1,5 +1,6 @@
 #include "belayd/hooks/values.hpp"
 
+#include "base/timestamp.hpp"
 #include "base/utf8.hpp"
 #include "belayd/hooks/form.hpp"
 
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 namespace belay::hooks {
 namespace {
@@ -173,6 +175,27 @@ Value RequestValues::parameters() const
     for (const auto& parameter : parse_query(request_.query))
         values.add(parameter.name, parameter.value);
     return values.make();
+}
+
+EventIdentity make_event_identity()
+{
+    const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+    return {make_uuid_v7(), make_uuid_v7(), now};
+}
+
+std::optional<Value> EventValues::find(const ValueSource& source)
+{
+    if (source.kind != ValueSource::Kind::event)
+        return request_.find(source);
+    if (source.text == "id")
+        return Value{Value::Type::text, to_string(identity_.event)};
+    if (source.text == "job")
+        return Value{Value::Type::text, to_string(identity_.job)};
+    if (source.text == "hook")
+        return Value{Value::Type::text, std::string{hook_}};
+    if (source.text == "received")
+        return Value{Value::Type::text, format_timestamp(identity_.received)};
+    return delivery_id_ ? std::optional{Value{Value::Type::text, *delivery_id_}} : std::nullopt;
 }
 
 } // namespace belay::hooks

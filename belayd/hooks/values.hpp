@@ -1,5 +1,6 @@
 #pragma once
 #include "belayd/config/config.hpp"
+#include "belayd/hooks/event_identity.hpp"
 #include "belayd/hooks/payload.hpp"
 #include "http/request.hpp"
 
@@ -66,6 +67,24 @@ private:
     std::string_view client_address_;
     Payload& payload_;
     const config::Auth& auth_;
+};
+
+/** Those of a request, and those of the event that is made of it.  Lifetime: borrows what it is given. */
+class EventValues final : public Values {
+public:
+    EventValues(Values& request, const EventIdentity& identity, std::string_view hook,
+        const std::optional<std::string>& delivery_id) noexcept
+        : request_(request), identity_(identity), hook_(hook), delivery_id_(delivery_id)
+    {
+    }
+
+    [[nodiscard]] std::optional<Value> find(const config::ValueSource& source) override;
+
+private:
+    Values& request_;
+    const EventIdentity& identity_;
+    std::string_view hook_;
+    const std::optional<std::string>& delivery_id_;
 };
 
 } // namespace belay::hooks

@@ -49,6 +49,9 @@ using JobFiles = std::vector<std::pair<std::string, std::optional<std::string>>>
 
 /** What ingress hands over. */
 struct NewEvent {
+    Uuid event = {}; ///< nil: with the next two, made by the store
+    Uuid job = {};
+    Time received = {};
     std::string hook;
     std::optional<std::string> delivery_id; ///< dedupe key, unique per hook for as long as the row lives
     std::string body;

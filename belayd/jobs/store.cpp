@@ -39,9 +39,11 @@ private:
 EventRow make_row(NewEvent event)
 {
     EventRow row;
-    row.event = make_uuid_v7();
-    row.job = make_uuid_v7();
-    row.received = now();
+    if (event.event == Uuid{}) {
+        event.event = make_uuid_v7();
+        event.job = make_uuid_v7();
+        event.received = now();
+    }
     row.arguments = join_netstrings(event.arguments);
     row.environment = join_netstrings(event.environment);
     row.files = join_files(event.files);

@@ -169,16 +169,16 @@ bool StoreTables::has_room(const EventRow& row)
 Accepted StoreTables::accept(const EventRow& row)
 {
     const auto& content = row.content;
-    if (insert_event_.run(row.event, row.job, content.hook, content.delivery_id, row.received, content.remote,
-            content.traceparent, content.content_type, sqlite::Blob{row.arguments}, sqlite::Blob{row.environment},
-            next_body_, static_cast<std::int64_t>(content.body.size()), sqlite::Blob{row.files},
-            sqlite::Blob{content.request}) == 0)
+    if (insert_event_.run(content.event, content.job, content.hook, content.delivery_id, content.received,
+            content.remote, content.traceparent, content.content_type, sqlite::Blob{row.arguments},
+            sqlite::Blob{row.environment}, next_body_, static_cast<std::int64_t>(content.body.size()),
+            sqlite::Blob{row.files}, sqlite::Blob{content.request}) == 0)
         return accept_again(row);
     insert_body_.run(next_body_++, sqlite::Blob{content.body});
-    insert_job_.run(row.job, row.event, content.hook, row.received);
+    insert_job_.run(content.job, content.event, content.hook, content.received);
     counts_.add(content.hook, JobState::queued);
     done_.queued_hooks.insert(content.hook);
-    return {row.event, row.job, JobState::queued, false};
+    return {content.event, content.job, JobState::queued, false};
 }
 
 Accepted StoreTables::accept_again(const EventRow& row)
@@ -197,7 +197,7 @@ Accepted StoreTables::accept_again(const EventRow& row)
     known.state = job->state;
     known.duplicate = !may_run_again(job->state);
     if (!known.duplicate) {
-        requeue(known.job, *job, row.received);
+        requeue(known.job, *job, row.content.received);
         known.state = JobState::queued;
     }
     return known;

@@ -11,11 +11,8 @@
 
 namespace belay::jobs {
 
-/** A NewEvent as it is stored: ids and times are made by the caller, so that the store's thread need not. */
+/** A NewEvent as it is stored, with ids and time: they are made by the caller, so that the store's thread need not. */
 struct EventRow {
-    Uuid event;
-    Uuid job;
-    Time received;
     NewEvent content;
     std::string arguments;   ///< netstrings
     std::string environment; ///< netstrings

@@ -60,9 +60,12 @@ TEST(FaultInVariableName, WantsWhatAShellCanRead)
 TEST(FaultInRequestedVariable, DeniesWhatChangesPrograms)
 {
     for (const char* name : {"LD_PRELOAD", "LD_", "PATH", "BASH_ENV", "ENV", "IFS", "PYTHONPATH", "GIT_SSH_COMMAND",
-             "NODE_OPTIONS", "PERL5OPT", "RUBYOPT", "GLIBC_TUNABLES", "http_proxy", "NO_PROXY", "PAGER"})
+             "NODE_OPTIONS", "PERL5OPT", "RUBYOPT", "GLIBC_TUNABLES", "http_proxy", "NO_PROXY", "PAGER",
+             "BASH_FUNC_ls%%", "DYLD_INSERT_LIBRARIES", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "RSYNC_RSH", "TZ",
+             "CPLUS_INCLUDE_PATH", "DBUS_SESSION_BUS_ADDRESS", "RUNTIME_DIRECTORY", "AWS_CONFIG_FILE"})
         EXPECT_NE(fault_in_requested_variable(name), "") << name;
-    for (const char* name : {"BRANCH", "REF", "ENVIRONMENT", "MY_PATH", "GIT", "GITHUB_REF", "PATHS"})
+    for (const char* name : {"BRANCH", "REF", "ENVIRONMENT", "MY_PATH", "GIT", "GITHUB_REF", "PATHS", "LESSON",
+             "HISTORY", "INCLUDE_PATHS", "USERNAME", "CCS"})
         EXPECT_EQ(fault_in_requested_variable(name), "") << name;
 }
 

@@ -12,7 +12,8 @@ using ::testing::HasSubstr;
 
 auto fields(const ValueSource& source)
 {
-    return std::tuple{source.kind, source.text};
+    return std::tuple{
+        source.kind, source.text, source.fallback, source.decoding, source.allow_dash, source.overflow_file};
 }
 
 auto fields(const SecretSource& source)
@@ -35,6 +36,9 @@ void expect_equal(const Hook& a, const Hook& b)
     ASSERT_EQ(a.env.size(), b.env.size());
     for (const auto& [name, source] : a.env)
         EXPECT_EQ(fields(source), fields(b.env.at(name)));
+    ASSERT_EQ(a.files.size(), b.files.size());
+    for (const auto& [name, source] : a.files)
+        EXPECT_EQ(fields(source), fields(b.files.at(name)));
     EXPECT_EQ(a.directory, b.directory);
     EXPECT_EQ(std::tie(a.timeout, a.attempts, a.backoff, a.max_backoff, a.concurrency, a.max_body, a.output_limit),
         std::tie(b.timeout, b.attempts, b.backoff, b.max_backoff, b.concurrency, b.max_body, b.output_limit));
@@ -99,7 +103,8 @@ pass_environment = ["A", "B_C"]
 [hooks."a.b"]
 auth = { scheme = "github", secret_file = ["x", { name = "y\\z", not_after = 2026-12-31T23:59:59Z }], secret_env = "E", secret_credential = "c" }
 run = ["/bin/true", "it's \"quoted\"\n\u0001\u007f é", { payload = "/a~1b" }, { header = "H" }, { query = "q" }, { request = "remote_address" }]
-env = { A = "", B = { payload = "/x" }, C = { query = "\"" } }
+env = { A = "", B = { payload = "/x", default = "\n", decode = "base64", overflow_file = "B_FILE" }, C = { query = "\"" } }
+files = { D = { event = "received" }, E = { request = "body", decode = "base64" } }
 directory = "/tmp"
 timeout = "1ms"
 attempts = 3

@@ -420,11 +420,13 @@ TEST(ParseConfig, ShowsNoSecretInASyntaxErrorOrBesideAnother)
     }
 }
 
+std::string run_error(const std::string& run)
+{
+    return error_of("[hooks.a]\nauth = \"none\"\nrun = " + run + "\n");
+}
+
 TEST(ParseConfig, RefusesImpossibleCommands)
 {
-    const auto run_error = [](const std::string& run) {
-        return error_of("[hooks.a]\nauth = \"none\"\nrun = " + run + "\n");
-    };
     EXPECT_THAT(run_error("\"/bin/true\""), HasSubstr("3:7: run must be an array"));
     EXPECT_THAT(run_error("[]"), HasSubstr("3:7: run must be an array"));
     EXPECT_THAT(run_error("['true']"), HasSubstr("3:8: command \"true\" is not an absolute path"));
@@ -455,6 +457,70 @@ TEST(ParseConfig, RefusesDangerousVariables)
     EXPECT_THAT(hook_error("env = { '1A' = 'x' }"), HasSubstr("4:9: env \"1A\" is not the name of an environment"));
     EXPECT_THAT(hook_error("env = 'x'"), HasSubstr("4:7: env must be a table"));
     EXPECT_THAT(hook_error("env = { A = 1 }"), HasSubstr("4:13: env.A must be a string or a table"));
+}
+
+TEST(ParseConfig, ReadsWhatStandsBesideASource)
+{
+    const auto hook = parse_config("[hooks.a]\nauth = 'none'\n"
+                                   "run = ['/bin/true', { payload = '/a', default = '', allow_dash = true }]\n"
+                                   "env = { A = { header = 'A', decode = 'base64', overflow_file = 'A_FILE' }, "
+                                   "B = { event = 'job' } }\n"
+                                   "files = { F = { request = 'body' }, G = { default = 'x', query = 'g' } }\n",
+        "f.toml")
+                          .hooks.at("a");
+    EXPECT_EQ(hook.run.at(1).fallback, "");
+    EXPECT_TRUE(hook.run.at(1).allow_dash);
+    EXPECT_EQ(hook.run.at(1).decoding, ValueSource::Decoding::none);
+    EXPECT_EQ(hook.env.at("A").decoding, ValueSource::Decoding::base64);
+    EXPECT_EQ(hook.env.at("A").overflow_file, "A_FILE");
+    EXPECT_FALSE(hook.env.at("A").fallback);
+    EXPECT_EQ(hook.env.at("B").kind, ValueSource::Kind::event);
+    EXPECT_EQ(hook.files.at("F").kind, ValueSource::Kind::request);
+    EXPECT_EQ(hook.files.at("G").fallback, "x");
+    EXPECT_EQ(hook.files.at("G").text, "g");
+}
+
+TEST(ParseConfig, RefusesWhatCannotStandBesideASource)
+{
+    EXPECT_THAT(run_error("['/bin/true', { payload = '/a', overflow_file = 'A' }]"),
+        HasSubstr("3:39: an argument of run: \"overflow_file\" cannot stand beside payload; default, decode and "
+                  "allow_dash can"));
+    EXPECT_THAT(hook_error("env = { A = { payload = '/a', allow_dash = true } }"),
+        HasSubstr("4:31: env.A: \"allow_dash\" cannot stand beside payload; default, decode and overflow_file can"));
+    EXPECT_THAT(
+        hook_error("files = { A = { payload = '/a', overflow_file = 'B' } }"), HasSubstr("default and decode can"));
+    EXPECT_THAT(run_error("['/bin/true', { payload = '/a', default = 1 }]"),
+        HasSubstr("3:49: an argument of run: default must be"));
+    EXPECT_THAT(run_error("['/bin/true', { payload = '/a', default = \"\\u0000\" }]"),
+        HasSubstr("default must not contain a NUL"));
+    EXPECT_THAT(run_error("['/bin/true', { payload = '/a', decode = 'hex' }]"), HasSubstr("decode must be \"base64\""));
+    EXPECT_THAT(run_error("['/bin/true', { payload = '/a', allow_dash = 'yes' }]"),
+        HasSubstr("3:52: an argument of run: allow_dash must be true or false, not a string"));
+    EXPECT_THAT(run_error("['/bin/true', { default = 'a' }]"), HasSubstr("must say one of"));
+    EXPECT_THAT(run_error("['/bin/true', { event = 'time' }]"),
+        HasSubstr(
+            "\"time\" is no part of an event: write one of \"id\", \"job\", \"hook\", \"delivery_id\", \"received\""));
+    EXPECT_THAT(run_error("['/bin/true', \"a\\u0000b\"]"), HasSubstr("must not contain a NUL"));
+}
+
+TEST(ParseConfig, RefusesFilesUnderDangerousOrTakenNames)
+{
+    EXPECT_THAT(hook_error("files = { BASH_ENV = { request = 'body' } }"),
+        HasSubstr("4:11: files \"BASH_ENV\" must not come from a request: BASH_* changes"));
+    EXPECT_THAT(hook_error("env = { A = { payload = '/a', overflow_file = 'GIT_CONFIG' } }"),
+        HasSubstr("4:47: env.A: overflow_file \"GIT_CONFIG\" must not come from a request"));
+    EXPECT_THAT(hook_error("files = { BELAY_FILE = { request = 'body' } }"), HasSubstr("is reserved"));
+    EXPECT_THAT(
+        hook_error("files = { 'a/../b' = { request = 'body' } }"), HasSubstr("is not the name of an environment"));
+    EXPECT_THAT(hook_error("files = { " + std::string(256, 'A') + " = { request = 'body' } }"), HasSubstr("255 bytes"));
+    EXPECT_THAT(hook_error("files = 'x'"), HasSubstr("4:9: files must be a table"));
+    EXPECT_THAT(hook_error("env = { A = 'x' }\nfiles = { A = { request = 'body' } }"),
+        HasSubstr("5:15: variable A is set by env and by files"));
+    EXPECT_THAT(hook_error("env = { A = { payload = '/a', overflow_file = 'A' } }"),
+        HasSubstr("variable A is set by env and by overflow_file"));
+    EXPECT_THAT(
+        hook_error("env = { A = { payload = '/a', overflow_file = 'F' } }\nfiles = { F = { request = 'body' } }"),
+        HasSubstr("4:13: variable F is set by files and by overflow_file"));
 }
 
 TEST(ParseConfig, RefusesToGiveJobsTheVariablesOfTheServiceManager)

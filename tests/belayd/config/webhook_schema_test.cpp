@@ -53,6 +53,16 @@ TEST(WebhookSchema, ReadsAllItWrites)
     EXPECT_EQ(again.hooks.at("a").when->rules.at(0).auth->scheme.forms, hook.when->rules.at(0).auth->scheme.forms);
 }
 
+TEST(WebhookSchema, RefusesWhatItsHooksWouldNotHeed)
+{
+    EXPECT_THAT(errors_of("compat = \"webhook\"\nfiles = { F = { request = \"body\" } }"),
+        HasSubstr("5: compat = \"webhook\" takes no files"));
+    EXPECT_THAT(errors_of("compat = \"webhook\"\nenv = { A = { path = \"a\", default = \"b\" } }"),
+        HasSubstr("takes no event, default"));
+    EXPECT_THAT(errors_of("compat = \"webhook\"\nenv = { A = { event = \"id\" } }"), HasSubstr("takes no event"));
+    EXPECT_THAT(errors_of("files = { F = { path = \"a.b\" } }"), HasSubstr("path is for hooks with compat"));
+}
+
 TEST(WebhookSchema, IsOffByDefault)
 {
     const Config config = parse_config("[hooks.a]\nauth = \"none\"\nrun = [\"/bin/true\"]\n", "belay.toml");

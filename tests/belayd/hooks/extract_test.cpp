@@ -65,6 +65,95 @@ std::string argument(const std::string& pointer, const std::string& body)
     return invocation.arguments.size() == 2 ? invocation.arguments[1] : "";
 }
 
+ValueSource payload(const std::string& pointer)
+{
+    return {Kind::payload, pointer, {}};
+}
+
+std::string body_of(std::size_t size)
+{
+    return "{\"a\":\"" + std::string(size, 'x') + "\"}";
+}
+
+TEST(Extract, ADefaultStandsInForWhatIsMissingOnly)
+{
+    ValueSource source = payload("/a");
+    source.fallback = "-the default";
+    const auto hook = make_hook({source}, {{"A", source}});
+    const auto missing = accept(hook, SampleRequest{"{}"});
+    EXPECT_THAT(missing.arguments, ElementsAre("/bin/echo", "-the default")) << "the operator's own words";
+    EXPECT_THAT(missing.environment, ElementsAre(Pair("A", "-the default")));
+    EXPECT_EQ(accept(hook, SampleRequest{R"({"a":""})"}).arguments.at(1), "");
+    EXPECT_EQ(accept(hook, SampleRequest{R"({"a":null})"}).arguments.at(1), "null");
+    EXPECT_EQ(refuse(hook, SampleRequest{R"({"a":"-x"})"}).status, 422);
+}
+
+TEST(Extract, DecodesBase64)
+{
+    ValueSource source = payload("/a");
+    source.decoding = ValueSource::Decoding::base64;
+    source.fallback = "!";
+    const auto hook = make_hook({source});
+    EXPECT_EQ(accept(hook, SampleRequest{R"({"a":"w7w/Pg=="})"}).arguments.at(1), "ü?>");
+    EXPECT_EQ(accept(hook, SampleRequest{R"({"a":""})"}).arguments.at(1), "");
+    EXPECT_EQ(accept(hook, SampleRequest{"{}"}).arguments.at(1), "!") << "the default is as it is";
+    for (const char* wrong : {"w7w_Pg==", "w7w/Pg", "w7w/Pg=", "w7w/ Pg==", "w7w/Ph==", "w7w/Pg==\\n", "=", "ü"}) {
+        const auto refusal = refuse(hook, SampleRequest{std::string{R"({"a":")"} + wrong + "\"}"});
+        EXPECT_EQ(refusal.status, 422) << wrong;
+        EXPECT_THAT(refusal.detail, HasSubstr("argument 1, payload \"/a\" is not base64"));
+    }
+    EXPECT_EQ(refuse(hook, SampleRequest{R"({"a":"AA=="})"}).status, 400) << "a NUL";
+    EXPECT_EQ(refuse(hook, SampleRequest{R"({"a":"LXg="})"}).status, 422) << "-x";
+}
+
+TEST(Extract, ADashIsAllowedWhereTheOperatorSaysSo)
+{
+    ValueSource source = payload("/a");
+    source.allow_dash = true;
+    EXPECT_EQ(accept(make_hook({source}), SampleRequest{R"({"a":"--x"})"}).arguments.at(1), "--x");
+}
+
+TEST(Extract, AFileHoldsAnything)
+{
+    auto hook = make_hook({});
+    hook.files = {{"BODY", {Kind::request, "body", {}}}, {"NUL", payload("/a")}, {"MISSING", payload("/b")}};
+    EXPECT_THAT(accept(hook, SampleRequest{R"({"a":"-\u0000"})"}).files,
+        ElementsAre(Pair("BODY", std::nullopt), Pair("NUL", std::string{"-\0", 2})));
+    hook.files = {{"LARGE", payload("/a")}};
+    EXPECT_EQ(accept(hook, SampleRequest{body_of(300'000)}).files.at(0).second->size(), 300'000U);
+}
+
+TEST(Extract, BoundsFilesTogether)
+{
+    auto hook = make_hook({});
+    for (int i = 0; i < 17; ++i)
+        hook.files.emplace("F" + std::to_string(i), payload("/a"));
+    const auto refusal = refuse(hook, SampleRequest{body_of(8U << 20U)});
+    EXPECT_EQ(refusal.status, 413);
+    EXPECT_THAT(refusal.detail, HasSubstr("files are over 134217728 bytes together"));
+}
+
+TEST(Extract, AVariableThatIsTooLongGoesToItsFile)
+{
+    ValueSource source = payload("/a");
+    source.overflow_file = "NAME_FILE";
+    const auto hook = make_hook({}, {{"NAME", source}});
+    const auto fits = accept(hook, SampleRequest{body_of(131'071 - 5)});
+    EXPECT_EQ(fits.environment.size(), 1U);
+    EXPECT_TRUE(fits.files.empty());
+    const auto over = accept(hook, SampleRequest{body_of(131'072 - 5)});
+    EXPECT_TRUE(over.environment.empty()) << "it is not cut";
+    ASSERT_EQ(over.files.size(), 1U);
+    EXPECT_EQ(over.files[0].first, "NAME_FILE");
+    EXPECT_EQ(over.files[0].second->size(), 131'067U);
+    EXPECT_EQ(refuse(hook, SampleRequest{R"({"a":"\u0000"})"}).status, 400) << "a short one is a variable still";
+
+    ValueSource body{Kind::request, "body", {}};
+    body.overflow_file = "B";
+    const auto all = accept(make_hook({}, {{"NAME", body}}), SampleRequest{std::string(200'000, 'x')});
+    EXPECT_THAT(all.files, ElementsAre(Pair("B", std::nullopt)));
+}
+
 TEST(Extract, TakesLiteralsAsTheyAre)
 {
     const auto hook = make_hook({{Kind::literal, "--force", {}}, {Kind::literal, "$(id)", {}}, {Kind::literal, "", {}}},

@@ -65,6 +65,31 @@ TEST(RequestValues, GiveTheQueryByItsFirstValues)
     EXPECT_THROW((void)find(Kind::request, "query", SampleRequest{"", {}, "%"}), MalformedPayload);
 }
 
+TEST(EventValues, GiveWhatTheEventIsKnownByAndTheRequestBesides)
+{
+    const SampleRequest request{"{\"a\":1}"};
+    Payload payload{static_cast<const http::Request&>(request).body};
+    const config::Auth auth{.anybody = true, .scheme = {}, .secrets = {}};
+    RequestValues of_request{request, "192.0.2.7", payload, auth};
+    const EventIdentity identity = make_event_identity();
+    EXPECT_LT(identity.event, identity.job);
+    EXPECT_LT(identity.job, make_event_identity().event);
+    const auto find = [&](const std::string& part, std::optional<std::string> delivery_id) {
+        EventValues values{of_request, identity, "deploy", delivery_id};
+        const auto value = values.find({Kind::event, part, {}});
+        return value ? value->text : "(missing)";
+    };
+    EXPECT_EQ(find("id", {}), to_string(identity.event));
+    EXPECT_EQ(find("job", {}), to_string(identity.job));
+    EXPECT_EQ(find("hook", {}), "deploy");
+    EXPECT_EQ(find("received", {}), format_timestamp(identity.received));
+    EXPECT_EQ(find("delivery_id", "d-1"), "d-1");
+    EXPECT_EQ(find("delivery_id", {}), "(missing)");
+    const std::optional<std::string> none;
+    EventValues values{of_request, identity, "deploy", none};
+    EXPECT_EQ(values.find({Kind::payload, "/a", {}})->text, "1");
+}
+
 TEST(RequestValues, LeaveCredentialsOutOfTheHeaders)
 {
     config::Auth auth;
