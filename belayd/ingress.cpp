@@ -1,6 +1,7 @@
 #include "belayd/ingress.hpp"
 
 #include "belayd/ingress_answers.hpp"
+#include "belayd/request_head.hpp"
 #include "belayd/webhook_answers.hpp"
 #include "daemon/log.hpp"
 #include "http/prefer.hpp"
@@ -42,7 +43,8 @@ void warn_of_ended_secrets(const hooks::HookTable& hooks)
     }
 }
 
-jobs::NewEvent make_event(const http::Request& request, const config::Hook& hook, hooks::Event asked)
+jobs::NewEvent make_event(
+    const http::Request& request, const std::string& head, const config::Hook& hook, hooks::Event asked)
 {
     jobs::NewEvent event;
     event.event = asked.identity.event;
@@ -57,6 +59,7 @@ jobs::NewEvent make_event(const http::Request& request, const config::Hook& hook
     event.arguments = std::move(asked.invocation.arguments);
     event.environment = std::move(asked.invocation.environment);
     event.files = std::move(asked.invocation.files);
+    event.request = head;
     event.max_queued = hook.max_queued;
     return event;
 }
@@ -138,12 +141,14 @@ std::optional<http::Response> answer_at_once(const Opinions& opinions)
 }
 
 /** Takes the decisions' content out of them. */
-std::vector<jobs::NewEvent> take_events(const http::Request& request, Opinions& opinions)
+std::vector<jobs::NewEvent> take_events(
+    const http::Request& request, const std::vector<IngressHook>& hooks, Opinions& opinions)
 {
+    const std::string head = stored_head(request, hooks);
     std::vector<jobs::NewEvent> events;
     for (auto& [hook, decision] : opinions.list)
         if (auto* const event = std::get_if<hooks::Event>(&decision))
-            events.push_back(make_event(request, hook->config(), std::move(*event)));
+            events.push_back(make_event(request, head, hook->config(), std::move(*event)));
     return events;
 }
 
@@ -292,7 +297,7 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     std::vector<jobs::Accepted> accepted;
     std::optional<http::Response> trouble;
     try {
-        accepted = co_await store_.accept(take_events(request, opinions));
+        accepted = co_await store_.accept(take_events(request, *hooks, opinions));
     } catch (const jobs::QueueFull&) {
         trouble = queue_full_response();
     } catch (const jobs::StoreUnavailable&) {

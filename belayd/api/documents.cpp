@@ -93,6 +93,16 @@ json::object to_json(const jobs::EventSummary& event)
         {"job", event.job ? text_of(*event.job) : json::value(nullptr)}};
 }
 
+json::object to_json(const jobs::StoredRequest& request)
+{
+    json::array headers;
+    for (const auto& [name, value] : request.fields)
+        headers.push_back(json::array{to_json(name), to_json(value)});
+    return {{"hook", to_json(request.hook)}, {"method", to_json(request.method)}, {"target", to_json(request.target)},
+        {"headers", std::move(headers)}, {"body_base64", base64(request.body)}, {"remote", to_json(request.remote)},
+        {"received", text_of(request.received)}};
+}
+
 json::object to_json(const jobs::RunningAttempt& attempt)
 {
     return {{"job", text_of(attempt.job)}, {"hook", to_json(attempt.hook)}, {"attempt", attempt.attempt},

@@ -21,6 +21,7 @@ namespace json = boost::json;
 [[nodiscard]] json::object to_json(const jobs::JobDetail& job);
 [[nodiscard]] json::object to_json(const jobs::AttemptSummary& attempt);
 [[nodiscard]] json::object to_json(const jobs::EventSummary& event);
+[[nodiscard]] json::object to_json(const jobs::StoredRequest& request);
 [[nodiscard]] json::object to_json(const jobs::RunningAttempt& attempt);
 
 /** @param running whether the attempt may still write more */

@@ -32,6 +32,15 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned highest)
     return value;
 }
 
+Uuid parse_id(const http::Request& request, std::string_view whose)
+{
+    const auto id = parse_uuid(request.path_parameter("id"));
+    if (!id)
+        throw ParameterError{
+            fmt::format("the {}'s id must have 36 characters, as in 01939f3c-7b2a-7e4d-8b1a-0123456789ab", whose)};
+    return *id;
+}
+
 } // namespace
 
 Parameters parse_query(std::string_view query, std::initializer_list<std::string_view> known)
@@ -92,10 +101,12 @@ unsigned parse_attempt(const Parameters& parameters)
 
 Uuid parse_job_id(const http::Request& request)
 {
-    const auto id = parse_uuid(request.path_parameter("id"));
-    if (!id)
-        throw ParameterError{"the job's id must have 36 characters, as in 01939f3c-7b2a-7e4d-8b1a-0123456789ab"};
-    return *id;
+    return parse_id(request, "job");
+}
+
+Uuid parse_event_id(const http::Request& request)
+{
+    return parse_id(request, "event");
 }
 
 } // namespace belay::api

@@ -33,5 +33,6 @@ using Parameters = std::map<std::string, std::string, std::less<>>;
 
 /** The path parameter {id}. @throws ParameterError */
 [[nodiscard]] Uuid parse_job_id(const http::Request& request);
+[[nodiscard]] Uuid parse_event_id(const http::Request& request);
 
 } // namespace belay::api

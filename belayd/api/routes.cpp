@@ -62,6 +62,15 @@ Answer list_events(const Sources& sources, const http::Request& request)
     co_return page_of("events", rows, page.limit);
 }
 
+Answer show_request(const Sources& sources, const http::Request& request)
+{
+    (void)parse_query(request.query, {});
+    const auto stored = co_await sources.reader->request(parse_event_id(request));
+    if (!stored)
+        co_return http::problem_response(404, "there is no such event; GET /api/v1/events lists those there are");
+    co_return ok(to_json(*stored));
+}
+
 Answer show_job(const Sources& sources, const http::Request& request)
 {
     (void)parse_query(request.query, {});
@@ -260,6 +269,7 @@ void add_routes(http::Router& router, const Sources& sources)
     };
     add("GET", "/api/v1/status", show_status);
     add("GET", "/api/v1/events", list_events);
+    add("GET", "/api/v1/events/{id}/request", show_request);
     add("GET", "/api/v1/jobs", list_jobs);
     add("GET", "/api/v1/jobs/{id}", show_job);
     add("GET", "/api/v1/jobs/{id}/output", show_output);

@@ -30,6 +30,7 @@ struct Sources {
  *
  *     GET  /api/v1/status
  *     GET  /api/v1/events   ?hook= &before= &limit=            {"events":[…],"next":ID or null}
+ *     GET  /api/v1/events/ID/request                           what came in, credentials left out
  *     GET  /api/v1/jobs     ?state= &hook= &before= &limit=    {"jobs":[…],"next":ID or null}
  *     GET  /api/v1/jobs/ID                                     a job with "attempt_list"
  *     GET  /api/v1/jobs/ID/output   ?attempt=                  404 before the first attempt
@@ -44,9 +45,11 @@ struct Sources {
  *     attempt  attempt, outcome (null while it runs), started, finished, detail, {stdout,stderr}_{bytes,dropped},
  *              exit_status of `exited`, signal of `signalled`
  *     event    id, hook, delivery_id, remote, received, body_bytes, job
- *     output   job, attempt, running, stdout, stderr, stdout_dropped, stderr_dropped.  A stream that is not valid
- *              UTF-8 (also: cut inside a character) comes whole as stdout_base64 or stderr_base64 instead.
- *     retry, cancel   id, state
+ *     request  hook, method, target, headers ([[name, value], …], in their order), body_base64, remote, received.
+ *              method and target are "" where an older belayd has stored the event; of its headers there is
+ * Content-Type output   job, attempt, running, stdout, stderr, stdout_dropped, stderr_dropped.  A stream that is not
+ * valid UTF-8 (also: cut inside a character) comes whole as stdout_base64 or stderr_base64 instead. retry, cancel   id,
+ * state
  *
  * Pages are newest first; `next`, given as `before`, is the next page.  Times are RFC 3339 in UTC with microseconds;
  * what does not apply is null or "".  Errors are RFC 9457 problem documents; 400 names the parameter.

@@ -94,17 +94,31 @@ std::vector<FormField> parse_query(std::string_view query)
     return std::move(*parameters);
 }
 
+/** As HTTP compares names (RFC 9110 §5.1). */
+bool is_same_name(std::string_view a, std::string_view b) noexcept
+{
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return std::ranges::equal(a, b, {}, lower, lower);
+}
+
 } // namespace
 
-bool is_credential(std::string_view field_name, const config::Auth& auth) noexcept
+bool is_secret(std::string_view field_name, const config::Auth& auth) noexcept
 {
     static constexpr auto always =
         std::to_array<std::string_view>({"authorization", "cookie", "proxy-authorization", "x-gitlab-token"});
-    const auto is_field = [field_name](std::string_view name) {
-        const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-        return std::ranges::equal(field_name, name, {}, lower, lower);
+    const auto is_sent = [](const config::SignatureForm& form) {
+        return form.algorithm == config::SignatureForm::Algorithm::equality;
     };
-    return std::ranges::any_of(always, is_field) || (!auth.anybody && is_field(auth.scheme.header));
+    return std::ranges::any_of(
+               always, [field_name](std::string_view name) { return is_same_name(field_name, name); }) ||
+           (!auth.anybody && std::ranges::any_of(auth.scheme.forms, is_sent) &&
+               is_same_name(field_name, auth.scheme.header));
+}
+
+bool is_credential(std::string_view field_name, const config::Auth& auth) noexcept
+{
+    return is_secret(field_name, auth) || (!auth.anybody && is_same_name(field_name, auth.scheme.header));
 }
 
 std::optional<Value> RequestValues::find(const ValueSource& source)

@@ -43,6 +43,9 @@ protected:
 /** Whether the field holds what proves who sends, so that it is not shown around: of any request, or by this auth. */
 [[nodiscard]] bool is_credential(std::string_view field_name, const config::Auth& auth) noexcept;
 
+/** Whether the field holds a secret itself, so that it is not kept: a signature is none. */
+[[nodiscard]] bool is_secret(std::string_view field_name, const config::Auth& auth) noexcept;
+
 /** The values of an HTTP request.  Lifetime: borrows what it is given. */
 class RequestValues final : public Values {
 public:

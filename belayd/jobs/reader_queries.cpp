@@ -66,6 +66,8 @@ ReaderQueries::ReaderQueries(sqlite::Database database)
       newest_events_(database_.prepare("SELECT id FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2")),
       event_(database_.prepare(
           "SELECT id, hook, delivery_id, remote, received, body_bytes, job FROM events WHERE id = ?1")),
+      request_(database_.prepare("SELECT e.hook, e.remote, e.received, e.request, e.content_type, b.body FROM events e"
+                                 " JOIN bodies b ON b.id = e.body WHERE e.id = ?1")),
       event_of_job_(database_.prepare("SELECT event FROM jobs WHERE id = ?1")),
       job_of_event_(database_.prepare("SELECT job FROM events WHERE id = ?1")),
       count_queued_(
@@ -240,6 +242,29 @@ std::optional<EventSummary> ReaderQueries::event(const Uuid& id)
     event.body_bytes = unsigned_of(row, 5);
     event.job = row.uuid(6);
     return event;
+}
+
+std::optional<StoredRequest> ReaderQueries::request(const Uuid& event)
+{
+    auto row = request_(event);
+    if (!row.step())
+        return std::nullopt;
+    StoredRequest request;
+    request.hook = row.text(0);
+    request.remote = row.text(1);
+    request.received = row.time(2);
+    request.body = row.text(5);
+    auto head = split_netstrings(row.bytes(3));
+    if (head.size() < 2) { // of version 1
+        if (auto content_type = row.text(4); !content_type.empty())
+            request.fields.emplace_back("Content-Type", std::move(content_type));
+        return request;
+    }
+    request.method = std::move(head[0]);
+    request.target = std::move(head[1]);
+    for (std::size_t i = 2; i + 1 < head.size(); i += 2)
+        request.fields.emplace_back(std::move(head[i]), std::move(head[i + 1]));
+    return request;
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> ReaderQueries::queued_by_hook()

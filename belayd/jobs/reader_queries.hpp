@@ -22,6 +22,7 @@ public:
     [[nodiscard]] std::vector<JobSummary> jobs(const Page& page);
     [[nodiscard]] std::optional<JobDetail> job(const Uuid& id);
     [[nodiscard]] std::vector<EventSummary> events(const Page& page);
+    [[nodiscard]] std::optional<StoredRequest> request(const Uuid& event);
     [[nodiscard]] std::optional<AttemptOutput> output(const Uuid& job, unsigned attempt);
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> queued_by_hook();
 
@@ -37,7 +38,7 @@ private:
     sqlite::Database database_;
     sqlite::Statement next_hook_, newest_jobs_, newest_in_state_;
     sqlite::Statement summary_, detail_, attempts_, output_, newest_output_;
-    sqlite::Statement newest_events_, event_, event_of_job_, job_of_event_, count_queued_;
+    sqlite::Statement newest_events_, event_, request_, event_of_job_, job_of_event_, count_queued_;
 };
 
 } // namespace belay::jobs

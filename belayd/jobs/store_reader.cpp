@@ -82,6 +82,12 @@ asio::awaitable<std::vector<EventSummary>> StoreReader::events(Page page)
     co_return co_await state_->query(std::move(read));
 }
 
+asio::awaitable<std::optional<StoredRequest>> StoreReader::request(Uuid event)
+{
+    auto read = [event](ReaderQueries& queries) { return queries.request(event); };
+    co_return co_await state_->query(std::move(read));
+}
+
 asio::awaitable<std::optional<AttemptOutput>> StoreReader::output(Uuid job, unsigned attempt)
 {
     auto read = [job, attempt](ReaderQueries& queries) { return queries.output(job, attempt); };

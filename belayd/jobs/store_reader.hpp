@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace belay::jobs {
@@ -58,6 +59,17 @@ struct EventSummary {
     std::optional<Uuid> job;
 };
 
+/** What came in, as it came but for its credentials. */
+struct StoredRequest {
+    std::string hook;
+    std::string remote;
+    Time received;
+    std::string method; ///< "" of an event that an older belayd has stored: then there is no target either
+    std::string target;
+    std::vector<std::pair<std::string, std::string>> fields;
+    std::string body;
+};
+
 struct AttemptOutput {
     unsigned attempt = 0;
     Captured out;
@@ -90,6 +102,8 @@ public:
     [[nodiscard]] asio::awaitable<std::vector<JobSummary>> jobs(Page page);
     [[nodiscard]] asio::awaitable<std::optional<JobDetail>> job(Uuid id);
     [[nodiscard]] asio::awaitable<std::vector<EventSummary>> events(Page page);
+
+    [[nodiscard]] asio::awaitable<std::optional<StoredRequest>> request(Uuid event);
 
     /** Of a finished attempt; the newest one for attempt 0. */
     [[nodiscard]] asio::awaitable<std::optional<AttemptOutput>> output(Uuid job, unsigned attempt);

@@ -10,7 +10,7 @@ import tempfile
 import urllib.parse
 
 from tests.integration.builds import Builds
-from tests.integration.harness import DEADLINE, Belayd, TestCase, fetch
+from tests.integration.harness import DEADLINE, Belayd, TestCase, fetch, sign
 
 LARGEST = 131071  # bytes of an argument, execve(2)
 
@@ -219,6 +219,39 @@ env = { ID = { event = "id" } }
         self.assertEqual(seen[3], "d-1")
         again = belayd.post("a", secret=None, headers={"X-GitHub-Delivery": "d-1"})
         self.assertEqual((again.status, again.json()["event"], again.json()["job"]), (200, answer["event"], answer["job"]))
+        belayd.stop()
+
+
+class StoredRequests(TestCase):
+    def test_what_came_in_is_kept_but_for_its_secrets(self):
+        belayd = self.start(Belayd("""
+[hooks.a]
+auth = { scheme = "github", secret_file = "secret" }
+run = ["/bin/true"]
+[hooks.b]
+path = "a"
+auth = { scheme = "gitlab", secret_file = "secret" }
+run = ["/bin/true"]
+"""))
+        body = b'{"a":"\xc3\xbc"}'
+        headers = {"X-Hub-Signature-256": sign(body), "Authorization": "Bearer x", "Cookie": "c", "X-Gitlab-Token": "t",
+                   "Proxy-Authorization": "p", "X-GitHub-Event": "push"}
+        answer = fetch(belayd.address("ingress"), "POST", "/hooks/a?q=%20", body, headers)
+        self.assertEqual(answer.status, 202, answer)
+        event = belayd.api("GET", "/events").json()["events"][0]
+        stored = belayd.api("GET", f"/events/{event['id']}/request")
+        self.assertEqual(stored.status, 200, stored)
+        stored = stored.json()
+        self.assertEqual(base64.b64decode(stored["body_base64"]), body)
+        self.assertEqual((stored["hook"], stored["method"], stored["target"], stored["remote"], stored["received"]),
+                         ("a", "POST", "/hooks/a?q=%20", "127.0.0.1", event["received"]))
+        names = [name for name, _ in stored["headers"]]
+        self.assertEqual(sorted(names), sorted(["Host", "Accept-Encoding", "Content-Length", "X-Hub-Signature-256",
+                                                "X-GitHub-Event"]))
+        self.assertIn(["X-GitHub-Event", "push"], stored["headers"])
+        unknown = event["id"][:-4] + "0000"
+        self.assertEqual(belayd.api("GET", f"/events/{unknown}/request").status, 404)
+        self.assertEqual(belayd.api("GET", "/events/x/request").status, 400)
         belayd.stop()
 
 

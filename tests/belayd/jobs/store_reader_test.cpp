@@ -1,3 +1,4 @@
+#include "belayd/jobs/netstrings.hpp"
 #include "belayd/jobs/store_reader.hpp"
 #include "tests/belayd/jobs/store_fixture.hpp"
 
@@ -69,6 +70,29 @@ TEST_F(StoreReaderTest, ShowsAJobWithItsEventAndAttempts)
     EXPECT_EQ(job.attempts[1].number, 2U);
     EXPECT_EQ(job.attempts[1].stdout_bytes, 6U);
     EXPECT_FALSE(await(reader->job(make_uuid_v7())));
+}
+
+TEST_F(StoreReaderTest, GivesARequestAsItCame)
+{
+    NewEvent made = event("deploy");
+    made.body = std::string{"\0\xff", 2};
+    made.remote = "192.0.2.1";
+    made.request = join_netstrings(std::vector<std::string>{"POST", "/hooks/deploy?a=%20", "X-A", "1", "x-a", "\xfc"});
+    const auto request = await(reader->request(accept(made).event)).value();
+    EXPECT_EQ(request.hook, "deploy");
+    EXPECT_EQ(request.remote, "192.0.2.1");
+    EXPECT_EQ(request.method, "POST");
+    EXPECT_EQ(request.target, "/hooks/deploy?a=%20");
+    EXPECT_EQ(request.fields, (std::vector<std::pair<std::string, std::string>>{{"X-A", "1"}, {"x-a", "\xfc"}}));
+    EXPECT_EQ(request.body, made.body);
+    EXPECT_LE(request.received, now());
+
+    made.request = ""; // as of version 1
+    made.content_type = "text/plain";
+    const auto old = await(reader->request(accept(made).event)).value();
+    EXPECT_EQ(old.method, "");
+    EXPECT_EQ(old.fields, (std::vector<std::pair<std::string, std::string>>{{"Content-Type", "text/plain"}}));
+    EXPECT_FALSE(await(reader->request(make_uuid_v7())));
 }
 
 TEST_F(StoreReaderTest, PagesThroughJobsNewestFirst)
