@@ -13,11 +13,40 @@ namespace json = boost::json;
 
 constexpr unsigned max_json_depth = 32;
 
+/** Who can guess where an object will lie in memory can choose keys that all collide: to insert one is to see all. */
+constexpr std::size_t max_members = 2'000;
+
 /** Whether a text begins as an object or an array does. */
 bool begins_as_json(std::string_view text) noexcept
 {
     const auto begin = text.find_first_not_of(" \t\r\n");
     return begin != std::string_view::npos && (text[begin] == '{' || text[begin] == '[');
+}
+
+/** Whether an object of a JSON text has more members than max_members; of what is no JSON the parser tells. */
+bool has_large_object(std::string_view text) noexcept
+{
+    constexpr std::string_view shortest_member = "\"\":0,";
+    if (text.size() <= max_members * shortest_member.size())
+        return false;
+    std::array<std::size_t, max_json_depth + 1> members{}; // at each level
+    std::size_t level = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (c == '"') {
+            for (++i; i < text.size() && text[i] != '"'; ++i)
+                i += text[i] == '\\' ? 1 : 0;
+        } else if (c == '{' || c == '[') {
+            if (++level == members.size())
+                return false; // too deep
+            members[level] = 0;
+        } else if (c == '}' || c == ']') {
+            level -= level > 0 ? 1 : 0;
+        } else if (c == ':' && ++members[level] > max_members) {
+            return true;
+        }
+    }
+    return false;
 }
 
 } // namespace
@@ -55,6 +84,8 @@ json::value Payload::parse()
 
 json::value Payload::parse_json(std::string_view text)
 {
+    if (has_large_object(text))
+        throw MalformedPayload{fmt::format("the body has an object of more than {} members", max_members)};
     json::parse_options options;
     options.max_depth = max_json_depth;
     boost::system::error_code error;

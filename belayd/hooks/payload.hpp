@@ -16,9 +16,9 @@ public:
 };
 
 /**
- * The body of an authenticated request: JSON, at most 32 levels deep, or a form, which is taken for a JSON object of
- * the first text of each name.  Where a form's one field is `payload`, and that is a JSON object or array, as GitHub
- * sends it, then that is the payload.  Parsed at the first question about it.
+ * The body of an authenticated request: JSON, at most 32 levels deep and with at most 2,000 members in an object; or a
+ * form, which is taken for a JSON object of the first text of each name.  Where a form's one field is `payload`, and
+ * that is a JSON object or array, as GitHub sends it, then that is the payload.  Parsed at the first question about it.
  *
  * Content-Type is signed by nobody, so it must not be able to choose what a body means: no body can be read in two
  * ways.  What begins as a JSON object or array is JSON whatever Content-Type says, and so is a number, true, false or

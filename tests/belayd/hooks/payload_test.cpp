@@ -77,6 +77,28 @@ TEST(Payload, IsJsonWhereItCouldBeAForm)
     EXPECT_EQ(read("123=", form), R"({"123":""})");
 }
 
+TEST(Payload, BoundsTheMembersOfAnObject)
+{
+    const auto object = [](int members) {
+        std::string text = "{";
+        for (int i = 0; i < members; ++i)
+            text += "\"key" + std::to_string(i) + "\":[\"a:\\\"\",{\"b\":0}],";
+        text.back() = '}';
+        return text;
+    };
+    const std::string most = object(2'000);
+    EXPECT_EQ(read(most, "application/json"), most);
+    for (const std::string& text : {object(2'001), "[[" + object(2'001) + "]]", R"({"a":)" + object(2'001) + "}"})
+        EXPECT_EQ(read(text, "application/json"), "the body has an object of more than 2000 members");
+    std::string list = "[";
+    for (int i = 0; i < 10'000; ++i)
+        list += "{\"a\":1},";
+    list.back() = ']';
+    EXPECT_EQ(read(list, "application/json"), list);
+    EXPECT_THAT(read(std::string(100'000, '['), "application/json"), HasSubstr("more than 32 levels deep"));
+    EXPECT_THAT(read("{\"" + std::string(100'000, '\\'), "application/json"), HasSubstr("is not JSON"));
+}
+
 TEST(Payload, RefusesAFormThatIsNone)
 {
     EXPECT_THAT(read("a=%zz", form), HasSubstr("a character in it must be percent-encoded"));
