@@ -111,7 +111,7 @@ struct Sent {
     http::Request request;
 };
 
-hooks::Verifier::Verdict verify(const Sender& sender, const Parts& parts, std::string_view signature)
+hooks::Verdict verify(const Sender& sender, const Parts& parts, std::string_view signature)
 {
     Sent sent{sender, parts, signature};
     sent.request.fields = sent.fields;
