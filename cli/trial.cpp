@@ -1,6 +1,7 @@
 #include "cli/trial.hpp"
 
-#include "belayd/hooks/load.hpp"
+#include "belayd/config/load.hpp"
+#include "belayd/hooks/authenticator.hpp"
 #include "cli/format.hpp"
 
 #include <fmt/format.h>
@@ -46,20 +47,21 @@ Authentication authenticate(
     const config::Hook& hook, const RecordedRequest& request, const std::string& config_directory)
 {
     using State = Authentication::State;
+    const http::Request view = request.view();
+    const hooks::Input input{view, now(), request.remote};
+    const hooks::Authenticator from{config::Auth{.anybody = true, .addresses = hook.auth.addresses}, config_directory};
+    if (const auto verdict = from.verify(input); !verdict.authentic)
+        return {.state = State::refused, .detail = verdict.why_not, .status = verdict.status};
     if (hook.auth.anybody)
         return {.state = State::nobody};
     const std::string& header = hook.auth.scheme.header;
-    if (request.view().field(header) == std::nullopt)
+    if (!view.field(header))
         return {.state = State::unchecked, .detail = fmt::format("the request has no {}", header)};
     try {
-        const hooks::Hook whole{hook, config_directory};
-        const http::Request view = request.view();
-        const hooks::Judgement judgement = whole.decide({view, now(), request.remote});
-        if (!judgement.authentic)
-            return {.state = State::refused,
-                .detail = reason_of(judgement.decision),
-                .status = status_of(judgement.decision)};
-        return {.state = State::good, .detail = judgement.key ? hook.auth.secrets.at(*judgement.key).name : ""};
+        const auto verdict = hooks::Authenticator{hook.auth, config_directory}.verify(input);
+        if (!verdict.authentic)
+            return {.state = State::refused, .detail = verdict.why_not, .status = verdict.status};
+        return {.state = State::good, .detail = verdict.key ? hook.auth.secrets.at(*verdict.key).name : ""};
     } catch (const config::ConfigError& e) {
         return {.state = State::unchecked, .detail = e.diagnostics().front().message};
     }

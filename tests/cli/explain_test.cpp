@@ -124,6 +124,15 @@ TEST_F(Explain, ChecksASignatureThatIsThere)
     EXPECT_THAT(blind.out, HasSubstr("authentication: not checked: secret file \"none.secret\" cannot be opened"));
 }
 
+TEST_F(Explain, AsksWhereARequestComesFrom)
+{
+    write("belay.toml", "[hooks.near]\nauth = { addresses = ['192.0.2.0/24'] }\nrun = ['/bin/true']\n");
+    EXPECT_EQ(explain("near", "{}", {"--from", "192.0.2.7"}).exit_status, 0);
+    const Result far = explain("near", "{}", {"--from", "198.51.100.7"});
+    EXPECT_EQ(far.exit_status, 1);
+    EXPECT_THAT(far.out, HasSubstr("would not run: refused with 403: requests to this hook are not taken from this"));
+}
+
 TEST_F(Explain, TakesTheRequestsPartsFromOptions)
 {
     const Result result = explain("open", "POST /x HTTP/1.1\nContent-Type: text/plain\n\na=1+2",
