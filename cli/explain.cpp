@@ -1,9 +1,13 @@
+#include "base/uuid.hpp"
+#include "belayd/hooks/encoding.hpp"
 #include "cli/commands.hpp"
+#include "cli/control.hpp"
 #include "cli/format.hpp"
 #include "cli/json.hpp"
 #include "cli/trial.hpp"
 
 #include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
 #include <fmt/format.h>
 
 #include <sysexits.h>
@@ -19,7 +23,8 @@ constexpr std::size_t max_shown_value = 200; // of a terminal's lines, two or th
 
 struct ExplainOptions {
     std::string hook;
-    std::string file; ///< "-" for stdin
+    std::string file;  ///< "-" for stdin
+    std::string event; ///< or this
     std::vector<std::string> headers;
     std::string method;
     std::string query;
@@ -35,9 +40,35 @@ struct Explanation {
     hooks::Decision decision;
 };
 
-RecordedRequest make_request(const ExplainOptions& options, const config::Hook& hook, std::istream& in)
+/** What belayd keeps of an event: credentials are not among it. */
+RecordedRequest fetch_event(const std::string& id, const Context& context)
 {
-    RecordedRequest request = parse_recorded_request(read_file(options.file, in, EX_NOINPUT));
+    const auto uuid = parse_uuid(id);
+    if (!uuid)
+        throw Failure{EX_USAGE, fmt::format("--event {}: this is not the id of an event", id)};
+    const Answer answer = Control{context}.get(fmt::format("/api/v1/events/{}/request", to_string(*uuid)));
+    RecordedRequest request;
+    request.method = text_member(answer.body, "method");
+    request.set_target(text_member(answer.body, "target"));
+    request.remote = text_member(answer.body, "remote");
+    for (const json::value& field : array_member(answer.body, "headers"))
+        if (const auto* const pair = field.if_array(); pair != nullptr && pair->size() == 2)
+            request.fields.emplace_back(
+                json::value_to<std::string>(pair->at(0)), json::value_to<std::string>(pair->at(1)));
+    const auto body = hooks::from_base64(text_member(answer.body, "body_base64"));
+    if (!body)
+        throw Failure{EXIT_FAILURE, "belayd's answer has no body in base64: it is of another version"};
+    request.body = *body;
+    return request;
+}
+
+RecordedRequest make_request(const ExplainOptions& options, const config::Hook& hook, const Context& context)
+{
+    if (options.file.empty() == options.event.empty())
+        throw Failure{EX_USAGE, "name the request: a FILE, or --event ID"};
+    RecordedRequest request = options.event.empty()
+                                  ? parse_recorded_request(read_file(options.file, context.in, EX_NOINPUT))
+                                  : fetch_event(options.event, context);
     if (request.path == "/")
         request.path = "/hooks/" + hook.path;
     for (const std::string& header : options.headers) {
@@ -58,9 +89,13 @@ RecordedRequest make_request(const ExplainOptions& options, const config::Hook& 
 Explanation judge(const config::Hook& hook, const RecordedRequest& request, const hooks::Judge& judge,
     const ExplainOptions& options, const std::string& directory)
 {
-    const Authentication authentication =
-        options.trust ? Authentication{.state = Authentication::State::unchecked, .detail = "--no-auth"}
-                      : authenticate(hook, request, directory);
+    Authentication authentication;
+    if (!options.event.empty())
+        authentication.detail = "belayd took the event, and keeps nothing that proves who sent it";
+    else if (options.trust)
+        authentication.detail = "--no-auth";
+    else
+        authentication = authenticate(hook, request, directory);
     const http::Request view = request.view();
     const hooks::Input input{view, now(), request.remote};
     if (authentication.state == Authentication::State::refused)
@@ -234,7 +269,7 @@ int explain(const ExplainOptions& options, Context& context)
 {
     const config::Config config = load_for_trial(context);
     const config::Hook& hook = find_hook(config, options.hook, EX_USAGE);
-    const RecordedRequest request = make_request(options, hook, context.in);
+    const RecordedRequest request = make_request(options, hook, context);
     const hooks::Judge whole{hook};
     const std::string directory = std::filesystem::path{config.file}.parent_path().string();
     const Explanation explanation = judge(hook, request, whole, options, directory);
@@ -251,7 +286,8 @@ constexpr const char* footer = R"(FILE is a request as it goes over the wire, or
 
   {"ref": "refs/heads/main"}
 
-Example:
+Examples:
+  belay explain deploy --event 0193a1b2-0000-7000-8000-00000000002a
   belay explain deploy push.json --header X-GitHub-Event:push
 
 Exit status: 0 it would run; 1 it would not; 64 usage; 65, 66 the file; 78 the configuration.)";
@@ -264,7 +300,8 @@ void add_explain(CLI::App& app, Context& context, Command& chosen)
     CLI::App* command =
         app.add_subcommand("explain", "Show what a hook would do with a request, and why; runs nothing");
     command->add_option("HOOK", options->hook, "the hook's name")->required()->type_name("");
-    command->add_option("FILE", options->file, "the request, or its body; - for stdin")->required()->type_name("");
+    command->add_option("FILE", options->file, "the request, or its body; - for stdin")->type_name("");
+    command->add_option("--event", options->event, "instead of FILE: an event that belayd has")->type_name("ID");
     command->add_option("--header", options->headers, "a header field, in place of those of its name; may be repeated")
         ->type_name("NAME:VALUE")
         ->allow_extra_args(false);

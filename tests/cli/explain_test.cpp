@@ -133,6 +133,26 @@ TEST_F(Explain, AsksWhereARequestComesFrom)
     EXPECT_THAT(far.out, HasSubstr("would not run: refused with 403: requests to this hook are not taken from this"));
 }
 
+TEST_F(Explain, ShowsAnEventOfTheDaemon)
+{
+    FakeDaemon daemon;
+    daemon.answer("GET /api/v1/events/" + job_id + "/request", 200,
+        R"({"hook":"open","method":"PUT","target":"/hooks/x?q=1","headers":[["X-A","1"],["x-a","2"]],)"
+        R"("body_base64":"eyJhIjoiYiJ9","remote":"192.0.2.7","received":"2026-03-01T09:30:00.000000Z"})");
+    const auto ask_about = [&](const std::string& id) {
+        return ask(daemon, {"explain", "open", "--event", id, "--config", directory_.path("belay.toml")});
+    };
+    const Result result = ask_about(job_id);
+    EXPECT_EQ(result.exit_status, 0) << result.err;
+    EXPECT_THAT(
+        result.out, HasSubstr("PUT /hooks/x?q=1 from 192.0.2.7, a body of 9 bytes\nauthentication: not checked: "));
+    EXPECT_THAT(result.out, HasSubstr("  argument 1: b\n"));
+    EXPECT_EQ(ask_about("x").exit_status, 64);
+    EXPECT_EQ(ask_about("0193a1b2-0000-7000-8000-00000000002b").exit_status, 1) << "belayd has no such event";
+    EXPECT_EQ(run_belay({"explain", "open", "--config", directory_.path("belay.toml")}).exit_status, 64);
+    EXPECT_EQ(explain("open", "{}", {"--event", job_id}).exit_status, 64) << "one or the other";
+}
+
 TEST_F(Explain, TakesTheRequestsPartsFromOptions)
 {
     const Result result = explain("open", "POST /x HTTP/1.1\nContent-Type: text/plain\n\na=1+2",
