@@ -19,12 +19,10 @@ Hook::~Hook() = default;
 
 Judgement Hook::decide(const Input& input) const
 {
-    if (webhook_)
-        return {webhook_->decide(input), true, std::nullopt};
     Verdict verdict = authenticator_.verify(input);
     if (!verdict.authentic)
         return {Refusal{verdict.status, std::move(verdict.why_not)}, false, verdict.key};
-    return {judge_->decide(input), true, verdict.key};
+    return {webhook_ ? webhook_->decide(input) : judge_->decide(input), true, verdict.key};
 }
 
 HookTable::HookTable(const config::Config& config)

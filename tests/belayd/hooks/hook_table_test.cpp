@@ -189,6 +189,23 @@ run = ["/bin/true"]
     EXPECT_TRUE(std::holds_alternative<Event>(decide(hooks, "a", {{"X-Token", "s3cret"}}, "{}")));
 }
 
+TEST_F(HookTableTest, AsksForAuthAlsoWhereItJudgesAsWebhook)
+{
+    const HookTable hooks{load(R"(
+[hooks.a]
+auth = { scheme = "github", secret_file = "new.secret" }
+compat = "webhook"
+run = ["/bin/true"]
+[hooks.b]
+auth = { addresses = ["192.0.2.0/24"] }
+compat = "webhook"
+run = ["/bin/true"]
+)")};
+    EXPECT_EQ(std::get<Refusal>(decide(hooks, "a", {})).status, 401);
+    EXPECT_TRUE(std::holds_alternative<Event>(decide(hooks, "a", with_signature("new"))));
+    EXPECT_EQ(std::get<Refusal>(decide(hooks, "b", {})).status, 403);
+}
+
 TEST_F(HookTableTest, LetsAnybodyInWhereAuthIsNone)
 {
     EXPECT_TRUE(std::holds_alternative<Event>(decide(table(), "open", {}, "")));
