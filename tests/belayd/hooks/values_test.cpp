@@ -94,10 +94,11 @@ TEST(IsSecret, IsOfWhatIsSentItselfNotOfASignature)
 {
     config::Auth auth;
     auth.scheme.header = "X-Token";
-    auth.scheme.forms = {{.algorithm = config::SignatureForm::Algorithm::hmac_sha256}};
+    auth.scheme.forms.resize(1);
+    auth.scheme.forms[0].algorithm = config::SignatureForm::Algorithm::hmac_sha256;
     EXPECT_FALSE(is_secret("x-token", auth));
     EXPECT_TRUE(is_credential("x-token", auth));
-    auth.scheme.forms = {{.algorithm = config::SignatureForm::Algorithm::equality}};
+    auth.scheme.forms[0].algorithm = config::SignatureForm::Algorithm::equality;
     EXPECT_TRUE(is_secret("x-TOKEN", auth));
     for (const char* name : {"authorization", "Proxy-Authorization", "COOKIE", "X-Gitlab-Token"})
         EXPECT_TRUE(is_secret(name, auth)) << name;
