@@ -159,8 +159,10 @@ void check_plain(const Hook& hook, Problems& problems)
         check(source);
     for (const auto& [name, source] : hook.env)
         check(source);
-    if (!hook.files.empty())
-        problems.add(hook.files.begin()->second.origin, "compat = \"webhook\" takes no files");
+    for (auto [name, source] : hook.files) {
+        source.decoding = ValueSource::Decoding::none; // its base64decode, which it has for files only
+        check(source);
+    }
 }
 
 } // namespace

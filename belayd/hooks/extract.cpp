@@ -1,6 +1,5 @@
 #include "belayd/hooks/extract.hpp"
 
-#include "base/byte_size.hpp"
 #include "belayd/config/checks.hpp"
 #include "belayd/hooks/encoding.hpp"
 
@@ -17,9 +16,6 @@ using config::ValueSource;
 
 /** Of all arguments and variables.  Linux passes a quarter of the stack limit, 2 MiB by default: see execve(2). */
 constexpr std::size_t max_invocation_bytes = 1 << 20;
-
-/** Of all files: they are in one row of the store, which is at most 256 MiB. */
-constexpr Bytes max_file_bytes = 128_MiB;
 
 /** Thrown within this file only. */
 struct Refused {

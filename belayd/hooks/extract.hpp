@@ -1,10 +1,14 @@
 #pragma once
+#include "base/byte_size.hpp"
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/hooks/values.hpp"
 
 #include <variant>
 
 namespace belay::hooks {
+
+/** Of all files of an event: they are in one row of the store, which is at most 256 MiB. */
+inline constexpr Bytes max_file_bytes = 128_MiB;
 
 /**
  * Takes the arguments, variables and files of a hook from an authenticated request.

@@ -1,6 +1,8 @@
 #include "belayd/hooks/webhook_hook.hpp"
 
 #include "belayd/config/checks.hpp"
+#include "belayd/hooks/encoding.hpp"
+#include "belayd/hooks/extract.hpp"
 
 #include <algorithm>
 #include <string>
@@ -34,6 +36,18 @@ std::variant<Invocation, Refusal> extract_as_webhook(const config::Hook& hook, W
         if (!can_be_passed(value->text, name.size() + 1 + value->text.size()))
             return impassable;
         invocation.environment.emplace_back(name, std::move(value->text));
+    }
+    Bytes file_bytes = 0;
+    for (const auto& [name, source] : hook.files) {
+        auto value = request.find(source);
+        if (!value)
+            continue;
+        if (source.decoding == config::ValueSource::Decoding::base64)
+            value->text = from_base64(value->text).value_or(""); // webhook runs the command with what it could decode
+        file_bytes += value->text.size();
+        if (file_bytes > max_file_bytes)
+            return impassable;
+        invocation.files.emplace_back(name, std::move(value->text));
     }
     return invocation;
 }

@@ -159,6 +159,12 @@ Condition signature_rule(const Match& match, const Scope& scope)
             fmt::format("{} needs a secret, and a header that has the signature: this never matches", match.type));
         return never;
     }
+    if (scope.mode == Mode::native) {
+        scope.notes.lose(match.parameter.line,
+            "a signature that is not asked of every request: only compat = \"webhook\" has them within rules; this "
+            "never matches (--compat strict keeps it)");
+        return never;
+    }
     return {.text = fmt::format(
                 "{{ signature = {{ {}, {} }} }}", scheme_of(match, scope), secret_member({match.secret}, scope))};
 }
@@ -366,7 +372,7 @@ std::string rule_lines(const Scope& scope)
             condition = convert_all(conjuncts, scope);
         else if (!conjuncts.empty())
             condition = convert(rule, scope);
-        if (auth == "\"none\"" && condition.text.find("signature = ") == std::string::npos)
+        if (auth == "\"none\"")
             scope.notes.warn(scope.hook.line, "auth is \"none\": any sender whose request matches runs this hook");
     } else if (scope.hook.rule) {
         condition = convert(rule, scope);

@@ -55,8 +55,8 @@ TEST(WebhookSchema, ReadsAllItWrites)
 
 TEST(WebhookSchema, RefusesWhatItsHooksWouldNotHeed)
 {
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nfiles = { F = { request = \"body\" } }"),
-        HasSubstr("5: compat = \"webhook\" takes no files"));
+    EXPECT_THAT(errors_of("compat = \"webhook\"\nfiles = { F = { path = \"a\", default = \"\" } }"),
+        HasSubstr("compat = \"webhook\" takes no event, default"));
     EXPECT_THAT(errors_of("compat = \"webhook\"\nenv = { A = { path = \"a\", default = \"b\" } }"),
         HasSubstr("takes no event, default"));
     EXPECT_THAT(errors_of("compat = \"webhook\"\nenv = { A = { event = \"id\" } }"), HasSubstr("takes no event"));

@@ -4,6 +4,7 @@
 #include "belayd/hooks/mac.hpp"
 #include "sample_request.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -11,6 +12,10 @@
 
 namespace belay::hooks {
 namespace {
+
+using testing::ElementsAre;
+using testing::Optional;
+using testing::Pair;
 
 /** A hook with that rule, judging. */
 class WebhookRules : public testing::Test {
@@ -109,14 +114,20 @@ TEST_F(WebhookRules, PassValuesAsWebhookDoes)
     const auto config =
         config::parse_config("[hooks.a]\ncompat = \"webhook\"\nauth = \"none\"\n"
                              "run = [\"/bin/true\", { path = \"x\" }, { path = \"a\" }, { path = \"n.y\" }]\n"
-                             "env = { A = { path = \"a\" }, B = { path = \"x\" } }\n",
+                             "env = { A = { path = \"a\" }, B = { path = \"x\" } }\n"
+                             "files = { C = { path = \"c\", decode = \"base64\" }, D = { path = \"c\" },"
+                             " E = { path = \"x\" } }\n",
             "belay.toml");
     const HookTable table{config};
     const auto decide = [&table](const std::string& json) {
         const SampleRequest request{json, {{"Content-Type", "application/json"}, {"X-GitHub-Delivery", "1"}}};
         return table.find("a")->decide({request, std::chrono::sys_seconds{}}).decision;
     };
-    const auto event = std::get<Event>(decide(R"({"a":"-rf","n":null})"));
+    const auto event = std::get<Event>(decide(R"({"a":"-rf","n":null,"c":"AAE="})"));
+    EXPECT_THAT(event.invocation.files, // a missing one is left out
+        ElementsAre(Pair("C", Optional(std::string("\0\1", 2))), Pair("D", Optional(std::string{"AAE="}))));
+    const auto broken = std::get<Event>(decide(R"({"a":"","c":"?"})"));
+    EXPECT_THAT(broken.invocation.files, ElementsAre(Pair("C", Optional(std::string{})), Pair("D", Optional(std::string{"?"}))));
     EXPECT_EQ(event.invocation.arguments, (std::vector<std::string>{"/bin/true", "", "-rf", ""}));
     EXPECT_EQ(event.invocation.environment, (std::vector<std::pair<std::string, std::string>>{{"A", "-rf"}}));
     EXPECT_FALSE(event.delivery_id); // webhook runs whatever comes again
