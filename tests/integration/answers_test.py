@@ -460,7 +460,8 @@ class Wait(TestCase):
 
     def test_a_client_that_leaves_waits_no_more(self):
         fifo = self.fifo()
-        belayd = self.start(Belayd(hook("a", [*self.GATE, fifo], 'max_wait = "1h"')))
+        belayd = self.start(Belayd(hook("a", [*self.GATE, fifo], 'max_wait = "1h"'),  # two would share what is written
+                                   sections={"runner": 'kill_grace = "2s"\nmax_jobs = 1\n'}))
         leaving = self.ask(belayd, "a", "wait=3600")
         self.running(belayd)
         leaving.close()
