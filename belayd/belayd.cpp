@@ -203,8 +203,8 @@ void Belayd::start_ingress()
     }
     bodies_ = std::make_unique<http::BodyBudget>(config_.body_memory);
     limiter_ = make_limiter(core_.predecessor());
-    ingress_ = std::make_unique<Ingress>(loops, *store_, JobEnds{*reader_, waits_}, *limiter_, core_.metrics(), hooks_,
-        config_.trusted_proxies);
+    ingress_ = std::make_unique<Ingress>(
+        loops, *store_, JobEnds{*reader_, waits_}, *limiter_, core_.metrics(), hooks_, config_.trusted_proxies);
     ingress_->add_routes(router_);
     server_ = std::make_unique<http::Server>(http::Server::Options{.name = "ingress",
         .loops = std::move(loops),

@@ -310,6 +310,13 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     count_accepted(opinions, accepted);
     if (auto answer = webhook_answer(opinions))
         co_return std::move(*answer);
+    co_return co_await answer_accepted(request, opinions, accepted);
+}
+
+/** At once, or when the jobs have ended. */
+asio::awaitable<http::Response> Ingress::answer_accepted(
+    http::Request& request, const Opinions& opinions, const std::vector<jobs::Accepted>& accepted) const
+{
     const Patience patience = patience_for(opinions, request);
     std::vector<AcceptedEvent> events = to_events(accepted);
     if (patience.wait > Milliseconds::zero()) {

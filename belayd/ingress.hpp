@@ -15,6 +15,8 @@
 
 namespace belay {
 
+struct Opinions;
+
 /**
  * POST /hooks/PATH: asks each hook of that path, whether the request is authentic, whether it wants it and what its job
  * needs; stores the events of those that do in one transaction, and answers 202 after its sync, or waits for the jobs'
@@ -53,6 +55,8 @@ private:
     [[nodiscard]] static asio::awaitable<void> set_table(Table& slot, Table table);
     [[nodiscard]] http::Admission admit(const http::Request& head) const;
     [[nodiscard]] asio::awaitable<http::Response> receive(http::Request& request) const;
+    [[nodiscard]] asio::awaitable<http::Response> answer_accepted(
+        http::Request& request, const Opinions& opinions, const std::vector<jobs::Accepted>& accepted) const;
 
     std::vector<asio::io_context*> loops_;
     jobs::Store& store_;
