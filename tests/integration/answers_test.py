@@ -401,9 +401,9 @@ class Wait(TestCase):
         self.assertEqual((own.status, own.headers["Preference-Applied"]), (202, None))
         not_now = belayd.post("own", headers={"Prefer": "wait=0"})
         self.assertEqual((not_now.status, not_now.headers["Preference-Applied"]), (202, "wait=0"))
-        for _ in range(4):
+        for accepted in answer, deaf, own, not_now:  # in this order; one after the other, at one gate
             self.open_gate(fifo)
-        done = belayd.wait_job(answer.json()["job"], "failed")
+            done = belayd.wait_job(accepted.json()["job"], "failed")
         self.assertEqual(done["attempt_list"][0]["exit_status"], 3)
         late = belayd.post("own", headers={"Prefer": "wait=nonsense"}, delivery="e")
         self.assertEqual(late.status, 202)
@@ -470,8 +470,9 @@ class Wait(TestCase):
         half = self.ask(belayd, "a", "wait=3600")
         half.sock.shutdown(socket.SHUT_WR)
         self.assertEqual(self.answer(half).status, 202)
-        for _ in range(2):
+        for ended in 1, 2:
             self.open_gate(fifo)
+            wait_until(lambda: belayd.metrics()['belay_jobs{state="failed"}'] == ended, f"the end of {ended} jobs")
         belayd.stop()
 
     def test_no_more_than_so_many_wait(self):
