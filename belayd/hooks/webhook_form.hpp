@@ -10,7 +10,7 @@ namespace belay::hooks {
 
 /** A query or a form as Go's url.ParseQuery reads it: the first value of each name. */
 struct GoQuery {
-    GoValue values{.kind = GoValue::Kind::object};
+    GoValue values{.kind = GoValue::Kind::object, .members = {}};
     bool is_sound = true; ///< else a pair has a ";" or an escape that is none, and was left out
 };
 

@@ -361,7 +361,7 @@ GoValue* GoValue::find(std::string_view name) noexcept
 
 GoValue make_go_text(std::string text)
 {
-    return {.kind = Kind::text, .text = std::move(text)};
+    return {.kind = Kind::text, .text = std::move(text), .members = {}};
 }
 
 GoValue make_go_object(std::vector<GoValue::Member> members)

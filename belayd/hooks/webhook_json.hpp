@@ -17,7 +17,7 @@ struct GoValue {
     bool is_null_map = false; ///< of an object: made of null where an object was wanted
     std::string text = {};    ///< of a boolean, a number and a text
     std::vector<GoValue> elements = {};
-    std::vector<Member> members = {}; ///< by name
+    std::vector<Member> members; ///< by name
 
     [[nodiscard]] const GoValue* find(std::string_view name) const noexcept;
     [[nodiscard]] GoValue* find(std::string_view name) noexcept;

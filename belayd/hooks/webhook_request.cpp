@@ -23,7 +23,7 @@ WebhookRequest::LookedUp in(const GoValue& value, std::string_view path)
 
 GoValue null_map()
 {
-    return {.kind = GoValue::Kind::object, .is_null_map = true};
+    return {.kind = GoValue::Kind::object, .is_null_map = true, .members = {}};
 }
 
 bool is_go_space(char c)
@@ -120,8 +120,8 @@ void WebhookRequest::read_multipart(const config::WebhookCompat& compat)
             fields.push_back({part.name, make_go_text(part.content)});
     std::ranges::reverse(fields); // the first of a name counts …
     for (const auto& [name, part] : files) {
-        const bool is_wanted = std::ranges::any_of(compat.json_parameters, [name = name](const ValueSource& source) {
-            return source.kind == Kind::dotted_path && source.text == name;
+        const bool is_wanted = std::ranges::any_of(compat.json_parameters, [wanted = name](const ValueSource& source) {
+            return source.kind == Kind::dotted_path && source.text == wanted;
         });
         if (!is_wanted && !part->is_json)
             continue;

@@ -53,9 +53,9 @@ private:
     std::string_view body_;
     bool is_xml_ = false;
     bool is_query_sound_ = true;
-    GoValue headers_{.kind = GoValue::Kind::object};
-    GoValue query_{.kind = GoValue::Kind::object};
-    GoValue payload_{.kind = GoValue::Kind::object, .is_null_map = true};
+    GoValue headers_{.kind = GoValue::Kind::object, .members = {}};
+    GoValue query_{.kind = GoValue::Kind::object, .members = {}};
+    GoValue payload_{.kind = GoValue::Kind::object, .is_null_map = true, .members = {}};
 };
 
 /** As Go writes it: "x-hub-signature" is X-Hub-Signature. */
