@@ -2,6 +2,8 @@
 // none.
 #include "belayd/hooks/payload.hpp"
 #include "belayd/hooks/values.hpp"
+#include "belayd/hooks/webhook_form.hpp"
+#include "belayd/hooks/webhook_json.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 #include <array>
@@ -83,6 +85,25 @@ void pass_on(const http::Request& request, std::string_view content_type)
     }
 }
 
+/** Of hooks with compat = "webhook": what was read and is written again is the same. */
+void read_as_go(std::string_view body, std::string_view content_type)
+{
+    (void)hooks::parse_go_multipart(body, content_type);
+    const auto query = hooks::parse_go_query(body);
+    expect(query.values.kind == hooks::GoValue::Kind::object, "a query that is no object");
+    try {
+        const auto value = hooks::parse_go_json(body);
+        if (!value)
+            return;
+        const std::string text = hooks::to_go_json(*value);
+        const auto again = hooks::parse_go_json(text);
+        expect(again && hooks::to_go_json(*again) == text, "JSON that is read in two ways", text);
+        (void)hooks::find_go_path(content_type, *value);
+    } catch (const hooks::MalformedPayload&) {
+        return; // too deep
+    }
+}
+
 } // namespace
 } // namespace belay::fuzz
 
@@ -108,5 +129,6 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
     request.query = body;
     request.fields = fields;
     fuzz::pass_on(request, content_type);
+    fuzz::read_as_go(body, content_type);
     return 0;
 }
