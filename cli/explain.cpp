@@ -182,6 +182,9 @@ void print_event(const hooks::Event& event, Context& context)
         context.out << fmt::format("  argument {}: {}\n", i, quote(invocation.arguments[i]));
     for (const auto& [name, value] : invocation.environment)
         context.out << fmt::format("  variable {}={}\n", name, quote(value));
+    for (const auto& [name, content] : invocation.files)
+        context.out << fmt::format(
+            "  file {}: {}\n", name, content ? fmt::format("{} bytes", content->size()) : "the body");
     context.out << fmt::format("  delivery id: {}\n",
         event.delivery_id ? quote(*event.delivery_id) : "none: a repeated request would run again");
 }
@@ -257,7 +260,11 @@ json::object to_json(const Explanation& explanation)
     for (const auto& [name, value] : event->invocation.environment)
         environment[name] = to_json(value);
     document["arguments"] = std::move(arguments);
+    json::object files;
+    for (const auto& [name, content] : event->invocation.files)
+        files[name] = to_json(content ? *content : explanation.request.body);
     document["environment"] = std::move(environment);
+    document["files"] = std::move(files);
     if (event->delivery_id)
         document["delivery_id"] = to_json(*event->delivery_id);
     else

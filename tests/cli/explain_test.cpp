@@ -30,6 +30,7 @@ when = { all = [{ header = "X-GitHub-Event", equals = "push" }, { any = [{ paylo
 [hooks.open]
 auth = "none"
 run = ["/bin/true", { payload = "/a" }]
+files = { ALL = { request = "body" }, A = { payload = "/a" } }
 [hooks.secretless]
 auth = { scheme = "github", secret_file = "none.secret" }
 run = ["/bin/true"]
@@ -51,6 +52,15 @@ run = ["/bin/true"]
 
     TemporaryDirectory directory_;
 };
+
+TEST_F(Explain, ShowsWhatFilesWouldHold)
+{
+    const std::string body = R"({"a":"text"})";
+    EXPECT_THAT(explain("open", body).out, HasSubstr("  file A: 4 bytes\n  file ALL: the body\n"));
+    const auto files = json::parse(explain("open", body, {"--json"}).out).at("files");
+    EXPECT_EQ(files.at("A"), "text");
+    EXPECT_EQ(files.at("ALL").as_string(), body);
+}
 
 TEST_F(Explain, ShowsWhatWouldBeRun)
 {
@@ -159,7 +169,7 @@ TEST_F(Explain, TakesTheRequestsPartsFromOptions)
         {"--header", "content-type: application/x-www-form-urlencoded", "--method", "PUT", "--from", "192.0.2.7"});
     EXPECT_EQ(result.exit_status, 0) << result.out;
     EXPECT_THAT(result.out, HasSubstr("PUT /x from 192.0.2.7"));
-    EXPECT_THAT(result.out, HasSubstr("argument 1: '1 2'\n  delivery id: none"));
+    EXPECT_THAT(result.out, HasSubstr("argument 1: '1 2'\n  file A: 3 bytes\n"));
 }
 
 TEST_F(Explain, SpeaksJson)
