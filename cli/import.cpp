@@ -58,11 +58,15 @@ std::string read_text(const std::string& file)
 webhook::HooksFile read_hooks_file(const std::string& name)
 {
     webhook::HooksFile file{.name = name, .hooks = {}, .remarks = {}};
+    const std::string text = read_text(name);
     try {
-        file.hooks = webhook::read_hooks(read_text(name), file.remarks);
+        file.hooks = webhook::read_hooks(text, file.remarks);
     } catch (const webhook::FileError& e) {
         const auto where = e.line() == 0 ? name : fmt::format("{}:{}", name, e.line());
-        throw Failure{EX_NOINPUT, fmt::format("{}: {}", where, e.what())};
+        const bool is_template = text.find("{{") != std::string::npos;
+        throw Failure{
+            EX_NOINPUT, fmt::format("{}: {}{}", where, e.what(),
+                            is_template ? " (a template, for webhook's -template? Write what it yields)" : "")};
     }
     return file;
 }

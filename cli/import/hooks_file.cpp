@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <sstream>
 
 namespace belay::webhook {
 namespace {
@@ -210,6 +211,20 @@ private:
     std::vector<Remark>& remarks_;
 };
 
+/** What webhook runs with -template, which no file says of itself.  Whoever wrote this rarely means two braces. */
+void note_templates(const std::string& text, std::vector<Remark>& remarks)
+{
+    std::istringstream lines{text};
+    unsigned number = 0;
+    for (std::string line; std::getline(lines, line);) {
+        ++number;
+        if (line.find("{{") != std::string::npos)
+            remarks.push_back({Remark::Kind::loss, number,
+                "\"{{\" begins a template under webhook's -template: it is taken as it stands, so write what it "
+                "yields"});
+    }
+}
+
 } // namespace
 
 std::vector<Hook> read_hooks(const std::string& text, std::vector<Remark>& remarks)
@@ -217,6 +232,7 @@ std::vector<Hook> read_hooks(const std::string& text, std::vector<Remark>& remar
     const Node root = parse_yaml(text);
     std::vector<Hook> hooks;
     Reader{remarks}.read_list(root, "the file", hooks);
+    note_templates(text, remarks);
     std::ranges::stable_sort(remarks, {}, &Remark::line);
     return hooks;
 }

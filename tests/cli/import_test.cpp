@@ -117,6 +117,9 @@ TEST_F(Import, SaysWhatCannotBeRead)
     const Result broken = run_belay({"import", file});
     EXPECT_EQ(broken.exit_status, 66);
     EXPECT_THAT(broken.err, HasSubstr("belay: " + file + ":2: webhook would not load this: "));
+    const Result templated = run_belay({"import", write("hooks.yaml", "- {id: a, secret: \"{{ getenv \"X\" }}\"}")});
+    EXPECT_EQ(templated.exit_status, 66);
+    EXPECT_THAT(templated.err, HasSubstr("a template, for webhook's -template?"));
     EXPECT_EQ(run_belay({"import", directory_.path("")}).exit_status, 66);
     EXPECT_EQ(run_belay({"import"}).exit_status, 64);
     EXPECT_EQ(run_belay({"import", "--compat", "lax", file}).exit_status, 64);

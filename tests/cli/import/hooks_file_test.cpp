@@ -152,6 +152,16 @@ TEST(HooksFile, WarnsOfWhatIsIgnored)
     EXPECT_TRUE(hooks.at(0).rule->any);
 }
 
+TEST(HooksFile, TellsOfTemplates)
+{
+    std::vector<Remark> remarks;
+    EXPECT_EQ(read_hooks("- id: a\n  response-message: '{{ getenv `X` }}'\n", remarks).at(0).response_message,
+        "{{ getenv `X` }}");
+    ASSERT_EQ(remarks.size(), 1U);
+    EXPECT_EQ(remarks[0].kind, Remark::Kind::loss);
+    EXPECT_EQ(remarks[0].line, 2U);
+}
+
 TEST(HooksFile, TheLastOfEqualKeysCounts)
 {
     EXPECT_EQ(read("[{id: a, id: b}]").at(0).id, "b");
