@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 
 namespace belay::hooks {
 namespace {
@@ -38,6 +39,8 @@ void append_json(std::string& text, const json::value& value) // no deeper than 
         }
         text += array->empty() ? "[]" : "]";
     } else if (const auto* number = value.if_double()) {
+        if (!std::isfinite(*number)) // 1e400 was read so; what it was is gone
+            throw MalformedPayload{"a number in the body is beyond what IEEE 754 holds in 64 bits"};
         text += fmt::format("{}", *number);
     } else {
         text += json::serialize(value);

@@ -5,6 +5,7 @@
 #include "belayd/config/values.hpp"
 #include "cli/import/command_lookup.hpp"
 
+#include <boost/beast/core/string.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -241,16 +242,32 @@ private:
             members.emplace_back("soft_signatures = true");
         if (!hook_.response_message.empty())
             members.push_back("response_message = " + quote(hook_.response_message));
-        std::vector<std::string> headers;
-        for (const Header& header : hook_.response_headers)
-            headers.push_back(fmt::format("{} = {}", quote(header.name), quote(header.value)));
-        if (!headers.empty())
+        if (const auto headers = response_headers(); !headers.empty())
             members.push_back(fmt::format("response_headers = {{ {} }}", fmt::join(headers, ", ")));
         if (const unsigned status = status_of(hook_.success_status); status != 200)
             members.push_back(fmt::format("success_status = {}", status));
         if (const unsigned status = status_of(hook_.mismatch_status); status != 200)
             members.push_back(fmt::format("mismatch_status = {}", status));
         write_table("webhook", members);
+    }
+
+    /** Of equal names the last one counts, as it does for webhook. */
+    std::vector<std::string> response_headers()
+    {
+        std::map<std::string, std::string, boost::beast::iless> headers;
+        for (const Header& header : hook_.response_headers) {
+            const bool is_line = std::ranges::none_of(
+                header.value, [](char c) { return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f; });
+            if (is_line && config::fault_in_header_name(header.name).empty())
+                headers[header.name] = header.value;
+            else
+                scope_.notes.lose(
+                    hook_.line, fmt::format("the response header {}: HTTP has no such field", quote(header.name)));
+        }
+        std::vector<std::string> members;
+        for (const auto& [name, value] : headers)
+            members.push_back(fmt::format("{} = {}", quote(name), quote(value)));
+        return members;
     }
 
     std::vector<std::string> json_parameters()

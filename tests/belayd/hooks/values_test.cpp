@@ -90,6 +90,14 @@ TEST(EventValues, GiveWhatTheEventIsKnownByAndTheRequestBesides)
     EXPECT_EQ(values.find({Kind::payload, "/a", {}})->text, "1");
 }
 
+TEST(RequestValues, RefuseANumberThatIsLost)
+{
+    const SampleRequest request{R"({"a":[1e400],"b":1})"};
+    EXPECT_THROW((void)text_of(Kind::payload, "/a", request), MalformedPayload);
+    EXPECT_THROW((void)text_of(Kind::payload, "/a/0", request), MalformedPayload);
+    EXPECT_EQ(text_of(Kind::payload, "/b", request), "1");
+}
+
 TEST(IsSecret, IsOfWhatIsSentItselfNotOfASignature)
 {
     config::Auth auth;

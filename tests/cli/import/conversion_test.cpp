@@ -312,6 +312,17 @@ TEST(Conversion, WritesNoSecretDown)
         HasSubstr("1: not mapped: payload-hmac-sha1 needs a secret"));
 }
 
+TEST(Conversion, WritesAResponseHeaderOnce)
+{
+    const Outcome outcome =
+        convert("- {id: a, execute-command: /bin/true, response-headers: [{name: X-A, value: '1'}, {value: "
+                "'2'}, {name: x-a, value: '3'}, {name: B, value: \"4\\n5\"}]}",
+            Mode::strict);
+    EXPECT_THAT(outcome.toml, HasSubstr("response_headers = { \"X-A\" = \"3\" }"));
+    EXPECT_THAT(outcome.remarks, HasSubstr("not mapped: the response header \"\": HTTP has no such field"));
+    EXPECT_THAT(outcome.remarks, HasSubstr("not mapped: the response header \"B\": HTTP has no such field"));
+}
+
 /** Each example, as both modes write it: what webhook does is done, and nothing that belayd does not know. */
 TEST(Conversion, IsLoaded)
 {
