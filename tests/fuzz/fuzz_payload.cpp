@@ -31,6 +31,12 @@ std::optional<json::value> read(std::string_view body, std::string_view content_
     }
 }
 
+/** Also where a number is none to Boost.JSON, as of 0e4001, and so is not like itself. */
+bool is_same(const json::value& a, const json::value& b)
+{
+    return a == b || json::serialize(a) == json::serialize(b);
+}
+
 /** The only one that can be said of it. */
 std::string multipart_type(std::string_view body)
 {
@@ -52,13 +58,13 @@ void find_members(std::string_view body, std::string_view content_type, const js
     if (const auto* const object = whole.if_object()) {
         for (const auto& member : *object) {
             const json::value* const found = payload.find("/" + escape(member.key()));
-            expect(
-                found != nullptr && *found == member.value(), "a member that is not found", std::string{member.key()});
+            expect(found != nullptr && is_same(*found, member.value()), "a member that is not found",
+                std::string{member.key()});
         }
     } else if (const auto* const array = whole.if_array()) {
         for (std::size_t i = 0; i < array->size(); ++i) {
             const json::value* const found = payload.find("/" + std::to_string(i));
-            expect(found != nullptr && *found == (*array)[i], "an element that is not found", std::to_string(i));
+            expect(found != nullptr && is_same(*found, (*array)[i]), "an element that is not found", std::to_string(i));
         }
     }
 }
@@ -119,7 +125,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
         const auto read = fuzz::read(body, type);
         if (!read)
             continue;
-        fuzz::expect(!meaning || *meaning == *read, "a body that means another thing as " + type);
+        fuzz::expect(!meaning || fuzz::is_same(*meaning, *read), "a body that means another thing as " + type);
         meaning = read;
         fuzz::find_members(body, type, *read);
     }
