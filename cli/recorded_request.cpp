@@ -2,6 +2,7 @@
 
 #include "belayd/config/checks.hpp"
 #include "cli/context.hpp"
+#include "http/chars.hpp"
 
 #include <fmt/format.h>
 
@@ -12,12 +13,6 @@
 
 namespace belay::cli {
 namespace {
-
-bool is_same_name(std::string_view a, std::string_view b) noexcept
-{
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::ranges::equal(a, b, {}, lower, lower);
-}
 
 /** Takes the line and what ends it off `text`. */
 std::string_view take_line(std::string_view& text) noexcept
@@ -69,7 +64,7 @@ void cut_to_length(RecordedRequest& request)
 
 void RecordedRequest::set_field(const std::string& name, std::string value)
 {
-    std::erase_if(fields, [&name](const auto& field) { return is_same_name(field.first, name); });
+    std::erase_if(fields, [&name](const auto& field) { return http::is_same_name(field.first, name); });
     fields.emplace_back(name, std::move(value));
 }
 

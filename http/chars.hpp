@@ -1,6 +1,7 @@
 #pragma once
 // Character classes of RFC 9110 §5.6.2 and RFC 3986 §2, and comparison without case: ASCII only, no locale.
 #include <algorithm>
+#include <string>
 #include <string_view>
 
 namespace belay::http {
@@ -43,11 +44,26 @@ constexpr char to_lower(char c) noexcept
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
+inline std::string to_lower(std::string_view text)
+{
+    std::string lower{text};
+    for (char& c : lower)
+        c = to_lower(c);
+    return lower;
+}
+
 /** `lower` must be in lower case. */
 constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcept
 {
     return text.size() == lower.size() &&
            std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) { return to_lower(a) == b; });
+}
+
+/** Field names are ASCII and compare without case (RFC 9110 §5.1); the locale has no say. */
+constexpr bool is_same_name(std::string_view a, std::string_view b) noexcept
+{
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 /** Without the spaces and tabs around it. */

@@ -1,19 +1,10 @@
 #include "http/request.hpp"
 
+#include "http/chars.hpp"
+
 #include <algorithm>
 
 namespace belay::http {
-namespace {
-
-/** Field names are ASCII and compare without case (RFC 9110 §5.1); the locale has no say. */
-bool is_same_name(std::string_view a, std::string_view b) noexcept
-{
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::ranges::equal(a, b, {}, lower, lower);
-}
-
-} // namespace
-
 std::optional<std::string_view> Request::field(std::string_view name) const noexcept
 {
     for (const Field& field : fields)

@@ -1,5 +1,7 @@
 #include "belayd/hooks/media_type.hpp"
 
+#include "http/chars.hpp"
+
 #include <algorithm>
 
 namespace belay::hooks {
@@ -52,14 +54,6 @@ private:
     std::string_view rest_;
 };
 
-std::string to_lower(std::string_view text)
-{
-    std::string lower{text};
-    std::ranges::transform(
-        lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return lower;
-}
-
 } // namespace
 
 const std::string* ParameterisedWord::find(std::string_view name) const noexcept
@@ -72,7 +66,7 @@ std::optional<ParameterisedWord> parse_parameterised_word(std::string_view text)
 {
     Scanner scanner{text};
     scanner.skip_blanks();
-    ParameterisedWord parsed{to_lower(scanner.take_while(std::string{token_characters} + '/')), {}};
+    ParameterisedWord parsed{http::to_lower(scanner.take_while(std::string{token_characters} + '/')), {}};
     if (parsed.word.empty())
         return std::nullopt;
     for (scanner.skip_blanks(); !scanner.at_end(); scanner.skip_blanks()) {
@@ -81,7 +75,7 @@ std::optional<ParameterisedWord> parse_parameterised_word(std::string_view text)
         scanner.skip_blanks();
         if (scanner.at_end()) // "form-data;"
             break;
-        std::string name = to_lower(scanner.take_while(token_characters));
+        std::string name = http::to_lower(scanner.take_while(token_characters));
         if (name.empty() || parsed.find(name) != nullptr || !scanner.skip('='))
             return std::nullopt;
         auto value = scanner.take_value();

@@ -2,6 +2,7 @@
 
 #include "belayd/hooks/media_type.hpp"
 #include "belayd/hooks/payload.hpp"
+#include "http/chars.hpp"
 
 #include <fmt/format.h>
 
@@ -31,18 +32,6 @@ bool is_name(std::string_view text) noexcept
     return !text.empty() && std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f && c != ':'; });
 }
 
-bool is_same(std::string_view text, std::string_view lower_case) noexcept
-{
-    return std::ranges::equal(
-        text, lower_case, {}, [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-}
-
-std::string_view trim(std::string_view text) noexcept
-{
-    const auto first = text.find_first_not_of(" \t");
-    return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(" \t") + 1 - first);
-}
-
 /** @return the name of the field, from its Content-Disposition */
 std::string read_disposition(std::string_view value)
 {
@@ -70,13 +59,14 @@ std::string read_head(std::string_view head)
         if (!clean || colon == std::string_view::npos || !is_name(line.substr(0, colon)))
             refuse("a part's header is malformed");
         const std::string_view field = line.substr(0, colon);
-        const std::string_view value = trim(line.substr(colon + 1));
-        if (is_same(field, "content-disposition")) {
+        const std::string_view value = http::trimmed(line.substr(colon + 1));
+        if (http::equals_ignoring_case(field, "content-disposition")) {
             if (name)
                 refuse("a part has two Content-Disposition fields");
             name = read_disposition(value);
-        } else if (is_same(field, "content-transfer-encoding") && !is_same(value, "7bit") && !is_same(value, "8bit") &&
-                   !is_same(value, "binary")) {
+        } else if (http::equals_ignoring_case(field, "content-transfer-encoding") &&
+                   !http::equals_ignoring_case(value, "7bit") && !http::equals_ignoring_case(value, "8bit") &&
+                   !http::equals_ignoring_case(value, "binary")) {
             refuse("a part has a transfer encoding, which RFC 7578 §4.7 does without");
         }
     }

@@ -3,6 +3,7 @@
 #include "base/timestamp.hpp"
 #include "base/utf8.hpp"
 #include "belayd/hooks/form.hpp"
+#include "http/chars.hpp"
 
 #include <fmt/format.h>
 
@@ -66,14 +67,6 @@ Value make_value(const json::value& value)
     return {type, make_json(value)};
 }
 
-std::string to_lower(std::string_view text)
-{
-    std::string lower{text};
-    std::ranges::transform(
-        lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return lower;
-}
-
 /** A JSON object of the first value of each name. */
 class FirstValues {
 public:
@@ -97,13 +90,6 @@ std::vector<FormField> parse_query(std::string_view query)
     return std::move(*parameters);
 }
 
-/** As HTTP compares names (RFC 9110 §5.1). */
-bool is_same_name(std::string_view a, std::string_view b) noexcept
-{
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 } // namespace
 
 bool is_secret(std::string_view field_name, const config::Auth& auth) noexcept
@@ -114,14 +100,14 @@ bool is_secret(std::string_view field_name, const config::Auth& auth) noexcept
         return form.algorithm == config::SignatureForm::Algorithm::equality;
     };
     return std::ranges::any_of(
-               always, [field_name](std::string_view name) { return is_same_name(field_name, name); }) ||
+               always, [field_name](std::string_view name) { return http::is_same_name(field_name, name); }) ||
            (!auth.anybody && std::ranges::any_of(auth.scheme.forms, is_sent) &&
-               is_same_name(field_name, auth.scheme.header));
+               http::is_same_name(field_name, auth.scheme.header));
 }
 
 bool is_credential(std::string_view field_name, const config::Auth& auth) noexcept
 {
-    return is_secret(field_name, auth) || (!auth.anybody && is_same_name(field_name, auth.scheme.header));
+    return is_secret(field_name, auth) || (!auth.anybody && http::is_same_name(field_name, auth.scheme.header));
 }
 
 std::optional<Value> RequestValues::find(const ValueSource& source)
@@ -182,7 +168,7 @@ Value RequestValues::fields() const
     FirstValues values;
     for (const http::Field& field : request_.fields)
         if (!is_credential(field.name, auth_))
-            values.add(to_lower(field.name), field.value);
+            values.add(http::to_lower(field.name), field.value);
     return values.make();
 }
 
