@@ -203,8 +203,14 @@ void Belayd::start_ingress()
     }
     bodies_ = std::make_unique<http::BodyBudget>(config_.body_memory);
     limiter_ = make_limiter(core_.predecessor());
-    ingress_ = std::make_unique<Ingress>(
-        loops, *store_, JobEnds{*reader_, waits_}, *limiter_, core_.metrics(), hooks_, config_.trusted_proxies);
+    passwords_ = std::make_unique<PasswordThread>(core_.threads());
+    ingress_ = std::make_unique<Ingress>(Ingress::Parts{.loops = loops,
+                                             .store = *store_,
+                                             .ends = {*reader_, waits_},
+                                             .limiter = *limiter_,
+                                             .passwords = *passwords_,
+                                             .metrics = core_.metrics()},
+        hooks_, config_.trusted_proxies);
     ingress_->add_routes(router_);
     server_ = std::make_unique<http::Server>(http::Server::Options{.name = "ingress",
         .loops = std::move(loops),
@@ -330,7 +336,7 @@ std::vector<std::string> Belayd::question() const
     return question;
 }
 
-/** A checkpoint that has begun, say. */
+/** A checkpoint that has begun, say, or a password. */
 asio::awaitable<std::optional<std::string>> Belayd::settle(std::chrono::steady_clock::time_point deadline)
 {
     std::optional<std::string> trouble;
@@ -339,6 +345,8 @@ asio::awaitable<std::optional<std::string>> Belayd::settle(std::chrono::steady_c
     } catch (const jobs::StoreUnavailable& e) {
         trouble = e.what();
     }
+    if (!trouble)
+        co_await passwords_->rest(); // who waits for it is left to the successor: freeze() comes now, or thaw()
     co_return trouble;
 }
 
@@ -375,6 +383,7 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
 asio::awaitable<void> Belayd::thaw(daemon::Handover& in)
 {
     waits_.open();
+    passwords_->go_on();
     store_->thaw();
     if (in.document.contains("lock"))
         lock_ = std::make_unique<jobs::StateLock>(in.take(in.document.at("lock")));
@@ -412,6 +421,7 @@ void Belayd::stop() noexcept
         core_.metrics().remove(connection_metrics_);
     server_.reset();
     ingress_.reset();
+    passwords_.reset();
     limiter_.reset();
     http_loops_.clear();
     scheduler_.reset();

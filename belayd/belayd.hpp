@@ -10,6 +10,7 @@
 #include "belayd/jobs/store.hpp"
 #include "belayd/jobs/store_reader.hpp"
 #include "belayd/listeners.hpp"
+#include "belayd/password_thread.hpp"
 #include "daemon/core.hpp"
 #include "daemon/loop_thread.hpp"
 #include "http/server.hpp"
@@ -96,6 +97,7 @@ private:
     std::vector<std::unique_ptr<daemon::LoopThread>> http_loops_;
     std::unique_ptr<http::BodyBudget> bodies_;
     std::unique_ptr<hooks::RateLimiter> limiter_;
+    std::unique_ptr<PasswordThread> passwords_;
     std::unique_ptr<Ingress> ingress_;
     http::Router router_;
     std::unique_ptr<http::Server> server_;

@@ -1,6 +1,7 @@
 #include "belayd/ingress.hpp"
 
 #include "belayd/ingress_answers.hpp"
+#include "belayd/ingress_passwords.hpp"
 #include "belayd/request_head.hpp"
 #include "belayd/webhook_answers.hpp"
 #include "daemon/log.hpp"
@@ -85,15 +86,17 @@ bool takes_method(const IngressHook& hook, const http::Request& request)
 }
 
 /** Of a path that hooks share, who is not authentic to one of them is no matter of its own: another is meant. */
-Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request)
+Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request, const PasswordsFound& passwords)
 {
     Opinions opinions{.list = {}, .shared = hooks.size() > 1};
     std::vector<Opinion> refusals;
     opinions.list.reserve(hooks.size());
-    for (const IngressHook& hook : hooks) {
+    for (std::size_t i = 0; i < hooks.size(); ++i) {
+        const IngressHook& hook = hooks[i];
         if (!takes_method(hook, request))
             continue;
-        hooks::Judgement judgement = hook.hook.decide({request, now(), request.client});
+        hooks::Judgement judgement = hook.hook.decide(
+            {.request = request, .now = now(), .client_address = request.client, .password_file = passwords.files[i]});
         if (judgement.key)
             hook.count_signature(*judgement.key, judgement.authentic);
         opinions.authentic |= judgement.authentic;
@@ -213,13 +216,20 @@ asio::awaitable<void> Ingress::set_table(Table& slot, Table table)
     co_return;
 }
 
-Ingress::Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, JobEnds ends, hooks::RateLimiter& limiter,
-    daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies)
-    : loops_(std::move(loops)), store_(store), ends_(ends), limiter_(limiter), metrics_(metrics)
+Ingress::Ingress(Parts parts, std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies)
+    : parts_(std::move(parts)), metrics_(parts_.metrics)
 {
+    start_passwords(*hooks);
     warn_of_ended_secrets(*hooks);
-    for (std::size_t i = 0; i < loops_.size(); ++i)
-        tables_.push_back(std::make_shared<const IngressHooks>(hooks, proxies, metrics_, limiter_));
+    for (std::size_t i = 0; i < parts_.loops.size(); ++i)
+        tables_.push_back(std::make_shared<const IngressHooks>(hooks, proxies, metrics_, parts_.limiter));
+}
+
+/** Not before a hook wants it. */
+void Ingress::start_passwords(const hooks::HookTable& hooks) const
+{
+    if (std::ranges::any_of(hooks, [](const auto& it) { return it.second->authenticator().passwords() != nullptr; }))
+        parts_.passwords.start();
 }
 
 void Ingress::add_routes(http::Router& router)
@@ -258,11 +268,12 @@ http::Middleware Ingress::count_rejections()
 asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies)
 {
     warn_of_ended_secrets(*hooks);
-    for (std::size_t i = 0; i < loops_.size(); ++i) {
+    start_passwords(*hooks);
+    for (std::size_t i = 0; i < parts_.loops.size(); ++i) {
         // One table for each loop: its reference count stays on that core.
         asio::awaitable<void> change =
-            set_table(tables_[i], std::make_shared<const IngressHooks>(hooks, proxies, metrics_, limiter_));
-        co_await asio::co_spawn(loops_[i]->get_executor(), std::move(change), asio::use_awaitable);
+            set_table(tables_[i], std::make_shared<const IngressHooks>(hooks, proxies, metrics_, parts_.limiter));
+        co_await asio::co_spawn(parts_.loops[i]->get_executor(), std::move(change), asio::use_awaitable);
     }
 }
 
@@ -275,7 +286,7 @@ http::Admission Ingress::admit(const http::Request& head) const
         return http::Rejection{405, "a hook takes POST only", {{"Allow", "POST, OPTIONS"}}};
     if (auto refusal = limit_rate(*hooks, head, tables_[head.loop]->proxies()))
         return std::move(*refusal);
-    if (!store_.unavailable().empty())
+    if (!parts_.store.unavailable().empty())
         return http::Rejection{503, unavailable_detail, {{"Retry-After", unavailable_retry_after}}};
     Bytes largest = 0;
     for (const IngressHook& hook : *hooks)
@@ -289,7 +300,15 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     const auto* const hooks = table->find(request.path_parameter("name"));
     if (hooks == nullptr)
         co_return http::problem_response(404, no_such_hook); // gone since its head was read
-    Opinions opinions = ask(*hooks, request);
+    const PasswordsFound passwords = co_await find_passwords(parts_.passwords, *hooks, request, now());
+    if (passwords.outcome == PasswordThread::Answer::Outcome::resting)
+        co_return successors_response();
+    if (passwords.outcome == PasswordThread::Answer::Outcome::busy) {
+        for (const IngressHook& hook : *hooks)
+            hook.refused.Increment();
+        co_return passwords_busy_response();
+    }
+    Opinions opinions = ask(*hooks, request, passwords);
     if (opinions.list.empty())
         co_return http::problem_response(405, "a hook takes POST only"); // by a reload since its head was read
     if (auto answer = answer_at_once(opinions))
@@ -297,7 +316,7 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     std::vector<jobs::Accepted> accepted;
     std::optional<http::Response> trouble;
     try {
-        accepted = co_await store_.accept(take_events(request, *hooks, opinions));
+        accepted = co_await parts_.store.accept(take_events(request, *hooks, opinions));
     } catch (const jobs::QueueFull&) {
         trouble = queue_full_response();
     } catch (const jobs::StoreUnavailable&) {
@@ -321,7 +340,7 @@ asio::awaitable<http::Response> Ingress::answer_accepted(
     std::vector<AcceptedEvent> events = to_events(accepted);
     if (patience.wait > Milliseconds::zero()) {
         std::vector<std::optional<JobEnd>> ends =
-            co_await ends_.wait(jobs_of(accepted), JobEnds::Clock::now() + patience.wait, request);
+            co_await parts_.ends.wait(jobs_of(accepted), JobEnds::Clock::now() + patience.wait, request);
         for (std::size_t i = 0; i < events.size(); ++i)
             events[i].end = std::move(ends[i]);
     }

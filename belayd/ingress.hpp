@@ -5,6 +5,7 @@
 #include "belayd/ingress_hooks.hpp"
 #include "belayd/job_ends.hpp"
 #include "belayd/jobs/store.hpp"
+#include "belayd/password_thread.hpp"
 #include "daemon/metrics.hpp"
 #include "http/client_address.hpp"
 #include "http/middleware.hpp"
@@ -29,8 +30,17 @@ struct Opinions;
  */
 class Ingress {
 public:
-    Ingress(std::vector<asio::io_context*> loops, jobs::Store& store, JobEnds ends, hooks::RateLimiter& limiter,
-        daemon::Metrics& metrics, std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies);
+    /** What it works with.  Borrowed. */
+    struct Parts {
+        std::vector<asio::io_context*> loops;
+        jobs::Store& store;
+        JobEnds ends;
+        hooks::RateLimiter& limiter;
+        PasswordThread& passwords;
+        daemon::Metrics& metrics;
+    };
+
+    Ingress(Parts parts, std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies);
     ~Ingress() = default;
     Ingress(const Ingress&) = delete;
     Ingress& operator=(const Ingress&) = delete;
@@ -57,11 +67,9 @@ private:
     [[nodiscard]] asio::awaitable<http::Response> receive(http::Request& request) const;
     [[nodiscard]] asio::awaitable<http::Response> answer_accepted(
         http::Request& request, const Opinions& opinions, const std::vector<jobs::Accepted>& accepted) const;
+    void start_passwords(const hooks::HookTable& hooks) const;
 
-    std::vector<asio::io_context*> loops_;
-    jobs::Store& store_;
-    const JobEnds ends_;
-    hooks::RateLimiter& limiter_;
+    const Parts parts_;
     const IngressMetrics metrics_;
     std::vector<Table> tables_; // by loop; each is touched on its loop only
 };

@@ -155,6 +155,18 @@ http::Response unavailable_response()
     return retry_later(unavailable_detail, unavailable_retry_after);
 }
 
+http::Response passwords_busy_response()
+{
+    return retry_later("too many passwords are being checked; try again", unavailable_retry_after);
+}
+
+http::Response successors_response()
+{
+    http::Response response;
+    response.left_to_successor = true;
+    return response;
+}
+
 http::Response queue_full_response()
 {
     return retry_later("too many jobs of this hook are waiting; try again later", queue_full_retry_after);

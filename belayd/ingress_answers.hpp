@@ -61,6 +61,11 @@ struct AcceptedEvent {
 [[nodiscard]] http::Response unavailable_response();
 [[nodiscard]] http::Response queue_full_response();
 
+[[nodiscard]] http::Response passwords_busy_response();
+
+/** Nothing here: the next image of belayd is asked. */
+[[nodiscard]] http::Response successors_response();
+
 inline constexpr std::string_view no_such_hook = "no such hook";
 inline constexpr const char* unavailable_detail = "events cannot be stored now; try again"; // why: /readyz and the log
 inline constexpr const char* unavailable_retry_after = "5"; // seconds: the store looks for free space every second

@@ -48,7 +48,7 @@ Authentication authenticate(
 {
     using State = Authentication::State;
     const http::Request view = request.view();
-    const hooks::Input input{view, now(), request.remote};
+    hooks::Input input{view, now(), request.remote};
     const hooks::Authenticator from{config::Auth{.anybody = true, .addresses = hook.auth.addresses}, config_directory};
     if (const auto verdict = from.verify(input); !verdict.authentic)
         return {.state = State::refused, .detail = verdict.why_not, .status = verdict.status};
@@ -58,7 +58,10 @@ Authentication authenticate(
     if (!view.field(header))
         return {.state = State::unchecked, .detail = fmt::format("the request has no {}", header)};
     try {
-        const auto verdict = hooks::Authenticator{hook.auth, config_directory}.verify(input);
+        const hooks::Authenticator authenticator{hook.auth, config_directory};
+        if (const auto credentials = authenticator.credentials(input))
+            input.password_file = authenticator.passwords()->find(*credentials, input.now);
+        const auto verdict = authenticator.verify(input);
         if (!verdict.authentic)
             return {.state = State::refused, .detail = verdict.why_not, .status = verdict.status};
         return {.state = State::good, .detail = verdict.key ? hook.auth.secrets.at(*verdict.key).name : ""};

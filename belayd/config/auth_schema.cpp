@@ -2,6 +2,7 @@
 
 #include "belayd/config/checks.hpp"
 #include "belayd/config/custom_scheme.hpp"
+#include "belayd/config/jwt_schema.hpp"
 #include "belayd/config/values.hpp"
 
 #include <fmt/chrono.h>
@@ -19,7 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 
 // In the order of the enumerators.
-constexpr auto secret_keys = std::to_array<std::string_view>({"secret_file", "secret_credential", "secret_env"});
+constexpr auto secret_keys =
+    std::to_array<std::string_view>({"secret_file", "secret_credential", "secret_env", "key_file", "jwks_file"});
 
 // Of a secret.
 constexpr std::chrono::sys_seconds first_end = std::chrono::sys_days{std::chrono::year{1970} / 1 / 1};
@@ -74,6 +76,12 @@ std::optional<SecretSource> read_secret(
     return source;
 }
 
+bool is_jwt(const Node& table)
+{
+    const auto* const scheme = table.find("scheme");
+    return scheme != nullptr && scheme->value.text == jwt_scheme_name;
+}
+
 void read_secrets(const Node& table, Auth& auth, Problems& problems)
 {
     bool written = false;
@@ -93,7 +101,9 @@ void read_secrets(const Node& table, Auth& auth, Problems& problems)
                 auth.secrets.push_back(std::move(*source));
     }
     if (!written)
-        problems.add(table.origin, "auth names no secret: add secret_file, secret_credential or secret_env");
+        problems.add(table.origin, fmt::format("auth names no secret: add {}",
+                                       is_jwt(table) ? "key_file, jwks_file, or for HS256 secret_file"
+                                                     : "secret_file, secret_credential or secret_env"));
 }
 
 /** Nothing where it is missing or unknown, which is then a problem. */
@@ -102,7 +112,8 @@ std::optional<Scheme> read_scheme(const Node& table, Problems& problems)
     std::vector<std::string_view> names;
     for (const Scheme& scheme : known_schemes())
         names.push_back(scheme.name);
-    names.push_back(custom_scheme_name);
+    for (const auto name : {basic_scheme_name, jwt_scheme_name, custom_scheme_name})
+        names.push_back(name);
     const auto* const member = table.find("scheme");
     if (member == nullptr) {
         problems.add(table.origin, "auth has no scheme: add scheme = \"github\", or that of another sender");
@@ -111,7 +122,14 @@ std::optional<Scheme> read_scheme(const Node& table, Problems& problems)
     const auto chosen = read_choice(member->value, "scheme", names, problems);
     if (!chosen)
         return std::nullopt;
-    return *chosen < known_schemes().size() ? known_schemes()[*chosen] : read_custom_scheme(table, problems);
+    if (*chosen < known_schemes().size())
+        return known_schemes()[*chosen];
+    if (names[*chosen] == custom_scheme_name)
+        return read_custom_scheme(table, problems);
+    return Scheme{.name = std::string{names[*chosen]},
+        .header = "Authorization",
+        .layout = Scheme::Layout::credentials,
+        .forms = {}};
 }
 
 void read_tolerance(const Node& table, Scheme& scheme, Problems& problems)
@@ -131,6 +149,8 @@ void check_keys(const Node& table, Problems& problems)
     std::vector<std::string_view> keys{"scheme", "tolerance", "addresses"};
     if (const auto* const scheme = table.find("scheme"); scheme != nullptr && scheme->value.text == custom_scheme_name)
         std::ranges::copy(custom_scheme_keys(), std::back_inserter(keys));
+    else if (is_jwt(table))
+        std::ranges::copy(jwt_keys(), std::back_inserter(keys));
     for (const auto& member : table.members) {
         if (std::ranges::find(keys, member.key) != keys.end() ||
             std::ranges::find(secret_keys, member.key) != secret_keys.end())
@@ -141,6 +161,17 @@ void check_keys(const Node& table, Problems& problems)
                         "secret_credential or secret_env names)",
                 member.key, suggest(member.key, keys)));
     }
+}
+
+/** What is public proves nothing where it is sent, or signed with. */
+void check_kinds(const Auth& auth, Problems& problems)
+{
+    for (const SecretSource& secret : auth.secrets)
+        if (const bool is_public =
+                secret.kind == SecretSource::Kind::public_key || secret.kind == SecretSource::Kind::key_set;
+            is_public && auth.scheme.name != jwt_scheme_name)
+            problems.add(secret.origin, fmt::format("{} is for scheme = \"jwt\": another has its secret in secret_file",
+                                            secret_keys.at(static_cast<std::size_t>(secret.kind))));
 }
 
 void read_addresses(const Node& table, Auth& auth, Problems& problems)
@@ -191,6 +222,9 @@ void read_auth(const Node& node, Auth& auth, Problems& problems)
     if (auto scheme = read_scheme(node, problems)) {
         auth.scheme = std::move(*scheme);
         read_tolerance(node, auth.scheme, problems);
+        check_kinds(auth, problems);
+        if (auth.scheme.name == jwt_scheme_name)
+            read_jwt(node, auth.jwt, problems);
     } else {
         auth.secrets.clear(); // of nobody
     }
@@ -204,6 +238,8 @@ std::string write_auth(const Auth& auth)
     std::string text = fmt::format("{{ scheme = {}", to_toml(std::string_view{scheme.name}));
     if (scheme.name == custom_scheme_name)
         text += write_custom_scheme(scheme);
+    if (scheme.name == jwt_scheme_name)
+        text += write_jwt(auth.jwt);
     if (scheme.time)
         text += fmt::format(", tolerance = {}", to_toml(format_duration(scheme.time->tolerance)));
     for (std::size_t i = 0; i < secret_keys.size(); ++i) {

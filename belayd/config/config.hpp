@@ -2,6 +2,7 @@
 #include "base/byte_size.hpp"
 #include "base/duration.hpp"
 #include "base/ip_network.hpp"
+#include "belayd/config/jwt_rules.hpp"
 #include "belayd/config/origin.hpp"
 #include "belayd/config/rate_limit.hpp"
 #include "belayd/config/rule.hpp"
@@ -23,9 +24,11 @@ namespace belay::config {
 /** Where a secret lies.  Its text is read by hooks::load_secret, never kept here. */
 struct SecretSource {
     enum class Kind : std::uint8_t {
-        file,       ///< path, relative to the configuration file's directory
-        credential, ///< name under $CREDENTIALS_DIRECTORY (systemd LoadCredential=)
-        environment ///< name of an environment variable
+        file,        ///< path, relative to the configuration file's directory
+        credential,  ///< name under $CREDENTIALS_DIRECTORY (systemd LoadCredential=)
+        environment, ///< name of an environment variable
+        public_key,  ///< path likewise, of PEM: no secret
+        key_set      ///< path likewise, of a JWK set: none either
     } kind = Kind::file;
     std::string name;
     Origin origin;
@@ -37,6 +40,7 @@ struct Auth {
     bool anybody = false;                  ///< "none", or addresses alone: they need not
     Scheme scheme;                         ///< else
     std::vector<SecretSource> secrets;     ///< any of them will do; at least one
+    JwtRules jwt = {};                     ///< of the scheme "jwt"
     std::vector<IpNetwork> addresses = {}; ///< whom requests may come from, whatever they prove; none: anywhere
 };
 

@@ -112,7 +112,7 @@ void check_secrets(const Config& config, const SecretCheck& fault_in_secret, Pro
 {
     for (const auto& [name, hook] : config.hooks)
         for (const auto& secret : hook.auth.secrets)
-            if (auto fault = fault_in_secret(hook.auth.scheme, secret); !fault.empty())
+            if (auto fault = fault_in_secret(hook.auth, secret); !fault.empty())
                 problems.add(secret.origin, std::move(fault));
 }
 

@@ -34,8 +34,8 @@ private:
     std::vector<Diagnostic> diagnostics_;
 };
 
-/** What is wrong with a secret as one of a scheme, "" for nothing. */
-using SecretCheck = std::function<std::string(const Scheme&, const SecretSource&)>;
+/** What is wrong with a secret as one of a hook's, "" for nothing. */
+using SecretCheck = std::function<std::string(const Auth&, const SecretSource&)>;
 
 /**
  * Reads belay.toml (TOML 1.0) and what it includes.

@@ -1,14 +1,18 @@
 #pragma once
 #include "belayd/config/config.hpp"
 #include "belayd/hooks/event_identity.hpp"
+#include "belayd/hooks/passwords.hpp"
+#include "belayd/hooks/token_verifier.hpp"
 #include "belayd/hooks/verifier.hpp"
 #include "http/request.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace belay::hooks {
@@ -19,6 +23,8 @@ struct Input {
     std::chrono::sys_seconds now;               ///< when it came, for what is signed with a time
     std::string_view client_address = {};       ///< of who sent it, see http::client_address()
     std::optional<EventIdentity> identity = {}; ///< of an event that has one already; else it gets one
+    /** The password file by which its credentials were found right, where Authenticator::credentials() has any. */
+    std::optional<std::size_t> password_file = {};
 };
 
 /**
@@ -37,11 +43,17 @@ public:
     Authenticator(Authenticator&&) = delete;
     Authenticator& operator=(Authenticator&&) = delete;
 
+    /** What has to be looked up among passwords(), which takes long, before verify() can tell; nothing: nothing. */
+    [[nodiscard]] std::optional<Credentials> credentials(const Input& input) const;
+
+    /** nullptr unless the scheme is "basic". */
+    [[nodiscard]] const Passwords* passwords() const noexcept { return std::get_if<Passwords>(&proof_); }
+
     /** Reads the raw bytes, in constant time over the secrets; parses nothing that is not authentic. */
     [[nodiscard]] Verdict verify(const Input& input) const;
 
     /** How the sender signs; nullptr where anybody may send. */
-    [[nodiscard]] const config::Scheme* scheme() const noexcept;
+    [[nodiscard]] const config::Scheme* scheme() const noexcept { return scheme_ ? &*scheme_ : nullptr; }
 
     /** What a 401 asks for (RFC 9110 §11.6.1): the header that would have the signature, or "Bearer". */
     [[nodiscard]] std::string challenge() const;
@@ -49,8 +61,21 @@ public:
 private:
     [[nodiscard]] bool is_allowed(std::string_view client) const;
 
+    using Proof = std::variant<std::monostate, Verifier, TokenVerifier, Passwords>;
+
+    [[nodiscard]] static Proof make_proof(const config::Auth& auth, const std::string& config_directory);
+
     std::vector<IpNetwork> addresses_;
-    std::unique_ptr<const Verifier> verifier_; // none: anybody
+    std::optional<config::Scheme> scheme_;
+    Proof proof_; // none: anybody
 };
+
+/**
+ * What is wrong with a secret as one of `auth`, "" for nothing.
+ * @param skipped gets what a set of keys has that is not of use, if given
+ * @throws std::system_error where the system lets nobody look
+ */
+[[nodiscard]] std::string fault_in_secret(const config::Auth& auth, const config::SecretSource& source,
+    const std::string& config_directory, std::vector<std::string>* skipped = nullptr);
 
 } // namespace belay::hooks

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace belay::hooks {
@@ -63,6 +64,17 @@ std::optional<std::string> from_base64(std::string_view text)
     bytes.resize(bytes.size() - (text.empty() ? 0 : padding));    // OpenSSL counts what padding stands for
     const bool is_canonical = to_base64(bytes_of(bytes)) == text; // OpenSSL forgives white space and spare bits
     return is_canonical ? std::optional{bytes} : std::nullopt;
+}
+
+std::optional<std::string> from_base64url(std::string_view text)
+{
+    if (text.find_first_of("+/=") != std::string_view::npos)
+        return std::nullopt;
+    std::string padded{text};
+    std::ranges::replace(padded, '-', '+');
+    std::ranges::replace(padded, '_', '/');
+    padded.append((4 - padded.size() % 4) % 4, '=');
+    return from_base64(padded);
 }
 
 } // namespace belay::hooks

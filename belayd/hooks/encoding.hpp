@@ -18,6 +18,9 @@ namespace belay::hooks {
 /** Nothing unless `text` is what to_base64() makes of something: one text for each sequence of bytes. */
 [[nodiscard]] std::optional<std::string> from_base64(std::string_view text);
 
+/** RFC 7515 §2: of base64 with '-' and '_' and without padding; one text for each sequence of bytes. */
+[[nodiscard]] std::optional<std::string> from_base64url(std::string_view text);
+
 /** The same memory. */
 [[nodiscard]] inline std::span<const unsigned char> bytes_of(std::string_view text) noexcept
 {

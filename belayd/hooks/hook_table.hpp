@@ -73,6 +73,8 @@ public:
      * parsed before that. */
     [[nodiscard]] Judgement decide(const Input& input) const;
 
+    [[nodiscard]] const Authenticator& authenticator() const noexcept { return authenticator_; }
+
     /** What a 401 asks for, see Authenticator::challenge(). */
     [[nodiscard]] std::string challenge() const { return authenticator_.challenge(); }
 

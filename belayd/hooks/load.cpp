@@ -1,7 +1,7 @@
 #include "belayd/hooks/load.hpp"
 
+#include "belayd/hooks/authenticator.hpp"
 #include "belayd/hooks/secret.hpp"
-#include "belayd/hooks/sender_key.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -11,23 +11,32 @@
 namespace belay::hooks {
 namespace {
 
-std::string fault_in_secret(const config::Scheme& scheme, const config::SecretSource& source,
-    const std::string& directory, std::vector<config::Diagnostic>* unchecked)
+/** Whether only belayd has it. */
+bool is_elsewhere(config::SecretSource::Kind kind) noexcept
 {
-    if (unchecked != nullptr && source.kind != config::SecretSource::Kind::file) {
+    return kind == config::SecretSource::Kind::credential || kind == config::SecretSource::Kind::environment;
+}
+
+std::string judge_secret(const config::Auth& auth, const config::SecretSource& source, const std::string& directory,
+    std::vector<config::Diagnostic>* unchecked)
+{
+    if (unchecked != nullptr && is_elsewhere(source.kind)) {
         unchecked->push_back({source.origin, describe(source), {}});
         return {};
     }
+    std::vector<std::string> skipped;
+    std::string fault;
     try {
-        (void)load_key(scheme, source, directory);
+        fault = fault_in_secret(auth, source, directory, &skipped);
     } catch (const std::system_error& e) {
         if (unchecked == nullptr || e.code() != std::errc::permission_denied)
             return e.what();
         unchecked->push_back({source.origin, e.what(), {}});
-    } catch (const std::runtime_error& e) {
-        return e.what();
     }
-    return {};
+    for (const std::string& what : skipped)
+        if (unchecked != nullptr)
+            unchecked->push_back({source.origin, describe(source) + ": " + what + ", ignoring it", {}});
+    return fault;
 }
 
 } // namespace
@@ -36,8 +45,8 @@ config::Config load_config(const std::string& path, std::vector<config::Diagnost
 {
     const std::string directory = std::filesystem::path{path}.parent_path().string();
     return config::load_config(
-        path, [&directory, unchecked](const config::Scheme& scheme, const config::SecretSource& source) {
-            return fault_in_secret(scheme, source, directory, unchecked);
+        path, [&directory, unchecked](const config::Auth& auth, const config::SecretSource& source) {
+            return judge_secret(auth, source, directory, unchecked);
         });
 }
 

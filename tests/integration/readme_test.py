@@ -1,4 +1,5 @@
 """What the README says can be done can be done."""
+import json
 import pathlib
 import re
 import subprocess
@@ -7,6 +8,13 @@ import tomllib
 import unittest
 
 from tests.integration.harness import BUILD, ROOT, TestCase
+
+
+ED25519 = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}  # RFC 8037, A.2
+
+
+def crypt(password):
+    return subprocess.run(["openssl", "passwd", "-6", password], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def examples():
@@ -31,6 +39,9 @@ class Readme(TestCase):
                 for name in re.findall(r"[\w.-]+\.secret", example):
                     (base / name).write_text("hush")
                     (base / name).chmod(0o600)
+                (base / "people.users").touch(mode=0o600)
+                (base / "people.users").write_text(f"ann:{crypt('hush')}\n")
+                (base / "github-actions.jwks.json").write_text(json.dumps({"keys": [ED25519]}))
                 hook = "" if "[hooks." in example else '[hooks.it]\nrun = ["/bin/true"]\n'
                 (base / "belay.toml").write_text(hook + re.sub(r'"/usr/local/bin/[\w-]+"', '"/bin/true"', example))
                 done = subprocess.run([BUILD / "cli" / "belay", "check", base / "belay.toml"], capture_output=True, text=True)

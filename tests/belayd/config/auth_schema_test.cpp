@@ -56,6 +56,63 @@ TEST(Addresses, AreNetworksAndAtLeastOne)
         ::testing::Contains(HasSubstr("unknown key \"adresses\" in auth, did you mean \"addresses\"?")));
 }
 
+TEST(Jwt, SaysWhoseTokensAndWhatTheyClaim)
+{
+    const Auth auth =
+        auth_of("{ scheme = 'jwt', jwks_file = 'a.json', key_file = ['b.pem'], secret_env = 'C', issuer = "
+                "'https://ci', audience = 'belay', algorithms = ['HS256', 'EdDSA'], leeway = '1500ms', "
+                "claims = { repository = ['o/a', 'o/b'], run = 7, 'protected.ref' = true } }");
+    EXPECT_EQ(auth.scheme.name, "jwt");
+    JwtRules rules;
+    rules.algorithms = {JwtRules::Algorithm::hs256, JwtRules::Algorithm::eddsa};
+    rules.issuer = "https://ci";
+    rules.audience = {"belay"};
+    rules.leeway = std::chrono::seconds{2};
+    rules.claims = {{"repository", {std::string{"o/a"}, std::string{"o/b"}}}, {"run", {std::int64_t{7}}},
+        {"protected.ref", {true}}};
+    EXPECT_EQ(auth.jwt, rules);
+    ASSERT_EQ(auth.secrets.size(), 3U);
+    EXPECT_EQ(auth.secrets[0].kind, SecretSource::Kind::environment);
+    EXPECT_EQ(auth.secrets[1].kind, SecretSource::Kind::public_key);
+    EXPECT_EQ(auth.secrets[2].kind, SecretSource::Kind::key_set);
+    EXPECT_EQ(auth_of("{ scheme = 'jwt', key_file = 'b.pem', issuer = 'i', audience = 'a' }").jwt.leeway,
+        std::chrono::seconds{60});
+}
+
+TEST(Jwt, NeedsAnIssuerAndAnAudience)
+{
+    const auto errors_with = [](const std::string& rest) {
+        return errors_of_auth("{ scheme = 'jwt', key_file = 'b.pem'" + rest + " }");
+    };
+    EXPECT_THAT(errors_with(""), ElementsAre(HasSubstr("a jwt needs issuer = "), HasSubstr("a jwt needs audience = ")));
+    const std::string both = ", issuer = 'i', audience = 'a'";
+    EXPECT_THAT(errors_with(both), ElementsAre());
+    EXPECT_THAT(errors_with(", issuer = '', audience = 'a'"), ElementsAre(HasSubstr("issuer is empty")));
+    EXPECT_THAT(errors_with(", issuer = 'i', audience = []"), ElementsAre(HasSubstr("audience is empty")));
+    EXPECT_THAT(errors_with(", issuer = 'i', audience = ['']"), ElementsAre(HasSubstr("audience has an empty name")));
+    EXPECT_THAT(errors_with(both + ", algorithms = []"), ElementsAre(HasSubstr("algorithms is empty")));
+    EXPECT_THAT(errors_with(both + ", algorithms = 'none'"),
+        ElementsAre(HasSubstr("must be one of \"HS256\", \"RS256\", \"ES256\", \"EdDSA\"")));
+    EXPECT_THAT(errors_with(both + ", claims = 'x'"), ElementsAre(HasSubstr("claims must be a table")));
+    EXPECT_THAT(errors_with(both + ", claims = { a = [] }"), ElementsAre(HasSubstr("claims.a is empty")));
+    EXPECT_THAT(errors_with(both + ", claims = { a = 1.5 }"), ElementsAre(HasSubstr("claims.a must be a string")));
+    EXPECT_THAT(errors_with(both + ", leeway = '2h'"), ElementsAre(HasSubstr("leeway")));
+    EXPECT_THAT(errors_with(both + ", issuers = 'i'"), ElementsAre(HasSubstr("did you mean \"issuer\"?")));
+    EXPECT_THAT(errors_with(both + ", tolerance = '1m'"), ElementsAre(HasSubstr("tolerance means nothing with jwt")));
+    EXPECT_THAT(errors_of_auth("{ scheme = 'jwt', issuer = 'i', audience = 'a' }"),
+        ElementsAre(HasSubstr("auth names no secret: add key_file, jwks_file, or for HS256 secret_file")));
+}
+
+TEST(Jwt, AloneHasPublicKeys)
+{
+    EXPECT_THAT(errors_of_auth("{ scheme = 'github', key_file = 'a.pem' }"),
+        ElementsAre(HasSubstr("key_file is for scheme = \"jwt\": another has its secret in secret_file")));
+    EXPECT_THAT(errors_of_auth("{ scheme = 'basic', jwks_file = 'a.json' }"),
+        ElementsAre(HasSubstr("jwks_file is for scheme = \"jwt\"")));
+    EXPECT_THAT(errors_of_auth("{ scheme = 'github', secret_env = 'A', issuer = 'i' }"),
+        ElementsAre(HasSubstr("unknown key \"issuer\" in auth")));
+}
+
 TEST(TrustedProxies, AreNetworksAndUnix)
 {
     const auto proxies = [](const std::string& text) {

@@ -27,6 +27,7 @@ void expect_equal(const Hook& a, const Hook& b)
     EXPECT_EQ(a.auth.anybody, b.auth.anybody);
     EXPECT_EQ(a.auth.scheme, b.auth.scheme);
     EXPECT_EQ(a.auth.addresses, b.auth.addresses);
+    EXPECT_EQ(a.auth.jwt, b.auth.jwt);
     ASSERT_EQ(a.auth.secrets.size(), b.auth.secrets.size());
     for (std::size_t i = 0; i < a.auth.secrets.size(); ++i)
         EXPECT_EQ(fields(a.auth.secrets[i]), fields(b.auth.secrets[i]));
@@ -121,6 +122,12 @@ max_body = "0B"
 output_limit = "7B"
 [hooks.chat]
 auth = { scheme = "slack", secret_env = "E", tolerance = "1m", addresses = ["192.0.2.0/24", "2001:db8::/32"] }
+run = ["/bin/true"]
+[hooks.ci]
+auth = { scheme = "jwt", jwks_file = "ci.json", key_file = ["a.pem", { name = "b.pem", not_after = 2026-12-31T00:00:00Z }], algorithms = ["ES256", "EdDSA"], issuer = "https://ci", audience = ["a", "b\""], leeway = "90s", claims = { "x.y" = "z", n = [1, -7], ok = true } }
+run = ["/bin/true"]
+[hooks.people]
+auth = { scheme = "basic", secret_file = "users", secret_credential = "more" }
 run = ["/bin/true"]
 [hooks.near]
 auth = { addresses = "127.0.0.1" }

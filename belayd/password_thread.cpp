@@ -1,0 +1,71 @@
+#include "belayd/password_thread.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <source_location>
+#include <utility>
+
+namespace belay {
+namespace {
+
+/** One of those that wait, counted as long as it does. */
+class Place {
+public:
+    explicit Place(std::atomic<unsigned>& waiting) noexcept : waiting_(waiting), number_(++waiting) {}
+    ~Place() { --waiting_; }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    Place(Place&&) = delete;
+    Place& operator=(Place&&) = delete;
+
+    [[nodiscard]] unsigned number() const noexcept { return number_; }
+
+private:
+    std::atomic<unsigned>& waiting_;
+    const unsigned number_;
+};
+
+/** When it comes, what was hashed is over, and what waited has been answered. */
+asio::awaitable<void> take_turn()
+{
+    co_return;
+}
+
+} // namespace
+
+void PasswordThread::start()
+{
+    if (!loop_)
+        loop_.emplace(threads_, "passwords", std::source_location::current());
+}
+
+asio::awaitable<PasswordThread::Answer> PasswordThread::check(
+    const hooks::Passwords& passwords, hooks::Credentials credentials, std::chrono::sys_seconds now)
+{
+    const Place place{waiting_};
+    if (place.number() > most_waiting)
+        co_return Answer{.outcome = Answer::Outcome::busy};
+    asio::awaitable<Answer> looking = look(passwords, std::move(credentials), now);
+    co_return co_await asio::co_spawn(loop_->io(), std::move(looking), asio::use_awaitable);
+}
+
+/** On the thread, when its turn has come. */
+asio::awaitable<PasswordThread::Answer> PasswordThread::look(
+    const hooks::Passwords& passwords, hooks::Credentials credentials, std::chrono::sys_seconds now) const
+{
+    if (resting_)
+        co_return Answer{.outcome = Answer::Outcome::resting};
+    co_return Answer{.file = passwords.find(credentials, now)};
+}
+
+asio::awaitable<void> PasswordThread::rest()
+{
+    resting_ = true;
+    if (!loop_)
+        co_return;
+    asio::awaitable<void> turn = take_turn();
+    co_await asio::co_spawn(loop_->io(), std::move(turn), asio::use_awaitable);
+}
+
+} // namespace belay
