@@ -347,6 +347,7 @@ asio::awaitable<std::optional<std::string>> Belayd::settle(std::chrono::steady_c
     }
     if (!trouble)
         co_await passwords_->rest(); // who waits for it is left to the successor: freeze() comes now, or thaw()
+    failpoint("upgrade.settled");
     co_return trouble;
 }
 

@@ -84,14 +84,17 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     if (restart) { // what can be done while everybody is still served
         drain.report("store", "a checkpoint");
         co_await rest_store(drain);
+        co_await passwords_->rest(); // who waits for it is left to the next process
         drain.report("admin", "its peers");
         co_await core_.close_admin_port();
     }
     drain.report("doors", fmt::format("{} listeners", server_->listeners().size()));
     co_await server_->stop_accepting();
     helpers.spawn("report connections", report_connections(drain));
-    if (restart)
+    if (restart) {
         co_await store_connections(finish_deadline(drain));
+        passwords_->go_on();
+    }
     co_await server_->finish(finish_deadline(drain), drain.deadline() - stop_time);
 
     helpers.request_stop();

@@ -79,12 +79,6 @@ std::optional<http::Rejection> limit_rate(
     return std::nullopt;
 }
 
-/** Those that were adnanh/webhook's have methods of their own, and judge themselves. */
-bool takes_method(const IngressHook& hook, const http::Request& request)
-{
-    return request.method == "POST" || hook.config().webhook;
-}
-
 /** Of a path that hooks share, who is not authentic to one of them is no matter of its own: another is meant. */
 Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request, const PasswordsFound& passwords)
 {
@@ -93,7 +87,7 @@ Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request
     opinions.list.reserve(hooks.size());
     for (std::size_t i = 0; i < hooks.size(); ++i) {
         const IngressHook& hook = hooks[i];
-        if (!takes_method(hook, request))
+        if (!hook.takes_method(request))
             continue;
         hooks::Judgement judgement = hook.hook.decide(
             {.request = request, .now = now(), .client_address = request.client, .password_file = passwords.files[i]});
@@ -282,7 +276,7 @@ http::Admission Ingress::admit(const http::Request& head) const
     const auto* const hooks = tables_[head.loop]->find(head.path_parameter("name"));
     if (hooks == nullptr)
         return http::Rejection{404, std::string{no_such_hook}, {}};
-    if (std::ranges::none_of(*hooks, [&head](const IngressHook& hook) { return takes_method(hook, head); }))
+    if (std::ranges::none_of(*hooks, [&head](const IngressHook& hook) { return hook.takes_method(head); }))
         return http::Rejection{405, "a hook takes POST only", {{"Allow", "POST, OPTIONS"}}};
     if (auto refusal = limit_rate(*hooks, head, tables_[head.loop]->proxies()))
         return std::move(*refusal);

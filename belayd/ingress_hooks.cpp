@@ -12,7 +12,7 @@ IngressMetrics::IngressMetrics(daemon::Metrics& metrics)
       signatures_(prometheus::BuildCounter()
               .Name("belay_signatures_total")
               .Help("Signatures by a secret of the hook: accepted, or refused since the secret or the time signed is "
-                    "over.")
+                    "over, or a claim is another.")
               .Register(metrics.registry())),
       rate_limited_(prometheus::BuildCounter()
               .Name("belay_rate_limited_total")

@@ -34,6 +34,12 @@ struct IngressHook {
 
     [[nodiscard]] const config::Hook& config() const noexcept { return hook.config(); }
 
+    /** Those that were adnanh/webhook's have methods of their own, and judge themselves. */
+    [[nodiscard]] bool takes_method(const http::Request& request) const noexcept
+    {
+        return request.method == "POST" || hook.config().webhook;
+    }
+
     void count_signature(std::size_t secret, bool authentic) const
     {
         const Signatures& counters = signatures.at(secret);

@@ -1,6 +1,8 @@
 #include "belayd/password_thread.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <source_location>
@@ -26,7 +28,7 @@ private:
     const unsigned number_;
 };
 
-/** When it comes, what was hashed is over, and what waited has been answered. */
+/** When it comes, what was being hashed is over, and whoever waits rests at the next turn. */
 asio::awaitable<void> take_turn()
 {
     co_return;
@@ -40,23 +42,28 @@ void PasswordThread::start()
         loop_.emplace(threads_, "passwords", std::source_location::current());
 }
 
-asio::awaitable<PasswordThread::Answer> PasswordThread::check(
-    const hooks::Passwords& passwords, hooks::Credentials credentials, std::chrono::sys_seconds now)
+asio::awaitable<PasswordThread::Answer> PasswordThread::check(Question question)
 {
     const Place place{waiting_};
     if (place.number() > most_waiting)
         co_return Answer{.outcome = Answer::Outcome::busy};
-    asio::awaitable<Answer> looking = look(passwords, std::move(credentials), now);
+    asio::awaitable<Answer> looking = look(std::move(question));
     co_return co_await asio::co_spawn(loop_->io(), std::move(looking), asio::use_awaitable);
 }
 
-/** On the thread, when its turn has come. */
-asio::awaitable<PasswordThread::Answer> PasswordThread::look(
-    const hooks::Passwords& passwords, hooks::Credentials credentials, std::chrono::sys_seconds now) const
+/** On the thread: a turn for each file, so that it beats, and rests, in between. */
+asio::awaitable<PasswordThread::Answer> PasswordThread::look(Question question) const
 {
-    if (resting_)
-        co_return Answer{.outcome = Answer::Outcome::resting};
-    co_return Answer{.file = passwords.find(credentials, now)};
+    hooks::PasswordSearch search{question.passwords, std::move(question.credentials), question.now};
+    bool more = true;
+    while (more) {
+        if (resting_ && !question.insists)
+            co_return Answer{.outcome = Answer::Outcome::resting};
+        more = search.try_next();
+        if (more)
+            co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    }
+    co_return Answer{.file = search.found()};
 }
 
 asio::awaitable<void> PasswordThread::rest()

@@ -36,17 +36,24 @@ public:
     /** Before the first check(); repeating it is fine. */
     void start();
 
-    /** @param passwords outlive the wait */
-    [[nodiscard]] asio::awaitable<Answer> check(
-        const hooks::Passwords& passwords, hooks::Credentials credentials, std::chrono::sys_seconds now);
+    struct Question {
+        const hooks::Passwords& passwords; ///< outlive the wait
+        hooks::Credentials credentials;
+        std::chrono::sys_seconds now;
+        bool insists = false; ///< is looked at while others rest
+    };
 
-    /** Returns when nothing is hashed; what waited, and what comes from now on, is not looked at until go_on(). */
+    [[nodiscard]] asio::awaitable<Answer> check(Question question);
+
+    /**
+     * Returns when nothing is hashed but for who insists; what waited, and what comes from now on, is not looked at
+     * until go_on().
+     */
     [[nodiscard]] asio::awaitable<void> rest();
     void go_on() noexcept { resting_ = false; }
 
 private:
-    [[nodiscard]] asio::awaitable<Answer> look(
-        const hooks::Passwords& passwords, hooks::Credentials credentials, std::chrono::sys_seconds now) const;
+    [[nodiscard]] asio::awaitable<Answer> look(Question question) const;
 
     daemon::Threads& threads_;
     std::optional<daemon::LoopThread> loop_;

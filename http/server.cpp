@@ -251,9 +251,12 @@ asio::awaitable<void> Server::finish(
 
 asio::awaitable<std::optional<HandedServer>> Server::freeze(std::chrono::steady_clock::time_point deadline)
 {
-    if (!co_await state_->wait_for_leaving(deadline))
-        co_return std::nullopt;
     HandedServer handed;
+    if (!co_await state_->wait_for_leaving(deadline)) { // a request may have been left to a successor already
+        handed.connections = co_await freeze_connections(deadline);
+        resume(std::move(handed));
+        co_return std::nullopt;
+    }
     std::vector<ListenerTag> tags;
     for (const auto& listener : state_->listeners) {
         ListeningSocket socket = co_await on(state_->front(), listener->release());

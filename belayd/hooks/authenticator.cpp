@@ -15,6 +15,8 @@
 namespace belay::hooks {
 namespace {
 
+constexpr std::size_t most_jwt_keys = 64;
+
 /** The same words for every way not to be authentic. */
 constexpr const char* no_password = "the request has no user and password of this hook";
 
@@ -76,6 +78,8 @@ Authenticator::Proof Authenticator::make_proof(const config::Auth& auth, const s
             const std::size_t secret = number++;
             for (JwtKey& key : load_jwt_keys(auth.jwt, source, config_directory))
                 keys.push_back({std::move(key), secret, source.not_after});
+            if (keys.size() > most_jwt_keys) // each may be tried, for anybody's token
+                throw std::runtime_error{fmt::format("{} makes it more than {} keys", describe(source), most_jwt_keys)};
         });
         return TokenVerifier{auth.jwt, std::move(keys)};
     }
@@ -139,7 +143,7 @@ std::string Authenticator::challenge() const
         return {};
     if (passwords() != nullptr)
         return R"(Basic realm="belay", charset="UTF-8")";
-    if (scheme_->forms.empty())
+    if (std::holds_alternative<TokenVerifier>(proof_))
         return "Bearer";
     return scheme_->layout == config::Scheme::Layout::credentials ? scheme_->forms.front().label : scheme_->header;
 }

@@ -49,13 +49,15 @@ public:
     /** nullptr unless the scheme is "basic". */
     [[nodiscard]] const Passwords* passwords() const noexcept { return std::get_if<Passwords>(&proof_); }
 
-    /** Reads the raw bytes, in constant time over the secrets; parses nothing that is not authentic. */
+    /** Reads the raw bytes, in constant time over the secrets; of what is not authentic nothing is parsed but a token's
+     *  header. */
     [[nodiscard]] Verdict verify(const Input& input) const;
 
     /** How the sender signs; nullptr where anybody may send. */
     [[nodiscard]] const config::Scheme* scheme() const noexcept { return scheme_ ? &*scheme_ : nullptr; }
 
-    /** What a 401 asks for (RFC 9110 §11.6.1): the header that would have the signature, or "Bearer". */
+    /** What a 401 asks for (RFC 9110 §11.6.1): the header that would have the signature, "Bearer", "Basic" with its
+     * realm. */
     [[nodiscard]] std::string challenge() const;
 
 private:

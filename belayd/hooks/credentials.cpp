@@ -19,7 +19,7 @@ std::optional<Credentials> parse_credentials(std::string_view field)
     const auto found = find_signatures(config::Scheme::Layout::credentials, form, field);
     const auto text = found.size() == 1 ? from_base64(found.front()) : std::nullopt;
     const auto colon = text ? text->find(':') : std::string::npos;
-    if (colon == std::string::npos || has_control(*text))
+    if (colon == std::string::npos || has_control(*text) || text->size() - colon - 1 > most_password_bytes)
         return std::nullopt;
     return Credentials{text->substr(0, colon), text->substr(colon + 1)};
 }

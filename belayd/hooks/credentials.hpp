@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +12,13 @@ struct Credentials {
     std::string password;
 };
 
-/** Of the value of an Authorization field; nothing where it is malformed, or has control characters (§2). */
+/** Longer ones are nobody's: hashing takes longer the longer they are, and bcrypt sees 72 bytes. */
+inline constexpr std::size_t most_password_bytes = 128;
+
+/**
+ * Of the value of an Authorization field; nothing where it is malformed, has control characters (§2), or a password
+ * that is too long.
+ */
 [[nodiscard]] std::optional<Credentials> parse_credentials(std::string_view field);
 
 /** RFC 5234's CTL. */

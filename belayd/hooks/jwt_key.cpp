@@ -1,5 +1,6 @@
 #include "belayd/hooks/jwt_key.hpp"
 
+#include "belayd/hooks/ed25519.hpp"
 #include "belayd/hooks/encoding.hpp"
 
 #include <boost/json/parse.hpp>
@@ -26,7 +27,9 @@ using Algorithm = JwtKey::Algorithm;
 
 constexpr std::size_t least_secret_bytes = 32;
 constexpr int least_rsa_bits = 2048;
+constexpr std::string_view pem_begin = "-----BEGIN ";
 constexpr int most_rsa_bits = 8192;          // to verify takes the square of it, before anybody is known to hold a key
+constexpr int most_exponent_bits = 32;       // likewise; everybody\'s is 65537
 constexpr std::size_t most_keys = 32;        // likewise, where a token names none
 constexpr std::size_t coordinate_bytes = 32; // of P-256
 
@@ -53,18 +56,41 @@ bool is_p256(const EVP_PKEY* key)
            std::string_view{group.data()} == "prime256v1";
 }
 
-Algorithm algorithm_of(const EVP_PKEY* key)
+/** With an exponent of 1 the signature is the message; OpenSSL reads such keys. */
+void check_rsa(EVP_PKEY* key)
+{
+    if (EVP_PKEY_get_bits(key) < least_rsa_bits || EVP_PKEY_get_bits(key) > most_rsa_bits)
+        refuse("is an RSA key of fewer than 2048 bits, or more than 8192");
+    BIGNUM* read = nullptr;
+    if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &read) != 1)
+        refuse("is no RSA key");
+    const Number exponent{read};
+    const Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free> context{EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr)};
+    if (BN_num_bits(exponent.get()) > most_exponent_bits || EVP_PKEY_public_check(context.get()) != 1)
+        refuse("is an RSA key that is not sound: its modulus or exponent");
+}
+
+void check_ed25519(const EVP_PKEY* key)
+{
+    std::string bytes(32, '\0');
+    std::size_t size = bytes.size();
+    if (EVP_PKEY_get_raw_public_key(key, reinterpret_cast<unsigned char*>(bytes.data()), &size) != 1 ||
+        is_of_small_order(bytes))
+        refuse("is a public key with which anybody can sign");
+}
+
+Algorithm algorithm_of(EVP_PKEY* key)
 {
     switch (EVP_PKEY_get_base_id(key)) {
     case EVP_PKEY_RSA:
-        if (EVP_PKEY_get_bits(key) < least_rsa_bits || EVP_PKEY_get_bits(key) > most_rsa_bits)
-            refuse("is an RSA key of fewer than 2048 bits, or more than 8192");
+        check_rsa(key);
         return Algorithm::rs256;
     case EVP_PKEY_EC:
         if (!is_p256(key))
             refuse("is of a curve that is not P-256");
         return Algorithm::es256;
     case EVP_PKEY_ED25519:
+        check_ed25519(key);
         return Algorithm::eddsa;
     default:
         refuse("is neither an RSA, nor a P-256, nor an Ed25519 key");
@@ -166,9 +192,7 @@ void check_use(const json::object& jwk, Algorithm algorithm)
         if (!verifies)
             refuse("is not for verifying: its \"key_ops\"");
     }
-    const json::value* const named = jwk.if_contains("alg");
-    const std::string_view name = text_member(jwk, "alg");
-    if (named != nullptr && name != to_string(algorithm) && !(algorithm == Algorithm::eddsa && name == "Ed25519"))
+    if (jwk.contains("alg") && !is_name_of(algorithm, text_member(jwk, "alg")))
         refuse("is for another algorithm: its \"alg\"");
 }
 
@@ -192,6 +216,11 @@ std::string to_der(std::string_view signature)
 
 } // namespace
 
+bool is_name_of(Algorithm algorithm, std::string_view name) noexcept
+{
+    return name == to_string(algorithm) || (algorithm == Algorithm::eddsa && name == "Ed25519");
+}
+
 std::string_view to_string(Algorithm algorithm) noexcept
 {
     switch (algorithm) {
@@ -211,8 +240,11 @@ JwtKey::JwtKey(PublicKey key) : algorithm_(algorithm_of(key.get())), key_(std::m
 
 JwtKey JwtKey::from_secret(std::string_view secret)
 {
-    if (secret.find("-----BEGIN ") != std::string_view::npos) // what is public must never be what is secret
+    // What is public must never be what is secret.
+    if (secret.find(pem_begin) != std::string_view::npos)
         refuse("is a key, not a secret: name it with key_file");
+    if (const auto first = secret.find_first_not_of(" \t\r\n"); first != std::string_view::npos && secret[first] == '{')
+        refuse("is a JWK set, not a secret: name it with jwks_file");
     if (secret.size() < least_secret_bytes)
         refuse("is shorter than the 32 bytes that HS256 needs: openssl rand -hex 32");
     return JwtKey{Mac{"SHA256", secret}};
@@ -222,6 +254,9 @@ JwtKey JwtKey::from_pem(std::string_view pem)
 {
     if (pem.find("PRIVATE KEY-----") != std::string_view::npos)
         refuse("is a private key, which belongs to who makes the tokens: openssl pkey -pubout -in KEY");
+    if (const auto first = pem.find(pem_begin);
+        first != std::string_view::npos && pem.find(pem_begin, first + 1) != std::string_view::npos)
+        refuse("has more than one key: give each a file of its own");
     const Owned<BIO, BIO_free_all> input{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
     PublicKey key{PEM_read_bio_PUBKEY(input.get(), nullptr, nullptr, nullptr)};
     if (!key)
@@ -233,6 +268,8 @@ JwtKey JwtKey::from_jwk(const json::object& jwk)
 {
     JwtKey key{make_public_key(jwk)};
     check_use(jwk, key.algorithm());
+    if (jwk.contains("kid") && text_member(jwk, "kid").empty()) // else any token could name it
+        refuse("has a \"kid\" that is no name");
     key.id_ = text_member(jwk, "kid");
     return key;
 }

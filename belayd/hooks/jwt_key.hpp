@@ -56,6 +56,9 @@ private:
 /** RFC 7518 §3.1: "RS256". */
 [[nodiscard]] std::string_view to_string(JwtKey::Algorithm algorithm) noexcept;
 
+/** Also "Ed25519", as RFC 9864 names it. */
+[[nodiscard]] bool is_name_of(JwtKey::Algorithm algorithm, std::string_view name) noexcept;
+
 /**
  * The keys of a JWK set (RFC 7517 §5).
  * @param skipped gets what is not of use here and why, if given

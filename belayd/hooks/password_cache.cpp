@@ -32,22 +32,22 @@ std::string PasswordCache::digest(const Credentials& credentials) const
     return {reinterpret_cast<const char*>(digest.bytes.data()), digest.size};
 }
 
-std::optional<std::size_t> PasswordCache::find(const Credentials& credentials, Clock::time_point now) const
+std::optional<PasswordCache::Known> PasswordCache::find(const Credentials& credentials, Clock::time_point now) const
 {
     const std::string key = digest(credentials);
     const std::scoped_lock lock{mutex_};
     const auto found = entries_.find(key);
-    return found != entries_.end() && now < found->second.end ? std::optional{found->second.file} : std::nullopt;
+    return found != entries_.end() && now < found->second.end ? std::optional{found->second.known} : std::nullopt;
 }
 
-void PasswordCache::add(const Credentials& credentials, std::size_t file, Clock::time_point now)
+void PasswordCache::add(const Credentials& credentials, Known known, Clock::time_point now)
 {
     std::string key = digest(credentials);
     const std::scoped_lock lock{mutex_};
     std::erase_if(entries_, [now](const auto& entry) { return entry.second.end <= now; });
     if (entries_.size() >= most_entries)
         entries_.erase(entries_.begin());
-    entries_.insert_or_assign(std::move(key), Entry{file, now + lifetime});
+    entries_.insert_or_assign(std::move(key), Entry{known, now + lifetime});
 }
 
 } // namespace belay::hooks

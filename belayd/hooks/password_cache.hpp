@@ -12,7 +12,8 @@
 namespace belay::hooks {
 
 /**
- * The credentials that were found right lately, so that not every request costs a hash.
+ * What was found of credentials lately, so that not every request costs a hash.  Only of those who were right
+ * somewhere: strangers could fill it.
  *
  * Holds no password, but digests under a key that is made here and told to nobody.  Thread-safe.
  */
@@ -20,20 +21,25 @@ class PasswordCache {
 public:
     using Clock = std::chrono::steady_clock;
 
-    /** What is found right is believed for so long. */
+    /** What is found is believed for so long. */
     static constexpr std::chrono::minutes lifetime{5};
     static constexpr std::size_t most_entries = 256;
 
     PasswordCache();
 
-    /** The file by which they are right. */
-    [[nodiscard]] std::optional<std::size_t> find(const Credentials& credentials, Clock::time_point now) const;
+    struct Known {
+        std::optional<std::size_t> file; ///< by which they are right; nothing: they are wrong here
 
-    void add(const Credentials& credentials, std::size_t file, Clock::time_point now);
+        bool operator==(const Known&) const = default;
+    };
+
+    [[nodiscard]] std::optional<Known> find(const Credentials& credentials, Clock::time_point now) const;
+
+    void add(const Credentials& credentials, Known known, Clock::time_point now);
 
 private:
     struct Entry {
-        std::size_t file;
+        Known known;
         Clock::time_point end;
     };
 

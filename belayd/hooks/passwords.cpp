@@ -7,37 +7,63 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <stdexcept>
+#include <system_error>
+#include <utility>
 
 namespace belay::hooks {
 namespace {
 
-/**
- * crypt(5): those that are meant for passwords and not broken.  Some half a second is the most that one may take: an
- * upgrade waits for it, and beyond some seconds the thread would seem wedged.
+// A hash of crypt(5) says itself what it costs.  Some half a second is the most that one may: an upgrade waits for it,
+// and beyond some seconds the thread would seem wedged.  Each function has what follows the prefix, up to the hash.
+
+/** "j9T$SALT": a flavour, the cost, the size of a block, as crypt_gensalt(3) makes them; more could multiply the cost.
  */
+bool is_fast_yescrypt(std::string_view rest)
+{
+    return rest.size() > 4 && rest[0] == 'j' && rest[1] <= 'C' && rest[2] <= 'T' && rest[3] == '$';
+}
+
+/** "CU..../....SALT": the cost, the size of a block and the parallelism, five characters each. */
+bool is_fast_scrypt(std::string_view rest)
+{
+    return rest.size() > 11 && rest[0] <= 'D' && rest[1] <= 'U' && rest.substr(2, 9) == "..../....";
+}
+
+/** "13$SALT" */
+bool is_fast_bcrypt(std::string_view rest)
+{
+    return rest.substr(0, 3) <= "13$";
+}
+
+/** "SALT", or "rounds=5000$SALT" */
+bool is_fast_sha512crypt(std::string_view rest)
+{
+    constexpr std::string_view name = "rounds=";
+    constexpr unsigned least = 1'000;  // less, and leading zeros, crypt(3) does not take
+    constexpr unsigned most = 500'000; // with the longest password
+    if (!rest.starts_with(name))
+        return true;
+    rest.remove_prefix(name.size());
+    unsigned rounds = 0;
+    const auto [end, error] = std::from_chars(rest.begin(), rest.end(), rounds);
+    return error == std::errc{} && !rest.starts_with('0') && rest.substr(end - rest.begin()).starts_with('$') &&
+           rounds >= least && rounds <= most;
+}
+
+/** Those that are meant for passwords and not broken. */
 struct Method {
     std::string_view prefix;
     std::size_t hash_characters; ///< after the last '$'
-    std::size_t cost_at;         ///< of what follows, whose characters are in the order of their values
-    std::string_view most_cost;
+    bool (*is_fast)(std::string_view rest);
 };
-constexpr auto methods = std::to_array<Method>({{"$y$", 43, 4, "C"}, {"$7$", 43, 3, "D"}, {"$2b$", 53, 4, "13"},
-    {"$2y$", 53, 4, "13"}, {"$2a$", 53, 4, "13"}, {"$6$", 86, 3, "s"}});
-
-constexpr std::string_view rounds_name = "rounds="; // of sha512crypt: 5,000 where it is not there
-constexpr unsigned long most_rounds = 1'000'000;
-
-bool takes_too_long(const std::string& hash, const Method& method)
-{
-    const std::string_view cost = std::string_view{hash}.substr(method.cost_at);
-    if (cost.starts_with(rounds_name))
-        return std::stoul(std::string{cost.substr(rounds_name.size(), 9)}) > most_rounds;
-    return method.prefix != "$6$" && cost.substr(0, method.most_cost.size()) > method.most_cost;
-}
+constexpr auto methods =
+    std::to_array<Method>({{"$y$", 43, is_fast_yescrypt}, {"$7$", 43, is_fast_scrypt}, {"$2b$", 53, is_fast_bcrypt},
+        {"$2y$", 53, is_fast_bcrypt}, {"$2a$", 53, is_fast_bcrypt}, {"$6$", 86, is_fast_sha512crypt}});
 
 /** Of a hash, "" for none. */
 std::string fault_in_hash(const std::string& hash)
@@ -50,8 +76,8 @@ std::string fault_in_hash(const std::string& hash)
     if (hash.size() - hash.rfind('$') - 1 != method->hash_characters ||
         ::crypt_checksalt(hash.c_str()) != CRYPT_SALT_OK)
         return fmt::format("has no whole hash: {}", remedy);
-    if (takes_too_long(hash, *method))
-        return fmt::format("has a hash that takes more than half a second: {}", remedy);
+    if (!method->is_fast(std::string_view{hash}.substr(method->prefix.size())))
+        return fmt::format("has a hash that may take more than half a second: {}", remedy);
     return {};
 }
 
@@ -101,19 +127,26 @@ bool PasswordFile::accepts(const Credentials& credentials) const
     return is_hash_of(hash, credentials.password) && is_known;
 }
 
+PasswordSearch::PasswordSearch(const Passwords& passwords, Credentials credentials, std::chrono::sys_seconds now)
+    : passwords_(passwords), credentials_(std::move(credentials)), now_(now)
+{
+}
+
+bool PasswordSearch::try_next()
+{
+    const std::size_t file = next_++;
+    std::optional<std::size_t>& found = passwords_.has_ended(file, now_) ? ended_ : good_;
+    if (passwords_.accepts(file, credentials_) && !found)
+        found = file;
+    return next_ < passwords_.size();
+}
+
 std::optional<std::size_t> Passwords::find(const Credentials& credentials, std::chrono::sys_seconds now) const
 {
-    std::optional<std::size_t> good;
-    std::optional<std::size_t> ended;
-    for (std::size_t i = 0; i < files_.size(); ++i) { // each, whatever the one before said
-        std::optional<std::size_t>& found = has_ended(i, now) ? ended : good;
-        if (files_[i].users.accepts(credentials) && !found)
-            found = i;
+    PasswordSearch search{*this, credentials, now};
+    while (search.try_next()) {
     }
-    if (!good)
-        return ended;
-    known_->add(credentials, *good, PasswordCache::Clock::now());
-    return good;
+    return search.found();
 }
 
 } // namespace belay::hooks

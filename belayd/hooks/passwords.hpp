@@ -20,8 +20,8 @@ public:
     explicit PasswordFile(std::string_view text);
 
     /**
-     * Hashes the password: some 50 to 500 ms of a processor.  As long for a user that there is not, who is measured
-     * with the hash of one that there is.
+     * Hashes the password: some 50 to 500 ms of a processor, as the file has it.  As long for a user that there is not,
+     * who is measured with the hash of one that there is.
      */
     [[nodiscard]] bool accepts(const Credentials& credentials) const;
 
@@ -29,7 +29,7 @@ private:
     std::map<std::string, std::string, std::less<>> hashes_; // by user; at least one
 };
 
-/** The password files of one hook, any of which will do.  Thread-safe. */
+/** The password files of one hook, at least one, any of which will do.  Thread-safe. */
 class Passwords {
 public:
     struct File {
@@ -39,13 +39,12 @@ public:
 
     explicit Passwords(std::vector<File> files) : files_(std::move(files)) {}
 
-    /** The first file by which they are right, a good one before one that has ended; takes the time of all files. */
-    [[nodiscard]] std::optional<std::size_t> find(const Credentials& credentials, std::chrono::sys_seconds now) const;
+    [[nodiscard]] std::size_t size() const noexcept { return files_.size(); }
 
-    /** What find() found lately, in no time. */
-    [[nodiscard]] std::optional<std::size_t> find_known(const Credentials& credentials) const
+    /** Hashes, see PasswordFile::accepts(). */
+    [[nodiscard]] bool accepts(std::size_t file, const Credentials& credentials) const
     {
-        return known_->find(credentials, PasswordCache::Clock::now());
+        return files_.at(file).users.accepts(credentials);
     }
 
     [[nodiscard]] bool has_ended(std::size_t file, std::chrono::sys_seconds now) const
@@ -53,9 +52,35 @@ public:
         return files_.at(file).not_after && now > *files_.at(file).not_after;
     }
 
+    /** What a PasswordSearch through all files finds. */
+    [[nodiscard]] std::optional<std::size_t> find(const Credentials& credentials, std::chrono::sys_seconds now) const;
+
+    /** What was found lately. */
+    [[nodiscard]] PasswordCache& known() const noexcept { return *known_; }
+
 private:
     std::vector<File> files_;
     std::unique_ptr<PasswordCache> known_ = std::make_unique<PasswordCache>();
+};
+
+/** Looks for the file by which credentials are right; takes the time of all files.  Borrows the passwords. */
+class PasswordSearch {
+public:
+    PasswordSearch(const Passwords& passwords, Credentials credentials, std::chrono::sys_seconds now);
+
+    /** Tries one file.  @return whether there is another, to be tried whatever this one said */
+    bool try_next();
+
+    /** The first, a good one before one that has ended. */
+    [[nodiscard]] std::optional<std::size_t> found() const noexcept { return good_ ? good_ : ended_; }
+
+private:
+    const Passwords& passwords_;
+    const Credentials credentials_;
+    const std::chrono::sys_seconds now_;
+    std::size_t next_ = 0;
+    std::optional<std::size_t> good_;
+    std::optional<std::size_t> ended_;
 };
 
 } // namespace belay::hooks

@@ -172,7 +172,7 @@ std::optional<std::size_t> TokenVerifier::find_key(const Signed& token, std::chr
     std::optional<std::size_t> ended;
     for (std::size_t i = 0; i < keys_.size(); ++i) {
         const auto& [key, secret, not_after] = keys_[i];
-        const bool is_meant = to_string(key.algorithm()) == token.algorithm &&
+        const bool is_meant = is_name_of(key.algorithm(), token.algorithm) &&
                               (!token.key_id || key.id().empty() || key.id() == *token.key_id);
         std::optional<std::size_t>& found = not_after && now > *not_after ? ended : good;
         if (is_meant && !found && key.accepts(token.message, token.signature))

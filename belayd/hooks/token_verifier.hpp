@@ -19,8 +19,8 @@ namespace belay::hooks {
  * Tells whether a request has a JSON Web Token (RFC 7519, RFC 8725) of the issuer, for this audience, in time, with the
  * claims that its hook wants, as `Authorization: Bearer`.
  *
- * The key decides on the algorithm.  What a token says is read once it is known to be soundly signed.  Immutable,
- * thread-safe.
+ * The key decides on the algorithm.  What a token says is read once it is known to be soundly signed; its "typ" is not
+ * looked at.  Immutable, thread-safe.
  */
 class TokenVerifier {
 public:

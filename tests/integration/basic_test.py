@@ -4,9 +4,11 @@ import concurrent.futures
 import pathlib
 import subprocess
 import tempfile
+import time
 import unittest
 
 from tests.integration.builds import Builds
+from tests.integration.failpoints import Failpoints
 from tests.integration.harness import Belayd, TestCase, fetch, hook, wait_until
 
 CONFIG = """
@@ -101,6 +103,72 @@ class Basic(TestCase):
         self.assertEqual({(it.headers["Retry-After"], it.json()["detail"]) for it in busy},
                          {("5", "too many passwords are being checked; try again")})
         self.assertEqual(self.send(belayd, basic("ann", "wrong")).status, 401, "the flood is over")
+        belayd.stop()
+
+    def test_who_is_right_at_one_hook_of_a_path_is_so_at_no_cost(self):
+        """Of two hooks with users of their own: the other one does not hash for each request."""
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-test-")))
+        self.write(directory / "users", {"ann": ("a", BCRYPT)})
+        self.write(directory / "others", {"bob": ("b", SLOW)})
+        belayd = self.start(Belayd("".join(
+            f'[hooks.{name}]\npath = "people"\nauth = {{ scheme = "basic", secret_file = "{name}" }}\nrun = ["/bin/true"]\n'
+            for name in ("users", "others")), directory=directory))
+        self.assertEqual(self.send(belayd, basic("ann", "a")).status, 202)
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            flood = [pool.submit(self.send, belayd, basic("ann", f"wrong {i}")) for i in range(16)]
+            wait_until(lambda: any(it.done() for it in flood), "the first to be turned away")
+            answer = self.send(belayd, basic("ann", "a"))
+            self.assertEqual((answer.status, [it["hook"] for it in answer.json()["events"]]), (202, ["users"]))
+            self.assertFalse(all(it.done() for it in flood), "there was no flood any more")
+        belayd.stop()
+
+    def test_a_stop_and_a_reload_meanwhile(self):
+        belayd = self.belayd({"ann": ("a", SLOW)})
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(self.send, belayd, basic("ann", password)) for password in ("a", "b", "c", "d")]
+            wait_until(lambda: belayd.connections() == 4, "the requests")
+            self.assertEqual(belayd.api("POST", "/reload").status, 200)
+            belayd.stop()
+            self.assertEqual([it.result().status for it in waiting], [202, 401, 401, 401])
+
+    def test_those_who_wait_are_answered_where_there_is_no_next_image(self):
+        failpoints = Failpoints(self)
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-builds-")))
+        belayd = self.belayd({"ann": ("a", SLOW)}, executable=builds.path, env=failpoints.environment)
+        builds.put_next()
+        failpoints.arm("upgrade.ingress_frozen", "wedge")
+        with concurrent.futures.ThreadPoolExecutor(5) as pool:
+            waiting = [pool.submit(self.send, belayd, basic("ann", password)) for password in ("a", "b", "c", "d")]
+            wait_until(lambda: belayd.connections() == 4, "the requests")
+            upgrade = pool.submit(belayd.api, "POST", "/upgrade")
+            failpoints.wait_reached("upgrade.ingress_frozen")
+            time.sleep(1.1)  # a freeze takes a second at most
+            failpoints.release("upgrade.ingress_frozen")
+            self.assertEqual(upgrade.result().status, 422)
+            self.assertEqual([it.result().status for it in waiting], [202, 401, 401, 401])
+        self.assertEqual(self.send(belayd, basic("ann", "wrong")).status, 401)
+        belayd.stop()
+
+    def test_those_who_wait_are_answered_where_a_request_held_the_freeze_up(self):
+        failpoints = Failpoints(self)
+        builds = Builds(self.enterContext(tempfile.TemporaryDirectory(prefix="belay-builds-")))
+        belayd = self.belayd({"ann": ("a", SLOW)}, executable=builds.path, env=failpoints.environment)
+        builds.put_next()
+        for _ in range(2):
+            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                waiting = [pool.submit(self.send, belayd, basic("ann", password)) for password in ("b", "c", "d", "e")]
+                wait_until(lambda: belayd.connections() >= 4, "the requests")
+                failpoints.arm("upgrade.settled", "wedge")
+                upgrade = pool.submit(belayd.api, "POST", "/upgrade")
+                failpoints.wait_reached("upgrade.settled")
+                failpoints.arm("store.disk", "wedge")
+                slow = pool.submit(belayd.post, "signed")
+                failpoints.wait_reached("store.disk")
+                failpoints.release("upgrade.settled")
+                self.assertEqual(upgrade.result().status, 422)
+                failpoints.release("store.disk")
+                self.assertEqual([it.result().status for it in waiting], [401] * 4)
+                self.assertEqual(slow.result().status, 202)
         belayd.stop()
 
     def test_those_who_wait_pass_to_the_next_image(self):

@@ -108,8 +108,35 @@ TEST(JwtKey, IsPublicAndToVerifyWith)
     EXPECT_THAT(fault_in(R"({"kty":"XX"})"), HasSubstr("of a type"));
 }
 
+TEST(JwtKey, IsNoneWithWhichAnybodyCanSign)
+{
+    const std::string modulus = rsa_jwk.substr(rsa_jwk.find(R"("n":)"));
+    const auto rsa_with = [&](const std::string& exponent) {
+        return fault_in(R"({"kty":"RSA","e":")" + exponent + "\"," + modulus + "}");
+    };
+    EXPECT_EQ(rsa_with("AQAB"), "");
+    for (const char* exponent : {"AQ", "AA", "Ag", "AQAA", "AQAAAAE"})
+        EXPECT_THAT(rsa_with(exponent), HasSubstr("not sound")) << exponent;
+    std::string even = rsa_jwk;
+    even.replace(even.size() - 3, 2, "oA");
+    EXPECT_THAT(fault_in(even + "}"), HasSubstr("not sound"));
+    for (const char* point : {"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA"})
+        EXPECT_THAT(fault_in(R"({"kty":"OKP","crv":"Ed25519","x":")" + std::string{point} + "\"}"),
+            HasSubstr("with which anybody can sign"));
+}
+
+TEST(JwtKey, HasOneNameOfItsAlgorithmOrTwo)
+{
+    EXPECT_TRUE(is_name_of(key_of(ed25519_jwk + R"(,"alg":"Ed25519"})").algorithm(), "Ed25519"));
+    EXPECT_TRUE(is_name_of(key_of(ed25519_jwk + R"(,"alg":"EdDSA"})").algorithm(), "EdDSA"));
+    EXPECT_FALSE(is_name_of(JwtKey::Algorithm::es256, "Ed25519"));
+    EXPECT_THAT(fault_in(p256_jwk + R"(,"kid":7})"), HasSubstr("\"kid\" that is no name"));
+}
+
 TEST(JwtKey, OfASecretIsNeverAPublicKey)
 {
+    EXPECT_THROW((void)JwtKey::from_secret(" \n{\"keys\":[" + p256_jwk + "}]}"), std::invalid_argument);
     EXPECT_THROW(
         (void)JwtKey::from_secret("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIa"
                                   "aPcHURo=\n-----END PUBLIC KEY-----"),
@@ -123,6 +150,9 @@ TEST(JwtKey, OfASecretIsNeverAPublicKey)
         JwtKey::Algorithm::eddsa);
     EXPECT_THROW((void)JwtKey::from_pem("-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n"),
         std::invalid_argument);
+    const std::string pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
+                            "-----END PUBLIC KEY-----\n";
+    EXPECT_THROW((void)JwtKey::from_pem(pem + pem), std::invalid_argument) << "which of them?";
     EXPECT_THROW((void)JwtKey::from_pem(std::string(40, 'x')), std::invalid_argument);
 }
 

@@ -87,8 +87,8 @@ TEST(TokenVerifier, RefusesWhatIsNotSigned)
         make_token(R"({"alg":"hs256"})", sound), make_token(R"({"alg":"RS256"})", sound), make_token("{}", sound),
         make_token(R"({"alg":["HS256"]})", sound), make_token(R"({"alg":"HS256","crit":["exp"]})", sound),
         make_token(R"({"alg":"HS256","b64":false})", sound), make_token(R"({"alg":"none","alg":"HS256"})", sound),
-        make_token(R"({"alg":"HS256","kid":7})", sound), make_token("nonsense", sound),
-        make_token(header, std::string(20'000, ' ') + sound)};
+        make_token(R"({"alg":"HS256","\u0061lg":"HS256"})", sound), make_token(R"({"alg":"HS256","kid":7})", sound),
+        make_token("nonsense", sound), make_token(header, std::string(20'000, ' ') + sound)};
     for (const std::string& token : bad) {
         const Verdict verdict = verify(token);
         EXPECT_FALSE(verdict.authentic) << token;
@@ -134,6 +134,23 @@ TEST(TokenVerifier, AllowsTheClocksSomeLeeway)
     EXPECT_THAT(verify(token, now - 61s).why_not, HasSubstr("the token begins 61 s from now"));
     EXPECT_TRUE(verify(token, now + 659s).authentic);
     EXPECT_THAT(verify(token, now + 660s).why_not, HasSubstr("the token ended 60 s ago"));
+}
+
+TEST(TokenVerifier, HasATimeOrRefuses)
+{
+    const auto with = [](const std::string& times) {
+        return verify(make_token(
+            header, R"({"iss":"https://ci","aud":"belay","repository":"org/repo","n":7,"ok":true,)" + times + "}"));
+    };
+    EXPECT_TRUE(with(R"("exp":1700000060.5)").authentic);
+    EXPECT_TRUE(with(R"("exp":1.70000006e9)").authentic);
+    EXPECT_TRUE(with(R"("exp":1700000060,"nbf":-5)").authentic);
+    for (const char* times :
+        {R"("exp":-1)", R"("exp":0)", R"("exp":1e400)", R"("exp":18446744073709551616)", R"("exp":1e12)",
+            R"("exp":"1700000060")", R"("exp":null)", R"("exp":[1700000060])", R"("exp":1700000060,"nbf":"0")",
+            R"("exp":1700000060,"iat":1e400)", R"("exp":1700000060,"nbf":1e99)", R"("exp":1,"exp":1700000060)"})
+        EXPECT_FALSE(with(times).authentic) << times;
+    EXPECT_FALSE(with(R"("exp":1700000060,"deep":)" + std::string(5'000, '[') + std::string(5'000, ']')).authentic);
 }
 
 TEST(TokenVerifier, PrefersAKeyThatHasNotEnded)
