@@ -1,19 +1,18 @@
-#include "base/uuid.hpp"
-#include "belayd/hooks/secret.hpp"
-#include "belayd/hooks/signature.hpp"
+#include "belayd/config/scheme.hpp"
 #include "build_config.hpp"
 #include "cli/commands.hpp"
 #include "cli/control.hpp"
 #include "cli/format.hpp"
 #include "cli/json.hpp"
+#include "cli/sender.hpp"
 #include "cli/target.hpp"
 #include "http/client.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <sysexits.h>
 
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -29,9 +28,7 @@ constexpr Milliseconds send_timeout{30'000};
 struct SendOptions {
     std::string hook;
     std::string data; ///< a file, "-" for stdin, "" for an empty object
-    std::string secret_file;
-    std::string event = "push";
-    std::string delivery;
+    Sender sender;
     std::vector<std::string> headers;
     std::string url = "http://127.0.0.1:9080";
 };
@@ -80,17 +77,6 @@ std::string read_payload(const std::string& data, std::istream& standard_input)
     throw Failure{EX_USAGE, fmt::format("cannot read --data {}: {}", data, std::generic_category().message(errno))};
 }
 
-std::string load_secret(const std::string& file)
-{
-    config::SecretSource source;
-    source.name = std::filesystem::absolute(file).string();
-    try {
-        return hooks::load_secret(source, "");
-    } catch (const std::runtime_error& e) {
-        throw Failure{EX_USAGE, fmt::format("--secret-file: {}", e.what())};
-    }
-}
-
 std::pair<std::string, std::string> parse_header(const std::string& text)
 {
     const std::size_t colon = text.find(':');
@@ -100,18 +86,15 @@ std::pair<std::string, std::string> parse_header(const std::string& text)
     return {text.substr(0, colon), value == std::string::npos ? "" : text.substr(value)};
 }
 
-/** The request that GitHub would send. */
+/** The request that the sender would send. */
 http::ClientRequest make_request(const SendOptions& options, const std::string& prefix, std::istream& standard_input)
 {
     http::ClientRequest request{.method = "POST",
         .target = prefix + "/hooks/" + percent_encode(options.hook),
-        .fields = {{"User-Agent", "belay/" BELAY_VERSION}, {"Content-Type", "application/json"},
-            {"X-GitHub-Event", options.event},
-            {"X-GitHub-Delivery", options.delivery.empty() ? to_string(make_uuid_v7()) : options.delivery}},
+        .fields = {{"User-Agent", "belay/" BELAY_VERSION}, {"Content-Type", "application/json"}},
         .body = read_payload(options.data, standard_input)};
-    if (!options.secret_file.empty())
-        request.fields.emplace_back(
-            "X-Hub-Signature-256", hooks::github_signature(load_secret(options.secret_file), request.body));
+    for (auto& field : make_sender_fields(options.sender, request.body))
+        request.fields.push_back(std::move(field));
     for (const std::string& header : options.headers)
         request.fields.push_back(parse_header(header));
     return request;
@@ -154,7 +137,7 @@ int send(const SendOptions& options, Context& context)
     if (context.json)
         context.out << answer.text << '\n';
     if (!answer.ok()) {
-        const bool unsigned_request = answer.status == 401 && options.secret_file.empty();
+        const bool unsigned_request = answer.status == 401 && options.sender.secret_file.empty();
         throw Failure{EXIT_FAILURE, answer.problem() + (unsigned_request ? " (sign it: --secret-file)" : "")};
     }
     if (!context.json)
@@ -162,24 +145,46 @@ int send(const SendOptions& options, Context& context)
     return EXIT_SUCCESS;
 }
 
+std::string footer()
+{
+    std::vector<std::string_view> names;
+    for (const config::Scheme& scheme : config::known_schemes())
+        names.push_back(scheme.name);
+    return fmt::format(R"(Senders: {}.
+
+Examples:
+  belay send deploy --data push.json --secret-file /etc/belay/github.secret
+  belay send paid --scheme stripe --data event.json --secret-file /etc/belay/stripe.secret)",
+        fmt::join(names, ", "));
+}
+
 } // namespace
 
 void add_send(CLI::App& app, Context& context, Command& chosen)
 {
     const auto options = std::make_shared<SendOptions>();
-    CLI::App* command = app.add_subcommand("send", "Send an event to a hook, as GitHub would");
+    CLI::App* command = app.add_subcommand("send", "Send an event to a hook, as its sender would");
     command->add_option("HOOK", options->hook, "the hook's name, or the path that it is at")->required()->type_name("");
     command->add_option("--data", options->data, "the payload; - for stdin; {} if not given")->type_name("FILE");
-    command->add_option("--secret-file", options->secret_file, "sign with the secret in this file")->type_name("FILE");
-    command->add_option("--event", options->event, "X-GitHub-Event")->capture_default_str()->type_name("NAME");
-    command->add_option("--delivery", options->delivery, "X-GitHub-Delivery; a new one if not given")->type_name("ID");
+    command->add_option("--scheme", options->sender.scheme, "sign as this sender does: as auth.scheme; github")
+        ->type_name("NAME");
+    command
+        ->add_option("--secret-file", options->sender.secret_file,
+            "sign with the secret in this file; of Ed25519: the private key")
+        ->type_name("FILE");
+    command
+        ->add_option("--event", options->sender.event,
+            "what kind of event it is, where the sender has a header for that; push, or what the sender calls it")
+        ->type_name("NAME");
+    command->add_option("--delivery", options->sender.delivery, "the delivery's id; a new one if not given")
+        ->type_name("ID");
     command->add_option("--header", options->headers, "one more header field; may be repeated")
         ->type_name("NAME:VALUE")
         ->allow_extra_args(false);
     command->add_option("--url", options->url, "where ingress listens; unix:/PATH for a socket")
         ->capture_default_str()
         ->type_name("URL");
-    command->footer("Example:\n  belay send deploy --data push.json --secret-file /etc/belay/github.secret");
+    command->footer(footer());
     command->callback([&, options] { chosen = [&, options] { return send(*options, context); }; });
 }
 

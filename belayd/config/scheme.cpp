@@ -35,14 +35,20 @@ SignatureForm standard_hmac(std::string secret_prefix)
     return {Algorithm::hmac_sha256, Encoding::base64, "v1", std::move(secret_prefix), Encoding::base64, least, most};
 }
 
+SignatureForm standard_ed25519()
+{
+    SignatureForm form{Algorithm::ed25519, Encoding::base64, "v1a", "whpk_", Encoding::base64};
+    form.private_prefix = "whsk_";
+    return form;
+}
+
 Scheme standard_webhooks(std::string name, const std::string& prefix)
 {
     return {.name = std::move(name),
         .header = prefix + "signature",
         .layout = Layout::list,
         // The order matters: a secret is of the first form whose prefix it has, and "whsec_" may be left off.
-        .forms = {{Algorithm::ed25519, Encoding::base64, "v1a", "whpk_", Encoding::base64}, standard_hmac("whsec_"),
-            standard_hmac("")},
+        .forms = {standard_ed25519(), standard_hmac("whsec_"), standard_hmac("")},
         .message = "{id}.{timestamp}.{body}",
         .time = unix_seconds_in(prefix + "timestamp"),
         .id_header = prefix + "id",
@@ -54,6 +60,8 @@ Scheme gitlab_signing()
 {
     Scheme scheme = standard_webhooks("gitlab_signing", "webhook-");
     scheme.forms = {standard_hmac("whsec_")};
+    scheme.event_header = "X-Gitlab-Event";
+    scheme.usual_event = "Push Hook";
     return scheme;
 }
 
@@ -65,31 +73,46 @@ std::vector<Scheme> make_schemes()
             .header = "X-Hub-Signature-256",
             .forms = {hmac_sha256_hex("sha256=")},
             .delivery_header = "X-GitHub-Delivery",
+            .event_header = "X-GitHub-Event",
+            .usual_event = "push",
             .challenge = Challenge::github_ping},
         // https://docs.gitea.com/usage/webhooks
         {.name = "gitea",
             .header = "X-Gitea-Signature",
             .forms = {hmac_sha256_hex("")},
-            .delivery_header = "X-Gitea-Delivery"},
+            .delivery_header = "X-Gitea-Delivery",
+            .event_header = "X-Gitea-Event",
+            .usual_event = "push"},
         // https://forgejo.org/docs/latest/user/webhooks/
         {.name = "forgejo",
             .header = "X-Forgejo-Signature",
             .forms = {hmac_sha256_hex("")},
-            .delivery_header = "X-Forgejo-Delivery"},
+            .delivery_header = "X-Forgejo-Delivery",
+            .event_header = "X-Forgejo-Event",
+            .usual_event = "push"},
         // https://gogs.io/advancing/webhooks
         {.name = "gogs",
             .header = "X-Gogs-Signature",
             .forms = {hmac_sha256_hex("")},
-            .delivery_header = "X-Gogs-Delivery"},
+            .delivery_header = "X-Gogs-Delivery",
+            .event_header = "X-Gogs-Event",
+            .usual_event = "push"},
         // https://docs.gitlab.com/user/project/integrations/webhooks/: the secret token …
-        {.name = "gitlab", .header = "X-Gitlab-Token", .forms = {token("")}, .delivery_header = "Idempotency-Key"},
+        {.name = "gitlab",
+            .header = "X-Gitlab-Token",
+            .forms = {token("")},
+            .delivery_header = "Idempotency-Key",
+            .event_header = "X-Gitlab-Event",
+            .usual_event = "Push Hook"},
         // … and the signing token, the same for each attempt at a delivery as its Idempotency-Key
         gitlab_signing(),
         // https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/
         {.name = "bitbucket",
             .header = "X-Hub-Signature",
             .forms = {hmac_sha256_hex("sha256=")},
-            .delivery_header = "X-Request-UUID"},
+            .delivery_header = "X-Request-UUID",
+            .event_header = "X-Event-Key",
+            .usual_event = "repo:push"},
         standard_webhooks("standard_webhooks", "webhook-"),
         standard_webhooks("svix", "svix-"), // https://docs.svix.com/receiving/verifying-payloads/how-manual
         // https://docs.stripe.com/webhooks/signature: the whole secret is the key, with its "whsec_"
@@ -119,7 +142,9 @@ std::vector<Scheme> make_schemes()
         {.name = "shopify",
             .header = "X-Shopify-Hmac-SHA256",
             .forms = {{Algorithm::hmac_sha256, Encoding::base64, "", "", Encoding::plain}},
-            .delivery_header = "X-Shopify-Event-Id"},
+            .delivery_header = "X-Shopify-Event-Id",
+            .event_header = "X-Shopify-Topic",
+            .usual_event = "orders/create"},
         // https://docs.scalr.com/en/latest/webhooks.html
         {.name = "scalr",
             .header = "X-Signature",

@@ -31,6 +31,7 @@ struct SignatureForm {
     Encoding secret_encoding = Encoding::plain;
     std::size_t least_key_bytes = 1;
     std::size_t most_key_bytes = 4096;
+    std::string private_prefix = {}; ///< of ed25519: as `secret_prefix`, of the private key, which only who signs has
 
     bool operator==(const SignatureForm&) const = default;
 };
@@ -75,6 +76,8 @@ struct Scheme {
     std::string id_header = {};        ///< of {id}
     std::string delivery_header = {};  ///< what is the same each time that a sender tries to deliver an event
     std::string delivery_pointer = {}; ///< likewise, where it is in the body: RFC 6901
+    std::string event_header = {};     ///< what kind of event it is
+    std::string usual_event = {};      ///< of the event header: what most hooks are for
     Challenge challenge = Challenge::none;
 
     bool operator==(const Scheme&) const = default;

@@ -1,8 +1,8 @@
 #include "belayd/hooks/sender_key.hpp"
 
-#include "belayd/hooks/ed25519.hpp"
 #include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/secret.hpp"
+#include "belayd/hooks/secret_key.hpp"
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
@@ -21,36 +21,11 @@ namespace {
 
 using config::SignatureForm;
 using Algorithm = SignatureForm::Algorithm;
-using Encoding = SignatureForm::Encoding;
 
-// RFC 8032 §5.1.5 and §5.1.6
-constexpr std::size_t public_key_bytes = 32;
-constexpr std::size_t signature_bytes = 64;
+constexpr std::size_t signature_bytes = 64; // RFC 8032 §5.1.6
 
 /** To verify one takes as long as hashing the message does, before anybody is known to hold a key. */
 constexpr std::size_t most_public_key_signatures = 4;
-
-/** Overwrites a secret when it is no longer needed. */
-class Wiped {
-public:
-    explicit Wiped(std::string& text) noexcept : text_(text) {}
-    ~Wiped() { OPENSSL_cleanse(text_.data(), text_.size()); }
-    Wiped(const Wiped&) = delete;
-    Wiped& operator=(const Wiped&) = delete;
-    Wiped(Wiped&&) = delete;
-    Wiped& operator=(Wiped&&) = delete;
-
-private:
-    std::string& text_;
-};
-
-std::string words_for(const SignatureForm& form)
-{
-    return fmt::format("{}{}", form.secret_prefix.empty() ? "" : "\"" + form.secret_prefix + "\" and ",
-        form.secret_encoding == Encoding::plain    ? "text"
-        : form.secret_encoding == Encoding::base64 ? "base64 digits"
-                                                   : "lower-case hexadecimal digits");
-}
 
 const SignatureForm& form_of(const config::Scheme& scheme, std::string_view secret)
 {
@@ -59,62 +34,6 @@ const SignatureForm& form_of(const config::Scheme& scheme, std::string_view secr
     if (found == scheme.forms.end())
         throw std::invalid_argument{fmt::format("is no secret of {}: it begins otherwise", scheme.name)};
     return *found;
-}
-
-std::optional<std::string> decode(Encoding encoding, std::string_view text)
-{
-    switch (encoding) {
-    case Encoding::plain:
-        break;
-    case Encoding::hex:
-        return from_hex(text);
-    case Encoding::base64:
-        return from_base64(text);
-    }
-    return std::string{text};
-}
-
-std::string encode(Encoding encoding, const Digest& digest)
-{
-    return encoding == Encoding::base64 ? to_base64(digest.view()) : to_hex(digest.view());
-}
-
-bool is_fit_for_a_header(std::string_view text)
-{
-    return std::ranges::none_of(text, [](char c) { return c == 0x7f || (c >= 0 && c < 0x20 && c != '\t'); }) &&
-           text.find_first_of(" \t") != 0 && text.find_last_of(" \t") != text.size() - 1;
-}
-
-/** The bytes of the secret.  @throws std::invalid_argument */
-std::string key_of(const config::Scheme& scheme, const SignatureForm& form, std::string_view secret)
-{
-    const bool is_public = form.algorithm == Algorithm::ed25519;
-    const std::size_t least = is_public ? public_key_bytes : form.least_key_bytes;
-    const std::size_t most = is_public ? public_key_bytes : form.most_key_bytes;
-    auto key = decode(form.secret_encoding, secret.substr(form.secret_prefix.size()));
-    if (!key || key->size() < least || key->size() > most)
-        throw std::invalid_argument{fmt::format("is not what {} gives out, {} of {} bytes", scheme.name,
-            words_for(form), least == most ? std::to_string(least) : fmt::format("{} to {}", least, most))};
-    if (is_public && is_of_small_order(*key))
-        throw std::invalid_argument{"is a public key with which anybody can sign"};
-    if (form.algorithm == Algorithm::equality && !is_fit_for_a_header(*key))
-        throw std::invalid_argument{"cannot be sent in a header: it has control characters, or blanks at its ends"};
-    return *std::move(key);
-}
-
-std::string_view hash_of(Algorithm algorithm) noexcept
-{
-    switch (algorithm) {
-    case Algorithm::hmac_sha1:
-        return "SHA1";
-    case Algorithm::hmac_sha512:
-        return "SHA512";
-    case Algorithm::equality:
-    case Algorithm::hmac_sha256:
-    case Algorithm::ed25519:
-        break;
-    }
-    return "SHA256";
 }
 
 bool same(std::string_view a, std::string_view b) noexcept
@@ -164,7 +83,7 @@ std::size_t SenderKey::count_right(
             right += same(text_of(mac.digest({&given, 1})), text_of(itself_)) ? 1 : 0;
         return right;
     }
-    const std::string expected = encode(form_.encoding, mac.digest(message));
+    const std::string expected = encode(form_.encoding, mac.digest(message).view());
     for (const std::string_view given : signatures) // each, whatever the one before said
         right += same(given, expected) ? 1 : 0;
     return right;

@@ -1,8 +1,9 @@
 #include "belayd/hooks/signed_time.hpp"
 
+#include <fmt/chrono.h>
+
 #include <charconv>
 #include <ctime>
-#include <string>
 
 namespace belay::hooks {
 namespace {
@@ -34,6 +35,13 @@ std::optional<std::chrono::sys_seconds> parse_date(const std::string& text)
 std::optional<std::chrono::sys_seconds> parse_signed_time(config::SignedTime::Format format, std::string_view text)
 {
     return format == config::SignedTime::Format::date ? parse_date(std::string{text}) : parse_seconds(text);
+}
+
+std::string format_signed_time(config::SignedTime::Format format, std::chrono::sys_seconds time)
+{
+    if (format == config::SignedTime::Format::date)
+        return fmt::format("{:%a %d %b %Y %H:%M:%S} UTC", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
+    return std::to_string(time.time_since_epoch().count());
 }
 
 } // namespace belay::hooks

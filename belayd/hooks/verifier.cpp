@@ -1,7 +1,7 @@
-#include "belayd/hooks/verifier.hpp"
-
 #include "belayd/hooks/signature_header.hpp"
+#include "belayd/hooks/signed_message.hpp"
 #include "belayd/hooks/signed_time.hpp"
+#include "belayd/hooks/verifier.hpp"
 
 #include <fmt/format.h>
 
@@ -98,12 +98,7 @@ Verdict Verifier::verify(const http::Request& request, std::chrono::sys_seconds 
 
     if (!ends_where_it_seems_to(*id))
         return {.why_not = scheme_.id_header + " contains what separates it from what is signed beside it"};
-    std::vector<std::string_view> message;
-    for (const MessagePart& part : message_)
-        message.push_back(part.kind == MessagePart::Kind::body        ? request.body
-                          : part.kind == MessagePart::Kind::timestamp ? *time
-                          : part.kind == MessagePart::Kind::id        ? *id
-                                                                      : std::string_view{part.text});
+    const auto message = fill_message(message_, {.body = request.body, .timestamp = *time, .id = *id});
     Verdict verdict{.key = find_key(message, *header, now)};
     if (!verdict.key || is_after(now, keys_[*verdict.key].not_after))
         verdict.why_not = not_authentic;

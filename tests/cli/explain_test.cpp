@@ -1,5 +1,5 @@
-#include "belayd/hooks/signature.hpp"
 #include "cli/json.hpp"
+#include "tests/belayd/hooks/github_signature.hpp"
 #include "tests/cli/fake_daemon.hpp"
 
 #include <boost/json/parse.hpp>

@@ -1,5 +1,10 @@
+#include "belayd/hooks/verifier.hpp"
+#include "cli/recorded_request.hpp"
+#include "cli/trial.hpp"
+#include "tests/belayd/hooks/key_pair.hpp"
 #include "tests/cli/fake_daemon.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -28,6 +33,88 @@ TEST(Send, SignsAsGitHubDoes)
              "\r\nX-Hub-Signature-256: sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17\r\n",
              "\r\n\r\nHello, World!"})
         EXPECT_NE(request.find(expected), std::string::npos) << expected << " in " << request;
+}
+
+/** A request to a daemon that takes everything, or what `belay` says instead. */
+class SendAs : public ::testing::Test {
+protected:
+    std::string send(std::vector<std::string> options, const std::string& secret = "")
+    {
+        FakeDaemon daemon;
+        daemon.answer("POST /hooks/x", 202, accepted);
+        if (!secret.empty()) {
+            std::filesystem::remove(file_);
+            std::ofstream{file_} << secret << '\n';
+            std::filesystem::permissions(file_, std::filesystem::perms::owner_read);
+            options.insert(options.end(), {"--secret-file", file_});
+        }
+        options.insert(options.begin(), {"send", "x", "--url", "unix:" + daemon.socket()});
+        const Result result = run_belay(std::move(options));
+        const auto& requests = daemon.stop();
+        EXPECT_EQ(result.exit_status, requests.empty() ? 64 : 0);
+        return requests.empty() ? result.err : requests.at(0);
+    }
+
+    [[nodiscard]] static bool accepts(const std::string& scheme, const std::string& secret, const std::string& text)
+    {
+        const RecordedRequest request = parse_recorded_request(text);
+        std::vector<hooks::Verifier::Key> keys;
+        keys.push_back({hooks::SenderKey{*config::find_scheme(scheme), secret}, {}});
+        return hooks::Verifier{*config::find_scheme(scheme), std::move(keys)}.verify(request.view(), now()).authentic;
+    }
+
+    TemporaryDirectory directory_;
+    std::string file_ = directory_.path("secret");
+};
+
+TEST_F(SendAs, EachSenderIsBelieved)
+{
+    for (const config::Scheme& scheme : config::known_schemes())
+        for (const auto& form : scheme.forms) {
+            const auto [to_sign, to_verify] = hooks::make_key_pair(form, std::string(32, 'k'));
+            const std::string request = send({"--scheme", scheme.name}, to_sign);
+            EXPECT_TRUE(accepts(scheme.name, to_verify, request)) << scheme.name << "\n" << request;
+            const std::string event = "\r\n" + scheme.event_header + ": " + scheme.usual_event + "\r\n";
+            const std::string delivery = "\r\n" + scheme.delivery_header + ": ";
+            EXPECT_TRUE(scheme.event_header.empty() || request.find(event) != std::string::npos) << request;
+            EXPECT_TRUE(scheme.delivery_header.empty() || request.find(delivery) != std::string::npos) << request;
+        }
+}
+
+TEST_F(SendAs, ASenderSaysWhatItIsTold)
+{
+    using ::testing::HasSubstr;
+    const std::string standard = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    EXPECT_THAT(send({"--scheme=gitlab", "--event=Tag Push Hook", "--delivery=d1"}, "hush"),
+        AllOf(HasSubstr("\r\nX-Gitlab-Event: Tag Push Hook\r\n"), HasSubstr("\r\nIdempotency-Key: d1\r\n"),
+            HasSubstr("\r\nX-Gitlab-Token: hush\r\n")));
+    EXPECT_THAT(send({"--scheme=svix", "--delivery=msg_1"}, standard),
+        AllOf(HasSubstr("\r\nsvix-id: msg_1\r\n"), HasSubstr("\r\nsvix-timestamp: ")));
+    EXPECT_THAT(send({"--scheme=bearer", "--delivery=d1"}, "hush"), HasSubstr("\r\nIdempotency-Key: d1\r\n"))
+        << "where belayd looks for one of a sender that names none";
+    EXPECT_THAT(send({"--scheme=bearer"}, "hush"), Not(HasSubstr("Idempotency-Key")));
+}
+
+TEST_F(SendAs, NobodyIsPrecise)
+{
+    EXPECT_EQ(send({"--scheme=githab"}),
+        "belay: --scheme githab: this is none of github, gitea, forgejo, gogs, gitlab, gitlab_signing, bitbucket, "
+        "standard_webhooks, svix, stripe, slack, discord, shopify, scalr, bearer\n");
+    EXPECT_EQ(send({"--scheme=stripe"}), "belay: --scheme stripe signs: name its secret with --secret-file\n");
+    EXPECT_EQ(send({"--scheme=stripe", "--event=paid"}, "hush"),
+        "belay: --event paid: stripe has no header for that; what kind of event it is stands in the body\n");
+    EXPECT_EQ(send({"--scheme=slack", "--delivery=d1"}, "hush"),
+        "belay: --delivery d1: slack has it in the body, at /event_id\n");
+    EXPECT_EQ(send({"--scheme=discord"}, "hush"), "belay: --secret-file " + file_ +
+                                                      " is no private key of discord, lower-case hexadecimal digits "
+                                                      "of 32 bytes\n");
+    EXPECT_EQ(send({"--scheme=svix"}, "whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="),
+        "belay: --secret-file " + file_ +
+            " is a public key, which only verifies: sign with the private one, \"whsk_\" and base64 digits of 32 "
+            "bytes\n");
+    EXPECT_EQ(send({"--scheme=stripe", "--secret-file", directory_.path("none")}),
+        "belay: --secret-file: secret file \"" + directory_.path("none") +
+            "\" cannot be opened: No such file or directory\n");
 }
 
 TEST(Send, ReadsAFileAndSendsAnEmptyObjectWithout)

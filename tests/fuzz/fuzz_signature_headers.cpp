@@ -1,11 +1,15 @@
 // Signatures of every sender, and of custom ones: nobody who has no key forges one, what is signed with the key is
 // taken for what it is, and for nothing else.
 #include "belayd/config/load.hpp"
+#include "belayd/hooks/signer.hpp"
 #include "belayd/hooks/verifier.hpp"
+#include "tests/belayd/hooks/key_pair.hpp"
 #include "tests/fuzz/custom_schemes.hpp"
 #include "tests/fuzz/fuzz.hpp"
-#include "tests/fuzz/signer.hpp"
 
+#include <openssl/rand.h>
+
+#include <array>
 #include <cctype>
 #include <deque>
 #include <string>
@@ -24,15 +28,23 @@ constexpr std::chrono::sys_seconds now{std::chrono::seconds{1'700'000'000}};
 struct Sender {
     std::string name; ///< "svix", and "svix1" with its second form of signatures
     Scheme scheme;
-    Signer signer;
+    hooks::Signer signer;
     hooks::Verifier verifier;
 };
 
-hooks::Verifier make_verifier(const Scheme& scheme, const Signer& signer)
+Sender make_sender(std::string name, const Scheme& scheme, const config::SignatureForm& form)
 {
+    std::array<unsigned char, 32> bytes{};
+    expect(RAND_bytes(bytes.data(), bytes.size()) == 1, "no random bytes");
+    const auto secrets = hooks::make_key_pair(form, {bytes.begin(), bytes.end()});
     std::vector<hooks::Verifier::Key> keys;
-    keys.push_back({hooks::SenderKey{scheme, signer.secret()}, std::nullopt});
-    return {scheme, std::move(keys)};
+    keys.push_back({hooks::SenderKey{scheme, secrets.to_verify}, std::nullopt});
+    return {std::move(name), scheme, hooks::Signer{scheme, secrets.to_sign}, {scheme, std::move(keys)}};
+}
+
+bool signs(const Sender& sender)
+{
+    return sender.signer.form().algorithm != config::SignatureForm::Algorithm::equality;
 }
 
 std::deque<Sender> make_senders()
@@ -44,12 +56,8 @@ std::deque<Sender> make_senders()
     }
     std::deque<Sender> senders;
     for (const Scheme& scheme : schemes) {
-        for (std::size_t i = 0; i < scheme.forms.size(); ++i) {
-            Signer signer{scheme.forms[i]};
-            hooks::Verifier verifier = make_verifier(scheme, signer);
-            senders.push_back(
-                {scheme.name + (i > 0 ? std::to_string(i) : ""), scheme, std::move(signer), std::move(verifier)});
-        }
+        for (std::size_t i = 0; i < scheme.forms.size(); ++i)
+            senders.push_back(make_sender(scheme.name + (i > 0 ? std::to_string(i) : ""), scheme, scheme.forms[i]));
     }
     return senders;
 }
@@ -72,6 +80,7 @@ struct Parts {
     std::string body;
 
     bool operator==(const Parts&) const = default;
+    [[nodiscard]] hooks::SignedParts view() const { return {.body = body, .timestamp = timestamp, .id = id}; }
 };
 
 std::string message_of(const Scheme& scheme, const Parts& parts)
@@ -88,25 +97,14 @@ std::string message_of(const Scheme& scheme, const Parts& parts)
 /** What a sender sends.  Its views point into itself and into `parts`. */
 struct Sent {
     Sent(const Sender& sender, const Parts& parts, std::string_view signature)
+        : texts(sender.signer.make_fields(parts.view(), signature))
     {
-        const Scheme& scheme = sender.scheme;
-        header = sender.signer.form().label;
-        header += scheme.layout == Scheme::Layout::credentials ? " "
-                  : scheme.layout == Scheme::Layout::list      ? ","
-                  : scheme.layout == Scheme::Layout::pairs     ? "="
-                                                               : "";
-        header += signature;
-        if (scheme.time && scheme.time->header.empty())
-            header += "," + scheme.time->label + "=" + parts.timestamp;
-        else if (scheme.time)
-            fields.push_back({scheme.time->header, parts.timestamp});
-        if (!scheme.id_header.empty())
-            fields.push_back({scheme.id_header, parts.id});
-        fields.push_back({scheme.header, header});
+        for (const auto& [name, value] : texts)
+            fields.push_back({name, value});
         request.body = parts.body;
     }
 
-    std::string header; // with the signature
+    hooks::Signer::Fields texts;
     std::vector<http::Field> fields;
     http::Request request;
 };
@@ -226,8 +224,7 @@ void send(const Sender& sender, Parts parts)
         parts.id.clear();
     if (!sender.scheme.time)
         parts.timestamp.clear();
-    const std::string message = message_of(sender.scheme, parts);
-    std::string signature = sender.signer.sign(message);
+    std::string signature = sender.signer.sign(parts.view());
     const auto verdict = verify(sender, parts, signature);
     const bool has_unix_time =
         sender.scheme.time && sender.scheme.time->format == config::SignedTime::Format::unix_seconds;
@@ -235,7 +232,7 @@ void send(const Sender& sender, Parts parts)
         expect(is_number_in_time(parts.timestamp), "what is signed too long ago", parts.timestamp);
     if (sender.scheme.id_header.empty() && !sender.scheme.time)
         expect(verdict.authentic, "what is signed is refused", sender.name + "\n" + verdict.why_not);
-    if (verdict.authentic && sender.signer.signs())
+    if (verdict.authentic && signs(sender))
         Readings{sender, parts, signature}.try_all();
     if (verdict.authentic)
         say_twice(sender, parts, signature);

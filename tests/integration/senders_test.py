@@ -3,11 +3,15 @@ import base64
 import hashlib
 import hmac
 import json
+import pathlib
+import shutil
 import socket
+import subprocess
+import tempfile
 import time
 import unittest
 
-from tests.integration.harness import Belayd, TestCase, fetch
+from tests.integration.harness import BUILD, DEADLINE, Belayd, TestCase, fetch
 
 KEY = b"hush hush hush hush hush"
 
@@ -58,15 +62,22 @@ WITHOUT_DELIVERY = ("scalr", "bearer")
 SIGNS_TIME = ("gitlab_signing", "standard_webhooks", "svix", "stripe", "slack", "scalr")
 
 
+def start_with(test, config, secrets):
+    """A belayd whose secret files are there before it."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="belay-test-"))
+    test.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+    for name, secret in secrets.items():
+        (directory / name).write_bytes(secret)
+        (directory / name).chmod(0o600)
+    return test.start(Belayd(config, directory))
+
+
 class Senders(TestCase):
     def belayd(self, *schemes):
-        belayd = Belayd(config(*schemes))
-        for scheme in schemes:
-            secret = belayd.base / f"{scheme}.secret"
-            standard = scheme in ("gitlab_signing", "standard_webhooks", "svix")
-            secret.write_bytes(b"whsec_" + base64.b64encode(KEY) if standard else KEY)
-            secret.chmod(0o600)
-        return self.start(belayd)
+        standard = b"whsec_" + base64.b64encode(KEY)
+        return start_with(self, config(*schemes), {
+            f"{scheme}.secret": standard if scheme in ("gitlab_signing", "standard_webhooks", "svix") else KEY
+            for scheme in schemes})
 
     def send(self, belayd, scheme, body, headers):
         return fetch(belayd.address("ingress"), "POST", f"/hooks/{scheme}", body,
@@ -110,17 +121,12 @@ class Senders(TestCase):
         belayd.stop()
 
     def test_an_old_secret_is_given_up_knowingly(self):
-        belayd = Belayd("""
+        belayd = start_with(self, """
 [hooks.a]
 auth = { scheme = "github", secret_file = ["new.secret", { name = "old.secret", not_after = 2100-01-01T00:00:00Z },
                                            { name = "ended.secret", not_after = 2020-01-01T00:00:00Z }] }
 run = ["/bin/true"]
-""")
-        for name in ("new", "old", "ended"):
-            secret = belayd.base / f"{name}.secret"
-            secret.write_text(name)
-            secret.chmod(0o600)
-        self.start(belayd)
+""", {f"{name}.secret": name.encode() for name in ("new", "old", "ended")})
 
         def signatures(key, result):
             return belayd.metrics()[f'belay_signatures_total{{hook="a",key="{key}.secret",result="{result}"}}']
@@ -172,6 +178,69 @@ run = ["/bin/true"]
                          + signature.encode() + b"\r\n\r\n")
             answer = peer.makefile("rb").read()
         self.assertRegex(answer, rb"^HTTP/1\.1 40[01] ")
+        belayd.stop()
+
+
+# What `belay send` signs with, and what belayd verifies with, of each scheme.
+PRIVATE_KEY = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")  # RFC 8032 §7.1, TEST 2
+PUBLIC_KEY = bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
+STANDARD_KEY = b"whsec_" + base64.b64encode(KEY)
+KEYS = {
+    **{scheme: (KEY, KEY) for scheme in WITH_SHARED_SECRET},
+    **{scheme: (STANDARD_KEY, STANDARD_KEY) for scheme in ("gitlab_signing", "standard_webhooks", "svix")},
+    "discord": (PRIVATE_KEY.hex().encode(), PUBLIC_KEY.hex().encode()),
+}
+STANDARD_ED25519_KEYS = (b"whsk_" + base64.b64encode(PRIVATE_KEY), b"whpk_" + base64.b64encode(PUBLIC_KEY))
+
+
+class BelaySend(TestCase):
+    """`belay send --scheme` is heard as the sender is."""
+
+    def belayd(self, keys):
+        """keys: by hook: scheme, its key that signs, its key that verifies"""
+        self.keys = keys
+        config = "".join(f'[hooks.{hook}]\nauth = {{ scheme = "{scheme}", secret_file = "{hook}.secret" }}\n'
+                         'run = ["/bin/cat"]\n' for hook, (scheme, _, _) in keys.items())
+        secrets = {"other.key": b"else"}
+        for hook, (_, signing, verifying) in keys.items():
+            secrets.update({f"{hook}.secret": verifying, f"{hook}.key": signing})
+        return start_with(self, config, secrets)
+
+    def send(self, belayd, hook, *options, body=b"{}", key=None):
+        command = [BUILD / "cli/belay", "send", hook, "--url", f"http://{belayd.address('ingress')}", "--json",
+                   "--scheme", self.keys[hook][0], "--secret-file", belayd.base / (key or f"{hook}.key"),
+                   "--data", "-", *options]
+        return subprocess.run(command, input=body, capture_output=True, timeout=DEADLINE)
+
+    def test_each_is_heard_once_and_nobody_else(self):
+        keys = {scheme: (scheme, *pair) for scheme, pair in KEYS.items()}
+        for scheme in ("standard_webhooks", "svix"):
+            keys[scheme + "_v1a"] = (scheme, *STANDARD_ED25519_KEYS)
+        belayd = self.belayd(keys)
+        for hook, (scheme, _, _) in keys.items():
+            with self.subTest(hook):
+                in_body = DELIVERY_IN_BODY.get(scheme)
+                body = json.dumps({in_body or "any": "d-1"}).encode()
+                named = () if in_body else ("--delivery", "d-1")
+                first = self.send(belayd, hook, *named, body=body)
+                self.assertEqual((first.returncode, first.stderr), (0, b""))
+                job = json.loads(first.stdout)["job"]
+                belayd.wait_job(job, "succeeded")
+                self.assertEqual(belayd.output(job)["stdout"], body.decode())
+                again = json.loads(self.send(belayd, hook, *named, body=body).stdout)
+                self.assertEqual((again.get("duplicate"), again["job"]), (True, job))
+                if scheme not in ("gitlab_signing", "standard_webhooks", "svix", "discord"):  # whose keys have a form
+                    forged = self.send(belayd, hook, key="other.key")
+                    self.assertEqual((forged.returncode, json.loads(forged.stdout)["status"]), (1, 401))
+        belayd.stop()
+
+    def test_what_a_sender_asks_is_answered(self):
+        belayd = self.belayd({scheme: (scheme, *KEYS[scheme]) for scheme in ("github", "slack", "discord")})
+        for hook, options, body in (("github", ("--event", "ping"), b"{}"), ("discord", (), b'{"type":1}'),
+                                    ("slack", (), b'{"type":"url_verification","challenge":"3eZbrw1aB"}')):
+            with self.subTest(hook):
+                self.assertEqual(self.send(belayd, hook, *options, body=body).returncode, 0)
+        self.assertEqual(belayd.api("GET", "/jobs").json()["jobs"], [])
         belayd.stop()
 
 

@@ -3,7 +3,7 @@
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/hooks/load.hpp"
 #include "belayd/hooks/mac.hpp"
-#include "belayd/hooks/signature.hpp"
+#include "github_signature.hpp"
 #include "sample_request.hpp"
 
 #include <fmt/format.h>
