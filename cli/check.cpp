@@ -1,18 +1,27 @@
 #include "belayd/hooks/load.hpp"
+#include "belayd/hooks/secret.hpp"
 #include "cli/commands.hpp"
 #include "cli/json.hpp"
+#include "cli/trial.hpp"
 
 #include <boost/json/serialize.hpp>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <sysexits.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <ostream>
 
 namespace belay::cli {
 namespace {
+
+using std::chrono::sys_seconds;
+
+/** Of a hook's last secret: time to give its sender another one. */
+constexpr std::chrono::days soon{14};
 
 struct CheckOptions {
     std::string file;
@@ -30,10 +39,51 @@ json::array to_json(const std::vector<config::Diagnostic>& diagnostics)
 
 struct Verdict {
     std::vector<config::Diagnostic> errors;
+    std::vector<config::Diagnostic> warnings;
     std::vector<config::Diagnostic> unchecked; // what only belayd can see
     std::size_t hooks = 0;
     std::string effective;
 };
+
+std::string date(sys_seconds time)
+{
+    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
+}
+
+/** Of a hook's last secret. */
+std::string warning_of_end(const config::Hook& hook, sys_seconds end, std::chrono::seconds left)
+{
+    if (left < left.zero())
+        return fmt::format("every secret of hook \"{}\" has ended, the last on {}: all that is sent to it is refused; "
+                           "add the one that its sender signs with now, or a later not_after",
+            hook.name, date(end));
+    if (left <= soon)
+        return fmt::format("the last secret of hook \"{}\" ends on {}, in {} days: add the one that follows it",
+            hook.name, date(end), std::chrono::floor<std::chrono::days>(left).count());
+    return {};
+}
+
+/** What belayd logs of a hook when it starts, and what it will say soon. */
+void warn_of_secrets(const config::Hook& hook, sys_seconds time, std::vector<config::Diagnostic>& warnings)
+{
+    const auto warn = [&warnings](const config::SecretSource& secret, const std::string& what) {
+        warnings.push_back({secret.origin, what, {}});
+    };
+    const auto& secrets = hook.auth.secrets;
+    const auto end_of = [](const auto& secret) { return secret.not_after.value_or(sys_seconds::max()); };
+    const auto last = std::ranges::max_element(secrets, {}, end_of);
+    if (last == secrets.end())
+        return;
+    if (const auto end = end_of(*last); end != sys_seconds::max())
+        if (const std::string what = warning_of_end(hook, end, end - time); !what.empty())
+            warn(*last, what);
+    if (time > end_of(*last))
+        return; // each of them
+    for (const config::SecretSource& secret : secrets)
+        if (time > end_of(secret))
+            warn(secret, fmt::format("{} of hook \"{}\" has ended on {}: what is signed with it is refused; remove it",
+                             hooks::describe(secret), hook.name, date(*secret.not_after)));
+}
 
 Verdict judge(const std::string& file)
 {
@@ -41,18 +91,21 @@ Verdict judge(const std::string& file)
     try {
         const config::Config config = hooks::load_config(file, &verdict.unchecked);
         verdict.hooks = config.hooks.size();
+        for (const auto& [name, hook] : config.hooks)
+            warn_of_secrets(hook, now(), verdict.warnings);
         verdict.effective = config::effective_config(config);
     } catch (const config::ConfigError& e) {
         verdict.errors = e.diagnostics();
     }
     std::ranges::sort(verdict.unchecked, {}, &config::Diagnostic::origin);
+    std::ranges::sort(verdict.warnings, {}, &config::Diagnostic::origin);
     return verdict;
 }
 
 json::object to_json(const Verdict& verdict, const std::string& file, bool effective)
 {
     json::object document{{"ok", verdict.errors.empty()}, {"file", file}, {"errors", to_json(verdict.errors)},
-        {"unchecked", to_json(verdict.unchecked)}};
+        {"unchecked", to_json(verdict.unchecked)}, {"warnings", to_json(verdict.warnings)}};
     if (effective && verdict.errors.empty())
         document["effective"] = verdict.effective;
     return document;
@@ -64,6 +117,8 @@ void print(const Verdict& verdict, const std::string& file, bool effective, Cont
         context.err << config::format(error) << '\n';
     for (const auto& [origin, what, line] : verdict.unchecked)
         context.err << config::format({origin, "not checked here: " + what, line}) << '\n';
+    for (const auto& [origin, what, line] : verdict.warnings)
+        context.err << config::format({origin, "warning: " + what, line}) << '\n';
     const std::size_t errors = verdict.errors.size();
     if (errors != 0)
         context.err << fmt::format("{}: {} error{}\n", file, errors, errors == 1 ? "" : "s");

@@ -1,9 +1,12 @@
 #include "tests/cli/fake_daemon.hpp"
 
+#include <fmt/chrono.h>
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
 
+#include <chrono>
+#include <ctime>
 #include <fstream>
 
 namespace belay::cli {
@@ -34,7 +37,7 @@ TEST_F(Check, SaysOk)
         EXPECT_EQ(result.out, file + ": ok, 1 hook\n");
     }
     EXPECT_EQ(run_belay({"check", "--json", file}).out,
-        "{\"ok\":true,\"file\":\"" + file + "\",\"errors\":[],\"unchecked\":[]}\n");
+        "{\"ok\":true,\"file\":\"" + file + "\",\"errors\":[],\"unchecked\":[],\"warnings\":[]}\n");
 }
 
 TEST_F(Check, PrintsEveryErrorWithItsPlace)
@@ -110,6 +113,62 @@ TEST_F(Check, CallsNoFileWrongThatItMayNotRead)
     };
     EXPECT_EXIT(check(), testing::ExitedWithCode(0),
         "ok, 1 hook\n.*:2:43: not checked here: secret file \"hidden\" cannot be opened: Permission denied");
+}
+
+/** "2026-12-31T00:00:00Z" */
+std::string in(std::chrono::seconds time)
+{
+    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr) + time.count()));
+}
+
+TEST_F(Check, WarnsOfAHookWhoseEverySecretHasEnded)
+{
+    write_secret("s", "hunter2");
+    const std::string file = write(R"([hooks.a]
+run = ["/bin/true"]
+[hooks.a.auth]
+scheme = "github"
+secret_file = [{ name = "s", not_after = 2020-01-01T00:00:00Z },
+               { name = "s", not_after = 2021-02-03T04:05:06Z }]
+[hooks.b]
+auth = { scheme = "github", secret_file = ["s", { name = "s", not_after = 2022-01-01T00:00:00Z }] }
+run = ["/bin/true"]
+)");
+    const Result result = run_belay({"check", file});
+    EXPECT_EQ(result.exit_status, 0) << "belayd starts with it";
+    EXPECT_EQ(result.out, file + ": ok, 2 hooks\n");
+    EXPECT_EQ(result.err,
+        file +
+            ":6:16: warning: every secret of hook \"a\" has ended, the last on 2021-02-03T04:05:06Z: all that is "
+            "sent to it is refused; add the one that its sender signs with now, or a later not_after\n" +
+            file +
+            ":8:49: warning: secret file \"s\" of hook \"b\" has ended on 2022-01-01T00:00:00Z: what is signed "
+            "with it is refused; remove it\n");
+    const Result for_programs = run_belay({"check", "--json", file});
+    EXPECT_EQ(for_programs.exit_status, 0);
+    EXPECT_EQ(for_programs.err, "");
+    EXPECT_NE(for_programs.out.find(R"("warnings":[{"file":")" + file + R"(","line":6,"column":16,"message":"every )"),
+        std::string::npos)
+        << for_programs.out;
+}
+
+TEST_F(Check, WarnsOfALastSecretThatEndsSoon)
+{
+    using namespace std::chrono_literals;
+    write_secret("s", "hunter2");
+    const auto check = [this](std::chrono::seconds left, const std::string& others = "") {
+        const std::string file = write("[hooks.a]\nauth = { scheme = \"github\", secret_file = [" + others +
+                                       "{ name = \"s\", not_after = " + in(left) + " }] }\nrun = [\"/bin/true\"]\n");
+        const Result result = run_belay({"check", file});
+        EXPECT_EQ(result.exit_status, 0);
+        return result.err;
+    };
+    constexpr auto day = 24h;
+    EXPECT_NE(check(13 * day + 1h).find(":2:44: warning: the last secret of hook \"a\" ends on "), std::string::npos);
+    EXPECT_NE(check(13 * day + 1h).find("Z, in 13 days: add the one that follows it\n"), std::string::npos);
+    EXPECT_NE(check(1h).find("Z, in 0 days: "), std::string::npos);
+    EXPECT_EQ(check(14 * day + 1h), "");
+    EXPECT_EQ(check(1h, "\"s\", "), "") << "the other one goes on";
 }
 
 TEST_F(Check, ExplainsEffectiveValues)
