@@ -1,5 +1,4 @@
 #include "belayd/ingress.hpp"
-
 #include "belayd/ingress_answers.hpp"
 #include "belayd/ingress_passwords.hpp"
 #include "belayd/request_head.hpp"
@@ -23,9 +22,9 @@ namespace {
 
 constexpr std::string_view route_pattern = "/hooks/{name}";
 
-std::chrono::sys_seconds now()
+Timestamp now()
 {
-    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    return std::chrono::floor<Timestamp::duration>(std::chrono::system_clock::now());
 }
 
 void warn_of_ended_secrets(const hooks::HookTable& hooks)
@@ -33,7 +32,7 @@ void warn_of_ended_secrets(const hooks::HookTable& hooks)
     for (const auto& [name, hook] : hooks) {
         std::size_t ended = 0;
         for (const auto& secret : hook->config().auth.secrets) {
-            if (!secret.not_after || now() <= *secret.not_after)
+            if (!secret.not_after || std::chrono::floor<std::chrono::seconds>(now()) <= *secret.not_after)
                 continue;
             ++ended;
             log::warning("a secret has ended",
@@ -294,7 +293,8 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     const auto* const hooks = table->find(request.path_parameter("name"));
     if (hooks == nullptr)
         co_return http::problem_response(404, no_such_hook); // gone since its head was read
-    const PasswordsFound passwords = co_await find_passwords(parts_.passwords, *hooks, request, now());
+    const auto second = std::chrono::floor<std::chrono::seconds>(now());
+    const PasswordsFound passwords = co_await find_passwords(parts_.passwords, *hooks, request, second);
     if (passwords.outcome == PasswordThread::Answer::Outcome::resting)
         co_return successors_response();
     if (passwords.outcome == PasswordThread::Answer::Outcome::busy) {

@@ -92,7 +92,7 @@ Verdict judge(const std::string& file)
         const config::Config config = hooks::load_config(file, &verdict.unchecked);
         verdict.hooks = config.hooks.size();
         for (const auto& [name, hook] : config.hooks)
-            warn_of_secrets(hook, now(), verdict.warnings);
+            warn_of_secrets(hook, std::chrono::floor<std::chrono::seconds>(now()), verdict.warnings);
         verdict.effective = config::effective_config(config);
     } catch (const config::ConfigError& e) {
         verdict.errors = e.diagnostics();

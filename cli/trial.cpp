@@ -1,8 +1,7 @@
-#include "cli/trial.hpp"
-
 #include "belayd/config/load.hpp"
 #include "belayd/hooks/authenticator.hpp"
 #include "cli/format.hpp"
+#include "cli/trial.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -60,7 +59,8 @@ Authentication authenticate(
     try {
         const hooks::Authenticator authenticator{hook.auth, config_directory};
         if (const auto credentials = authenticator.credentials(input))
-            input.password_file = authenticator.passwords()->find(*credentials, input.now);
+            input.password_file =
+                authenticator.passwords()->find(*credentials, std::chrono::floor<std::chrono::seconds>(input.now));
         const auto verdict = authenticator.verify(input);
         if (!verdict.authentic)
             return {.state = State::refused, .detail = verdict.why_not, .status = verdict.status};
@@ -99,9 +99,9 @@ std::string reason_of(const hooks::Decision& decision)
                                                           : "";
 }
 
-std::chrono::sys_seconds now()
+Timestamp now()
 {
-    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    return std::chrono::floor<Timestamp::duration>(std::chrono::system_clock::now());
 }
 
 std::string read_file(const std::string& file, std::istream& standard_input, int exit_status)

@@ -1,9 +1,9 @@
 #pragma once
+#include "base/timestamp.hpp"
 #include "belayd/hooks/judge.hpp"
 #include "cli/context.hpp"
 #include "cli/recorded_request.hpp"
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,7 +40,7 @@ struct Authentication {
 /** Why it is no event; "" for one. */
 [[nodiscard]] std::string reason_of(const hooks::Decision& decision);
 
-[[nodiscard]] std::chrono::sys_seconds now();
+[[nodiscard]] Timestamp now();
 
 /** The contents of a file, "-" for `standard_input`.  @throws Failure with `exit_status` */
 [[nodiscard]] std::string read_file(const std::string& file, std::istream& standard_input, int exit_status);

@@ -1,6 +1,5 @@
-#include "belayd/config/custom_scheme.hpp"
-
 #include "belayd/config/checks.hpp"
+#include "belayd/config/custom_scheme.hpp"
 #include "belayd/config/settings.hpp"
 
 #include <boost/beast/core/string.hpp>
@@ -71,7 +70,7 @@ std::vector<Setting<Custom>> make_settings()
     const auto in_time = [](auto SignedTime::* member) {
         return [member](auto& custom) -> auto& { return custom.time.*member; };
     };
-    const std::vector<std::string_view> encodings{"plain", "hex", "base64"};
+    const std::vector<std::string_view> encodings{"plain", "hex", "base64", "base64url"};
     return {
         text_setting<Custom>("header", in_scheme(&Scheme::header), fault_in_header_name),
         choice_setting<Custom>("layout", in_scheme(&Scheme::layout), {"single", "credentials", "list", "pairs"}),
@@ -84,7 +83,8 @@ std::vector<Setting<Custom>> make_settings()
         text_setting<Custom>("message", in_scheme(&Scheme::message), fault_in_message),
         text_setting<Custom>("timestamp_header", in_time(&SignedTime::header), fault_in_optional_header),
         text_setting<Custom>("timestamp_label", in_time(&SignedTime::label), fault_in_label),
-        choice_setting<Custom>("timestamp_format", in_time(&SignedTime::format), {"unix_seconds", "date"}),
+        choice_setting<Custom>(
+            "timestamp_format", in_time(&SignedTime::format), {"unix_seconds", "unix_milliseconds", "date"}),
         text_setting<Custom>("id_header", in_scheme(&Scheme::id_header), fault_in_optional_header),
         text_setting<Custom>("delivery_header", in_scheme(&Scheme::delivery_header), fault_in_optional_header),
         text_setting<Custom>("delivery_pointer", in_scheme(&Scheme::delivery_pointer), fault_in_optional_pointer),
@@ -145,9 +145,10 @@ void find_faults_in_algorithm(const Custom& custom, std::vector<std::string>& fa
         faults.emplace_back(
             "a token is sent as it is: encoding = \"plain\", in no list, and nothing of how it is written or signs");
     if (!sends_secret && form.encoding == Encoding::plain)
-        faults.emplace_back("a signature is not sent as it is: encoding = \"hex\" or \"base64\"");
+        faults.emplace_back("a signature is not sent as it is: encoding = \"hex\", \"base64\" or \"base64url\"");
     if (form.algorithm == Algorithm::ed25519 && form.secret_encoding == Encoding::plain)
-        faults.emplace_back("a public key is not written as it is: secret_encoding = \"hex\" or \"base64\"");
+        faults.emplace_back(
+            "a public key is not written as it is: secret_encoding = \"hex\", \"base64\" or \"base64url\"");
 }
 
 /** What is wrong with the whole, each with its remedy. */

@@ -20,8 +20,9 @@ struct SignatureForm {
     };
     enum class Encoding : std::uint8_t {
         plain,
-        hex,   ///< lower-case
-        base64 ///< RFC 4648 §4, padded
+        hex,      ///< lower-case
+        base64,   ///< RFC 4648 §4, padded
+        base64url ///< RFC 4648 §5, padded or not
     };
 
     Algorithm algorithm = Algorithm::hmac_sha256;
@@ -40,6 +41,7 @@ struct SignatureForm {
 struct SignedTime {
     enum class Format : std::uint8_t {
         unix_seconds,
+        unix_milliseconds,
         date ///< "Fri 08 Sep 2017 11:24:32 UTC"
     };
 

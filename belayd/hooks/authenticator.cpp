@@ -1,8 +1,7 @@
-#include "belayd/hooks/authenticator.hpp"
-
 #include "belayd/config/auth_schema.hpp"
 #include "belayd/config/jwt_schema.hpp"
 #include "belayd/config/load.hpp"
+#include "belayd/hooks/authenticator.hpp"
 #include "belayd/hooks/secret.hpp"
 
 #include <fmt/format.h>
@@ -120,10 +119,11 @@ Verdict Authenticator::verify(const Input& input) const
         return {.status = 403, .why_not = "requests to this hook are not taken from this address"};
     if (const auto* const verifier = std::get_if<Verifier>(&proof_))
         return verifier->verify(input.request, input.now);
+    const auto second = std::chrono::floor<std::chrono::seconds>(input.now);
     if (const auto* const tokens = std::get_if<TokenVerifier>(&proof_))
-        return tokens->verify(input.request, input.now);
+        return tokens->verify(input.request, second);
     if (const Passwords* const files = passwords()) {
-        const bool is_good = input.password_file && !files->has_ended(*input.password_file, input.now);
+        const bool is_good = input.password_file && !files->has_ended(*input.password_file, second);
         return {.authentic = is_good, .key = input.password_file, .why_not = is_good ? "" : no_password};
     }
     return {.authentic = true};

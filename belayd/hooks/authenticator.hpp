@@ -1,4 +1,5 @@
 #pragma once
+#include "base/timestamp.hpp"
 #include "belayd/config/config.hpp"
 #include "belayd/hooks/event_identity.hpp"
 #include "belayd/hooks/passwords.hpp"
@@ -6,7 +7,6 @@
 #include "belayd/hooks/verifier.hpp"
 #include "http/request.hpp"
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -20,7 +20,7 @@ namespace belay::hooks {
 /** A request as hooks see it, HTTP or a file given to `belay`. */
 struct Input {
     const http::Request& request;
-    std::chrono::sys_seconds now;               ///< when it came, for what is signed with a time
+    Timestamp now;                              ///< when it came, for what is signed with a time
     std::string_view client_address = {};       ///< of who sent it, see http::client_address()
     std::optional<EventIdentity> identity = {}; ///< of an event that has one already; else it gets one
     /** The password file by which its credentials were found right, where Authenticator::credentials() has any. */

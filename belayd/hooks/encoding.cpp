@@ -34,6 +34,15 @@ std::string to_base64(std::span<const unsigned char> bytes)
     return text;
 }
 
+std::string to_base64url(std::span<const unsigned char> bytes)
+{
+    std::string text = to_base64(bytes);
+    text.resize(text.find_last_not_of('=') + 1); // npos + 1 is 0
+    std::ranges::replace(text, '+', '-');
+    std::ranges::replace(text, '/', '_');
+    return text;
+}
+
 std::optional<std::string> from_hex(std::string_view text)
 {
     if (text.size() % 2 != 0)

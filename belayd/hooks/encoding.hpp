@@ -12,6 +12,9 @@ namespace belay::hooks {
 /** RFC 4648 §4, padded. */
 [[nodiscard]] std::string to_base64(std::span<const unsigned char> bytes);
 
+/** RFC 7515 §2: of base64 with '-' and '_' and without padding. */
+[[nodiscard]] std::string to_base64url(std::span<const unsigned char> bytes);
+
 /** Nothing unless `text` is what to_hex() makes of something. */
 [[nodiscard]] std::optional<std::string> from_hex(std::string_view text);
 

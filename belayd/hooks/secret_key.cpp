@@ -29,6 +29,15 @@ Wiped::~Wiped()
     OPENSSL_cleanse(text_.data(), text_.size());
 }
 
+std::string_view without_padding(Encoding encoding, std::string_view text) noexcept
+{
+    if (encoding != Encoding::base64url || text.size() % 4 != 0)
+        return text;
+    for (int most = 2; most > 0 && text.ends_with('='); --most)
+        text.remove_suffix(1);
+    return text;
+}
+
 std::optional<std::string> decode(Encoding encoding, std::string_view text)
 {
     switch (encoding) {
@@ -38,6 +47,8 @@ std::optional<std::string> decode(Encoding encoding, std::string_view text)
         return from_hex(text);
     case Encoding::base64:
         return from_base64(text);
+    case Encoding::base64url:
+        return from_base64url(without_padding(encoding, text));
     }
     return std::string{text};
 }
@@ -51,6 +62,8 @@ std::string encode(Encoding encoding, std::span<const unsigned char> bytes)
         return to_hex(bytes);
     case Encoding::base64:
         return to_base64(bytes);
+    case Encoding::base64url:
+        return to_base64url(bytes);
     }
     return {bytes.begin(), bytes.end()};
 }
@@ -64,6 +77,8 @@ std::string_view words_for(Encoding encoding) noexcept
         return "lower-case hexadecimal digits";
     case Encoding::base64:
         return "base64 digits";
+    case Encoding::base64url:
+        return "base64url digits";
     }
     return "text";
 }

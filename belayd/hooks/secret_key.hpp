@@ -26,7 +26,11 @@ private:
     std::string& text_;
 };
 
-/** Nothing where it is not written so: one text for each sequence of bytes. */
+/** As encode() writes it: without the padding of base64url, which some senders send. */
+[[nodiscard]] std::string_view without_padding(
+    config::SignatureForm::Encoding encoding, std::string_view text) noexcept;
+
+/** Nothing where it is not written so: one text for each sequence of bytes, and base64url with its padding as well. */
 [[nodiscard]] std::optional<std::string> decode(config::SignatureForm::Encoding encoding, std::string_view text);
 
 [[nodiscard]] std::string encode(config::SignatureForm::Encoding encoding, std::span<const unsigned char> bytes);

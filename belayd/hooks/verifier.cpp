@@ -22,18 +22,29 @@ std::optional<std::string_view> only_field(const http::Request& request, const s
     return request.count(name) == 1 ? request.field(name) : std::nullopt;
 }
 
+std::string in_seconds(std::chrono::milliseconds time)
+{
+    const auto whole = std::chrono::floor<seconds>(time);
+    const auto rest = time - whole;
+    return rest.count() == 0 ? fmt::format("{} s", whole.count())
+                             : fmt::format("{}.{:03} s", whole.count(), rest.count());
+}
+
 /** "" within the tolerance.  Told of what is soundly signed: to mend is a clock, or what keeps a request this long. */
-std::string fault_in_time(const config::SignedTime& time, std::string_view text, std::chrono::sys_seconds now)
+std::string fault_in_time(const config::SignedTime& time, std::string_view text, Timestamp now)
 {
     const auto signed_at = parse_signed_time(time.format, text);
     if (!signed_at)
         return "the time at which the request was signed is malformed";
-    const seconds age = now - *signed_at;
+    using std::chrono::milliseconds;
+    const bool is_exact = time.format == config::SignedTime::Format::unix_milliseconds;
+    const Timestamp known = is_exact ? std::chrono::floor<milliseconds>(now) : std::chrono::floor<seconds>(now);
+    const auto age = std::chrono::floor<milliseconds>(known - *signed_at); // both are whole ones
     if (age > time.tolerance)
-        return fmt::format("the request was signed {} s ago, {} s are allowed", age.count(), time.tolerance.count());
+        return fmt::format("the request was signed {} ago, {} s are allowed", in_seconds(age), time.tolerance.count());
     if (-age > time.tolerance)
-        return fmt::format("the request was signed {} s from now, {} s are allowed: one of the clocks is wrong",
-            -age.count(), time.tolerance.count());
+        return fmt::format("the request was signed {} from now, {} s are allowed: one of the clocks is wrong",
+            in_seconds(-age), time.tolerance.count());
     return {};
 }
 
@@ -88,7 +99,7 @@ std::optional<std::size_t> Verifier::find_key(
     return good ? good : ended;
 }
 
-Verdict Verifier::verify(const http::Request& request, std::chrono::sys_seconds now) const
+Verdict Verifier::verify(const http::Request& request, Timestamp now) const
 {
     const auto header = only_field(request, scheme_.header);
     const auto id = scheme_.id_header.empty() ? std::string_view{} : only_field(request, scheme_.id_header);
@@ -99,8 +110,9 @@ Verdict Verifier::verify(const http::Request& request, std::chrono::sys_seconds 
     if (!ends_where_it_seems_to(*id))
         return {.why_not = scheme_.id_header + " contains what separates it from what is signed beside it"};
     const auto message = fill_message(message_, {.body = request.body, .timestamp = *time, .id = *id});
-    Verdict verdict{.key = find_key(message, *header, now)};
-    if (!verdict.key || is_after(now, keys_[*verdict.key].not_after))
+    const auto second = std::chrono::floor<seconds>(now);
+    Verdict verdict{.key = find_key(message, *header, second)};
+    if (!verdict.key || is_after(second, keys_[*verdict.key].not_after))
         verdict.why_not = not_authentic;
     else if (scheme_.time)
         verdict.why_not = fault_in_time(*scheme_.time, *time, now);

@@ -1,4 +1,5 @@
 #pragma once
+#include "base/timestamp.hpp"
 #include "belayd/config/scheme.hpp"
 #include "belayd/hooks/sender_key.hpp"
 #include "belayd/hooks/verdict.hpp"
@@ -30,7 +31,7 @@ public:
 
     [[nodiscard]] const config::Scheme& scheme() const noexcept { return scheme_; }
 
-    [[nodiscard]] Verdict verify(const http::Request& request, std::chrono::sys_seconds now) const;
+    [[nodiscard]] Verdict verify(const http::Request& request, Timestamp now) const;
 
 private:
     [[nodiscard]] bool ends_where_it_seems_to(std::string_view id) const;

@@ -1,8 +1,7 @@
-#include "belayd/hooks/webhook_hook.hpp"
-
 #include "belayd/config/checks.hpp"
 #include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/extract.hpp"
+#include "belayd/hooks/webhook_hook.hpp"
 
 #include <algorithm>
 #include <string>
@@ -80,7 +79,7 @@ Decision WebhookHook::judge(const Input& input) const
         return Refusal{413, "The body is larger than this hook takes."};
     WebhookRequest request{input.request, *config_.webhook};
     if (rule_) {
-        const auto [value, error] = rule_->evaluate(request, input.now);
+        const auto [value, error] = rule_->evaluate(request, std::chrono::floor<std::chrono::seconds>(input.now));
         if (error != WebhookRule::Error::none && error != WebhookRule::Error::missing)
             return Refusal{500, "Error occurred while evaluating hook rules."};
         if (!value)

@@ -57,6 +57,35 @@ message = "{body}{timestamp}"
 timestamp_header = "X-Time"
 secret_file = "x"
 
+[hooks.milliseconds]
+run = ["/bin/true"]
+[hooks.milliseconds.auth]
+scheme = "custom"
+header = "X-Sig"
+encoding = "base64url"
+message = "{timestamp}.{body}"
+timestamp_header = "X-Time"
+timestamp_format = "unix_milliseconds"
+secret_encoding = "base64url"
+secret_file = "x"
+
+[hooks.base64url]
+run = ["/bin/true"]
+[hooks.base64url.auth]
+scheme = "custom"
+header = "X-Sig"
+layout = "list"
+label = "ed"
+algorithm = "ed25519"
+encoding = "base64url"
+message = "{id};{timestamp};{body}"
+timestamp_header = "X-Time"
+timestamp_format = "unix_milliseconds"
+id_header = "X-Id"
+secret_prefix = "pk_"
+secret_encoding = "base64url"
+secret_file = "x"
+
 [hooks.token]
 run = ["/bin/true"]
 [hooks.token.auth]

@@ -128,13 +128,14 @@ void say_twice(const Sender& sender, const Parts& parts, std::string_view signat
     }
 }
 
-bool is_number_in_time(const std::string& text)
+/** @param unit how many there are in a second */
+bool is_number_in_time(const std::string& text, long long unit)
 {
     for (const char c : text)
         if (std::isdigit(static_cast<unsigned char>(c)) == 0)
             return false;
-    const auto seconds = text.empty() || text.size() > 12 ? 0 : std::stoll(text);
-    return std::abs(seconds - now.time_since_epoch().count()) <= 300;
+    const auto count = text.empty() || text.size() > 15 ? 0 : std::stoll(text);
+    return std::abs(count - unit * now.time_since_epoch().count()) <= 300 * unit;
 }
 
 /** Every other reading of a signed message, from part `i` on: each must be refused, or it could be sent instead. */
@@ -226,10 +227,10 @@ void send(const Sender& sender, Parts parts)
         parts.timestamp.clear();
     std::string signature = sender.signer.sign(parts.view());
     const auto verdict = verify(sender, parts, signature);
-    const bool has_unix_time =
-        sender.scheme.time && sender.scheme.time->format == config::SignedTime::Format::unix_seconds;
-    if (has_unix_time && verdict.authentic)
-        expect(is_number_in_time(parts.timestamp), "what is signed too long ago", parts.timestamp);
+    using Format = config::SignedTime::Format;
+    if (sender.scheme.time && sender.scheme.time->format != Format::date && verdict.authentic)
+        expect(is_number_in_time(parts.timestamp, sender.scheme.time->format == Format::unix_milliseconds ? 1000 : 1),
+            "what is signed too long ago", parts.timestamp);
     if (sender.scheme.id_header.empty() && !sender.scheme.time)
         expect(verdict.authentic, "what is signed is refused", sender.name + "\n" + verdict.why_not);
     if (verdict.authentic && signs(sender))

@@ -63,6 +63,17 @@ TEST(CustomScheme, IsWrittenAsItWasRead)
     EXPECT_EQ(first.hooks.at("a").auth.scheme, second.hooks.at("a").auth.scheme);
 }
 
+TEST(CustomScheme, HasEncodingsAndTimesThatNoNamedSenderHas)
+{
+    const std::string keys = "header = 'X-A', encoding = 'base64url', secret_encoding = 'base64url', message = "
+                             "'{timestamp}.{body}', timestamp_header = 'X-T', timestamp_format = 'unix_milliseconds'";
+    const Scheme scheme = scheme_of(keys);
+    EXPECT_EQ(scheme.forms.front().encoding, SignatureForm::Encoding::base64url);
+    EXPECT_EQ(scheme.forms.front().secret_encoding, SignatureForm::Encoding::base64url);
+    EXPECT_EQ(scheme.time->format, SignedTime::Format::unix_milliseconds);
+    EXPECT_EQ(parse_config(effective_config(parse(keys)), "g.toml").hooks.at("a").auth.scheme, scheme);
+}
+
 TEST(CustomScheme, IsRefusedWithTheRemedyWhereItProvesNothing)
 {
     EXPECT_THAT(error_of("label = 'a'"), HasSubstr("needs header = "));

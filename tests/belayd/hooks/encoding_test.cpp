@@ -37,5 +37,17 @@ TEST(Base64, HasOneTextForEachSequenceOfBytes)
         EXPECT_EQ(from_base64(text), std::nullopt) << text;
 }
 
+TEST(Base64Url, IsBase64WithOtherDigitsAndWithoutPadding)
+{
+    const std::pair<std::string, std::string> vectors[]{{"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"},
+        {"\xfb\xff", "-_8"}, {"\xfb\xef\xbe", "----"}, {"\xff\xff\xff", "____"}};
+    for (const auto& [bytes, text] : vectors) {
+        EXPECT_EQ(to_base64url(bytes_of(bytes)), text);
+        EXPECT_EQ(from_base64url(text), bytes) << text;
+    }
+    for (const char* text : {"Zg==", "Zm8=", "Z", "Zh", "Zm9", "+/8", "Zm9v\n", "Zm9v=", "===="})
+        EXPECT_EQ(from_base64url(text), std::nullopt) << text;
+}
+
 } // namespace
 } // namespace belay::hooks

@@ -19,6 +19,24 @@ TEST(SignedTime, ReadsSeconds)
         EXPECT_EQ(parse(text), std::nullopt) << text;
 }
 
+TEST(SignedTime, ReadsMilliseconds)
+{
+    const auto parse = [](std::string_view text) { return parse_signed_time(Format::unix_milliseconds, text); };
+    EXPECT_EQ(parse("1700000000123"), Timestamp{1'700'000'000'123ms});
+    EXPECT_EQ(parse("0"), Timestamp{});
+    EXPECT_EQ(parse("99999999999999"), Timestamp{99'999'999'999'999ms});
+    for (const char* text : {"", "-1", "1.5", "100000000000000", "01700000000123", "17000000001e3"})
+        EXPECT_EQ(parse(text), std::nullopt) << text;
+}
+
+TEST(SignedTime, IsWrittenAsItIsRead)
+{
+    const Timestamp time{1'504'869'872'987'654us};
+    EXPECT_EQ(format_signed_time(Format::unix_seconds, time), "1504869872");
+    EXPECT_EQ(format_signed_time(Format::unix_milliseconds, time), "1504869872987");
+    EXPECT_EQ(format_signed_time(Format::date, time), "Fri 08 Sep 2017 11:24:32 UTC");
+}
+
 TEST(SignedTime, ReadsTheDateOfScalr)
 {
     const auto parse = [](std::string_view text) { return parse_signed_time(Format::date, text); };

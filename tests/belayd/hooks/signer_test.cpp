@@ -1,8 +1,10 @@
+#include "belayd/config/load.hpp"
 #include "belayd/hooks/signed_time.hpp"
 #include "belayd/hooks/signer.hpp"
 #include "belayd/hooks/verifier.hpp"
 #include "key_pair.hpp"
 #include "sample_request.hpp"
+#include "tests/fuzz/custom_schemes.hpp"
 
 #include <gtest/gtest.h>
 
@@ -86,8 +88,19 @@ void expect_each_byte_counts(const Exchange& exchange, std::string& text)
 
 class EachScheme : public ::testing::TestWithParam<Scheme> {};
 
-INSTANTIATE_TEST_SUITE_P(All, EachScheme, ::testing::ValuesIn(config::known_schemes()),
-    [](const auto& scheme) { return scheme.param.name; });
+/** Those of the table, and what it has no example of. */
+std::vector<Scheme> all_schemes()
+{
+    std::vector<Scheme> schemes(config::known_schemes().begin(), config::known_schemes().end());
+    for (const auto& [name, hook] : config::parse_config(fuzz::custom_schemes, "custom.toml").hooks) {
+        schemes.push_back(hook.auth.scheme);
+        schemes.back().name += "_" + name;
+    }
+    return schemes;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EachScheme, ::testing::ValuesIn(all_schemes()), [](const auto& scheme) { return scheme.param.name; });
 
 TEST_P(EachScheme, AcceptsWhatIsSignedAndNoByteLess)
 {

@@ -326,6 +326,74 @@ TEST(Verifier, FollowsASchemeOfTheOperators)
     EXPECT_FALSE(verifier.verify(request, std::chrono::sys_seconds{98s}).authentic);
 }
 
+/** Of one custom scheme, whose secret is "hush". */
+Verdict verify(const config::Scheme& scheme, const Fields& fields, Timestamp now)
+{
+    std::vector<Verifier::Key> keys;
+    keys.push_back({SenderKey{scheme, "hush"}, {}});
+    const SampleRequest request{"{}", fields};
+    return Verifier{scheme, std::move(keys)}.verify(request, now);
+}
+
+TEST(Verifier, CountsMillisecondsWhereTheyAreSigned)
+{
+    config::Scheme scheme{.name = "custom",
+        .header = "X-Sum",
+        .forms = {{SignatureForm::Algorithm::hmac_sha256, SignatureForm::Encoding::hex, "", "",
+            SignatureForm::Encoding::plain}},
+        .message = "{timestamp}.{body}",
+        .time = config::SignedTime{.header = "X-Time", .format = config::SignedTime::Format::unix_milliseconds}};
+    constexpr auto tolerance = 300s;
+    const Timestamp signed_at{1'700'000'000'123ms};
+    const std::string_view message[]{"1700000000123.{}"};
+    const Fields fields{{"X-Sum", to_hex(Mac{"SHA256", "hush"}.digest(message).view())}, {"X-Time", "1700000000123"}};
+    for (const auto age : {0ms, 1ms, std::chrono::milliseconds{tolerance}})
+        for (const auto way : {age, -age})
+            EXPECT_EQ(verify(scheme, fields, signed_at + way).why_not, "") << way.count();
+    EXPECT_EQ(verify(scheme, fields, signed_at + tolerance + 999us).why_not, "") << "it is no millisecond yet";
+    EXPECT_EQ(verify(scheme, fields, signed_at + tolerance + 1ms).why_not,
+        "the request was signed 300.001 s ago, 300 s are allowed");
+    EXPECT_EQ(verify(scheme, fields, signed_at - tolerance - 1ms).why_not,
+        "the request was signed 300.001 s from now, 300 s are allowed: one of the clocks is wrong");
+    EXPECT_EQ(verify(scheme, fields, signed_at + tolerance + 1s).why_not,
+        "the request was signed 301 s ago, 300 s are allowed");
+    scheme.time->format = config::SignedTime::Format::unix_seconds;
+    EXPECT_EQ(verify(scheme, fields, signed_at).why_not, "the time at which the request was signed is malformed");
+}
+
+TEST(Verifier, CountsSecondsWhereTheyAreSigned)
+{
+    const Sample sample = sample_of("slack");
+    std::vector<Verifier::Key> keys;
+    keys.push_back({SenderKey{*config::find_scheme("slack"), sample.secret}, {}});
+    const Verifier verifier{*config::find_scheme("slack"), std::move(keys)};
+    const SampleRequest request{sample.body, sample.fields};
+    const auto authentic = [&](Timestamp now) { return verifier.verify(request, now).authentic; };
+    EXPECT_TRUE(authentic(sample.now + 300s + 999ms)) << "the sender has cut as much off";
+    EXPECT_FALSE(authentic(sample.now + 301s));
+    EXPECT_TRUE(authentic(sample.now - 300s));
+    EXPECT_FALSE(authentic(sample.now - 300s - 1ms));
+}
+
+TEST(Verifier, TakesBase64UrlWithItsPaddingAndWithout)
+{
+    const config::Scheme scheme{.name = "custom",
+        .header = "X-Sum",
+        .forms = {{SignatureForm::Algorithm::hmac_sha256, SignatureForm::Encoding::base64url, "", "",
+            SignatureForm::Encoding::plain}},
+        .message = "7{body}"};
+    const std::string_view message[]{"7{}"}; // whose digest has digits that base64 has not
+    const std::string right = to_base64url(Mac{"SHA256", "hush"}.digest(message).view());
+    ASSERT_EQ(right.size(), 43U);
+    ASSERT_NE(right.find_first_of("-_"), std::string::npos);
+    const auto authentic = [&](const std::string& text) { return verify(scheme, {{"X-Sum", text}}, {}).authentic; };
+    EXPECT_TRUE(authentic(right));
+    EXPECT_TRUE(authentic(right + "="));
+    for (const std::string& wrong : {right + "==", right + "=====", "=" + right, right.substr(1), right + "A",
+             to_base64(Mac{"SHA256", "hush"}.digest(message).view())})
+        EXPECT_FALSE(authentic(wrong)) << wrong;
+}
+
 TEST(Verifier, SaysWhichSecretItIsAndWhetherItHasEnded)
 {
     const Sample sample = sample_of("github");
@@ -442,6 +510,24 @@ TEST(SenderKey, VerifiesAVectorOfRfc8032)
                                                     "b00d291612bb0c00"};
     EXPECT_TRUE(key.accepts(message, signature));
     EXPECT_FALSE(key.accepts(std::array<std::string_view, 1>{"\x73"}, signature));
+}
+
+TEST(SenderKey, IsWrittenInBase64UrlWithItsPaddingAndWithout)
+{
+    // RFC 8032 §7.1, TEST 2
+    config::Scheme scheme = *config::find_scheme("discord");
+    scheme.forms.front().encoding = scheme.forms.front().secret_encoding = SignatureForm::Encoding::base64url;
+    const std::string public_key =
+        to_base64url(bytes_of(*from_hex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")));
+    const std::string signature = to_base64url(bytes_of(*from_hex("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb37"
+                                                                  "62223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2e"
+                                                                  "aeb4302aeeb00d291612bb0c00")));
+    for (const std::string& key : {public_key, public_key + "="})
+        for (const std::string& text : {signature, signature + "=="})
+            EXPECT_TRUE((SenderKey{scheme, key}.accepts(
+                std::array<std::string_view, 1>{"\x72"}, std::array<std::string_view, 1>{text})))
+                << key << " " << text;
+    EXPECT_THROW((SenderKey{scheme, public_key + "=="}), std::invalid_argument);
 }
 
 TEST(SenderKey, RefusesAKeyWithWhichAnybodyCanSign)
