@@ -1,4 +1,5 @@
 #include "base/uuid.hpp"
+#include "belayd/config/load.hpp"
 #include "belayd/hooks/encoding.hpp"
 #include "cli/commands.hpp"
 #include "cli/control.hpp"
@@ -86,7 +87,19 @@ RecordedRequest make_request(const ExplainOptions& options, const config::Hook& 
     return request;
 }
 
-Explanation judge(const config::Hook& hook, const RecordedRequest& request, const hooks::Judge& judge,
+/** Signatures among the rules are what authenticates, so they are checked where that is. */
+Trial make_trial(const config::Hook& hook, const ExplainOptions& options, const std::string& directory)
+{
+    const bool is_assumed = options.trust || !options.event.empty();
+    try {
+        return {hook, directory, is_assumed ? hooks::Signatures::assumed : hooks::Signatures::checked};
+    } catch (const config::ConfigError& e) {
+        throw Failure{
+            EX_CONFIG, fmt::format("{} (--no-auth takes signatures for good)", e.diagnostics().front().message)};
+    }
+}
+
+Explanation judge(const config::Hook& hook, const RecordedRequest& request, const Trial& judge,
     const ExplainOptions& options, const std::string& directory)
 {
     Authentication authentication;
@@ -207,8 +220,8 @@ void print(const Explanation& explanation, Context& context)
         return;
     }
     const std::string outcome{outcome_of(explanation.decision)};
-    context.out << fmt::format("would not run: {} with {}: {}\n", outcome, status_of(explanation.decision),
-        escape_for_terminal(reason_of(explanation.decision)));
+    context.out << fmt::format("would not run: {} with {}: {}\n", outcome,
+        status_of(explanation.decision, explanation.hook), escape_for_terminal(reason_of(explanation.decision)));
 }
 
 json::string to_json(const std::string& text)
@@ -240,7 +253,7 @@ json::object to_json(const Explanation& explanation)
     constexpr std::array<const char*, 4> states{"none", "good", "refused", "unchecked"};
     const auto& [state, detail, status] = explanation.authentication;
     json::object document{{"hook", explanation.hook.name}, {"outcome", outcome_of(explanation.decision)},
-        {"status", status_of(explanation.decision)},
+        {"status", status_of(explanation.decision, explanation.hook)},
         {"authentication",
             json::object{{"state", states.at(static_cast<std::size_t>(state))}, {"detail", to_json(detail)}}}};
     if (explanation.rules) {
@@ -277,8 +290,8 @@ int explain(const ExplainOptions& options, Context& context)
     const config::Config config = load_for_trial(context);
     const config::Hook& hook = find_hook(config, options.hook, EX_USAGE);
     const RecordedRequest request = make_request(options, hook, context);
-    const hooks::Judge whole{hook};
     const std::string directory = std::filesystem::path{config.file}.parent_path().string();
+    const Trial whole = make_trial(hook, options, directory);
     const Explanation explanation = judge(hook, request, whole, options, directory);
     if (context.json)
         context.out << json::serialize(to_json(explanation)) << '\n';

@@ -1,7 +1,6 @@
-#include "cli/recorded_request.hpp"
-
 #include "belayd/config/checks.hpp"
 #include "cli/context.hpp"
+#include "cli/recorded_request.hpp"
 #include "http/chars.hpp"
 
 #include <fmt/format.h>
@@ -87,6 +86,8 @@ http::Request RecordedRequest::view() const
     request.query = query;
     request.fields = views_;
     request.body = body;
+    peer_ = {.address = remote, .port = 0}; // which nobody has written down
+    request.peer = &peer_;
     return request;
 }
 

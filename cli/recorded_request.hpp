@@ -32,6 +32,7 @@ public:
 
 private:
     mutable std::vector<http::Field> views_;
+    mutable http::Peer peer_;
 };
 
 /**

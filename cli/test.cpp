@@ -57,12 +57,12 @@ void compare_environment(const std::map<std::string, std::string>& expected,
     }
 }
 
-std::vector<std::string> compare(const GoldenCase& golden, const hooks::Decision& decision)
+std::vector<std::string> compare(const GoldenCase& golden, const config::Hook& hook, const hooks::Decision& decision)
 {
     std::vector<std::string> differences;
     const std::string_view outcome = outcome_of(decision);
     const std::string reason = reason_of(decision);
-    const auto status = static_cast<std::uint64_t>(status_of(decision));
+    const auto status = static_cast<std::uint64_t>(status_of(decision, hook));
     if (golden.expected != outcome)
         differences.push_back(
             fmt::format("expected {}, got {}{}{}", golden.expected, outcome, reason.empty() ? "" : ": ", reason));
@@ -85,7 +85,7 @@ hooks::Decision decide(const GoldenCase& golden, const config::Hook& hook, const
     const hooks::Input input{view, now(), golden.request.remote};
     if (golden.authenticates)
         return hooks::Hook{hook, directory}.decide(input).decision;
-    return hooks::Judge{hook}.decide(input);
+    return Trial{hook, directory, hooks::Signatures::assumed}.decide(input);
 }
 
 std::vector<std::string> try_case(
@@ -99,7 +99,7 @@ std::vector<std::string> try_case(
                 read_file((std::filesystem::path{file}.parent_path() / golden.body_file).string(), in, EX_NOINPUT);
         if (golden.request.path == "/")
             golden.request.path = "/hooks/" + hook.path;
-        return compare(golden, decide(golden, hook, directory));
+        return compare(golden, hook, decide(golden, hook, directory));
     } catch (const Failure& e) {
         return {e.what()};
     } catch (const config::ConfigError& e) { // of a secret

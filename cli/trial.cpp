@@ -28,13 +28,8 @@ config::Config load_for_trial(Context& context)
 
 const config::Hook& find_hook(const config::Config& config, const std::string& name, int exit_status)
 {
-    if (const auto found = config.hooks.find(name); found != config.hooks.end()) {
-        if (found->second.webhook)
-            throw Failure{exit_status,
-                fmt::format(
-                    "hook \"{}\" has compat = \"webhook\": only belayd itself judges as adnanh/webhook does", name)};
+    if (const auto found = config.hooks.find(name); found != config.hooks.end())
         return found->second;
-    }
     std::vector<std::string> names;
     for (const auto& [other, hook] : config.hooks)
         names.push_back(other);
@@ -70,6 +65,24 @@ Authentication authenticate(
     }
 }
 
+Trial::Trial(const config::Hook& hook, const std::string& config_directory, hooks::Signatures signatures)
+{
+    if (hook.webhook)
+        webhook_.emplace(hook, config_directory, signatures);
+    else
+        judge_.emplace(hook);
+}
+
+hooks::Decision Trial::decide(const hooks::Input& input) const
+{
+    return webhook_ ? webhook_->decide(input) : judge_->decide(input);
+}
+
+std::optional<hooks::Trace> Trial::trace(const hooks::Input& input) const
+{
+    return webhook_ ? webhook_->trace(input) : judge_->trace(input);
+}
+
 std::string_view outcome_of(const hooks::Decision& decision) noexcept
 {
     if (std::holds_alternative<hooks::Event>(decision))
@@ -79,12 +92,15 @@ std::string_view outcome_of(const hooks::Decision& decision) noexcept
     return std::holds_alternative<hooks::Refusal>(decision) ? "refused" : "answered";
 }
 
-int status_of(const hooks::Decision& decision) noexcept
+int status_of(const hooks::Decision& decision, const config::Hook& hook) noexcept
 {
+    const auto& compat = hook.webhook;
     if (std::holds_alternative<hooks::Event>(decision))
-        return 202;
+        return compat ? static_cast<int>(compat->success_status) : 202;
     if (const auto* const refusal = std::get_if<hooks::Refusal>(&decision))
         return refusal->status;
+    if (const auto* const ignored = std::get_if<hooks::Ignored>(&decision))
+        return compat ? static_cast<int>(compat->mismatch_status) : ignored->status;
     const auto* const reply = std::get_if<hooks::Reply>(&decision);
     return reply != nullptr && reply->json.empty() ? 204 : 200;
 }

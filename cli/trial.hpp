@@ -1,6 +1,7 @@
 #pragma once
 #include "base/timestamp.hpp"
 #include "belayd/hooks/judge.hpp"
+#include "belayd/hooks/webhook_hook.hpp"
 #include "cli/context.hpp"
 #include "cli/recorded_request.hpp"
 
@@ -31,11 +32,30 @@ struct Authentication {
 [[nodiscard]] Authentication authenticate(
     const config::Hook& hook, const RecordedRequest& request, const std::string& config_directory);
 
+/** A hook that judges requests as it does in belayd, once they are authentic.  Lifetime: borrows the hook. */
+class Trial {
+public:
+    /**
+     * @param signatures that are among the rules: of hooks with compat = "webhook"
+     * @throws config::ConfigError naming the secret of one that cannot be had
+     */
+    Trial(const config::Hook& hook, const std::string& config_directory, hooks::Signatures signatures);
+
+    [[nodiscard]] hooks::Decision decide(const hooks::Input& input) const;
+
+    /** How its rules see the request; nothing where it has none.  As long as the hook. */
+    [[nodiscard]] std::optional<hooks::Trace> trace(const hooks::Input& input) const;
+
+private:
+    std::optional<const hooks::Judge> judge_;
+    std::optional<const hooks::WebhookHook> webhook_; // compat = "webhook"; else the other
+};
+
 /** "event", "ignored", "refused" or "answered". */
 [[nodiscard]] std::string_view outcome_of(const hooks::Decision& decision) noexcept;
 
-/** What is told the sender of it: 202, 200, 401, … */
-[[nodiscard]] int status_of(const hooks::Decision& decision) noexcept;
+/** What is told the sender of it, where the hook has its path for itself: 202, 200, 401, … */
+[[nodiscard]] int status_of(const hooks::Decision& decision, const config::Hook& hook) noexcept;
 
 /** Why it is no event; "" for one. */
 [[nodiscard]] std::string reason_of(const hooks::Decision& decision);

@@ -53,10 +53,11 @@ std::variant<Invocation, Refusal> extract_as_webhook(const config::Hook& hook, W
 
 } // namespace
 
-WebhookHook::WebhookHook(const config::Hook& hook, const std::string& config_directory) : config_(hook)
+WebhookHook::WebhookHook(const config::Hook& hook, const std::string& config_directory, Signatures signatures)
+    : config_(hook)
 {
     if (hook.when)
-        rule_.emplace(*hook.when, config_directory, hook.webhook->soft_signatures);
+        rule_.emplace(*hook.when, config_directory, hook.webhook->soft_signatures, signatures);
 }
 
 Decision WebhookHook::decide(const Input& input) const
@@ -70,13 +71,35 @@ Decision WebhookHook::decide(const Input& input) const
     }
 }
 
-Decision WebhookHook::judge(const Input& input) const
+std::optional<Trace> WebhookHook::trace(const Input& input) const
+{
+    if (!rule_)
+        return std::nullopt;
+    try {
+        if (!refuse_unread(input)) {
+            const WebhookRequest request{input.request, *config_.webhook};
+            return rule_->trace(request, std::chrono::floor<std::chrono::seconds>(input.now));
+        }
+    } catch (const WebhookFailure&) { // which decide() tells
+    } catch (const MalformedPayload&) {
+    }
+    return rule_->unseen_trace();
+}
+
+std::optional<Refusal> WebhookHook::refuse_unread(const Input& input) const
 {
     const auto& methods = config_.webhook->methods;
     if (!methods.empty() && std::ranges::find(methods, input.request.method) == methods.end())
         return Refusal{405, ""};
     if (input.request.body.size() > config_.max_body) // of a path that hooks share, which admits what the widest takes
         return Refusal{413, "The body is larger than this hook takes."};
+    return std::nullopt;
+}
+
+Decision WebhookHook::judge(const Input& input) const
+{
+    if (auto refusal = refuse_unread(input))
+        return *std::move(refusal);
     WebhookRequest request{input.request, *config_.webhook};
     if (rule_) {
         const auto [value, error] = rule_->evaluate(request, std::chrono::floor<std::chrono::seconds>(input.now));

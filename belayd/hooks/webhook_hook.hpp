@@ -16,12 +16,17 @@ namespace belay::hooks {
 class WebhookHook {
 public:
     /** @throws config::ConfigError naming the secret that cannot be had */
-    WebhookHook(const config::Hook& hook, const std::string& config_directory);
+    WebhookHook(
+        const config::Hook& hook, const std::string& config_directory, Signatures signatures = Signatures::checked);
 
     /** Ignored and Refusal have the texts of webhook.  There is no delivery id: webhook runs whatever comes again. */
     [[nodiscard]] Decision decide(const Input& input) const;
 
+    /** How the hook's rules see the request; nothing where it has none.  As long as the hook. */
+    [[nodiscard]] std::optional<Trace> trace(const Input& input) const;
+
 private:
+    [[nodiscard]] std::optional<Refusal> refuse_unread(const Input& input) const;
     [[nodiscard]] Decision judge(const Input& input) const;
 
     const config::Hook& config_;

@@ -1,10 +1,9 @@
-#include "belayd/hooks/webhook_rule.hpp"
-
 #include "belayd/config/load.hpp"
 #include "belayd/config/pattern.hpp"
 #include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/secret.hpp"
 #include "belayd/hooks/signed_time.hpp"
+#include "belayd/hooks/webhook_rule.hpp"
 
 #include <openssl/crypto.h>
 
@@ -85,19 +84,23 @@ Outcome check_scalr(const Mac& mac, const WebhookRequest& request, std::chrono::
     return std::chrono::abs(now - *time) > most ? Outcome{false, Error::signature} : Outcome{true};
 }
 
-Outcome check_networks(const std::vector<IpNetwork>& networks, const WebhookRequest& request)
+Outcome check_networks(const std::vector<IpNetwork>& networks, const WebhookRequest& request, Trace* trace)
 {
     const auto address = parse_ip_address(request.request().peer->address);
     if (!address)
         return {false, Error::other}; // a unix socket
+    if (trace != nullptr)
+        trace->value = request.request().peer->address;
     return {std::ranges::any_of(networks, [&address](const IpNetwork& network) { return network.contains(*address); })};
 }
 
-Outcome check_value(const config::Rule& rule, const re2::RE2* pattern, const WebhookRequest& request)
+Outcome check_value(const config::Rule& rule, const re2::RE2* pattern, const WebhookRequest& request, Trace* trace)
 {
     const auto found = request.look_up(rule.source);
     if (found.walk != Walk::found)
         return {false, found.walk == Walk::missing ? Error::missing : Error::other};
+    if (trace != nullptr)
+        trace->value = found.text;
     if (rule.test == config::Rule::Test::exists)
         return {std::get<bool>(rule.operands.front())};
     if (pattern != nullptr)
@@ -105,19 +108,50 @@ Outcome check_value(const config::Rule& rule, const re2::RE2* pattern, const Web
     return {is_equal(found.text, std::get<std::string>(rule.operands.front()))};
 }
 
+/** Its words until it is looked at. */
+Trace make_trace(const config::Rule& rule)
+{
+    Trace trace{.rule = rule, .why = config::describe(rule)};
+    for (const config::Rule& child : rule.rules)
+        trace.children.push_back(make_trace(child));
+    return trace;
+}
+
+Trace* child_of(Trace* trace, std::size_t i)
+{
+    return trace == nullptr ? nullptr : &trace->children[i];
+}
+
+/** Why it is as it is: of a list and of "not", what is below them tells more. */
+std::string words_for(const Trace& trace, Error error)
+{
+    using Result = Trace::Result;
+    if (trace.result == Result::match)
+        return config::describe(trace.rule);
+    if (trace.rule.kind == config::Rule::Kind::negation && error != Error::none)
+        return trace.children.front().why;
+    if (trace.rule.kind == config::Rule::Kind::test && error == Error::missing)
+        return config::describe(trace.rule.source) + " is missing";
+    if (trace.rule.kind == config::Rule::Kind::test && error == Error::other)
+        return config::describe(trace.rule.source) + " cannot be read as webhook reads it";
+    return config::describe_mismatch(trace.rule);
+}
+
 } // namespace
 
-WebhookRule::WebhookRule(const config::Rule& rule, const std::string& config_directory, bool soft_signatures)
-    : root_(compile(rule, config_directory)), soft_signatures_(soft_signatures)
+WebhookRule::WebhookRule(
+    const config::Rule& rule, const std::string& config_directory, bool soft_signatures, Signatures signatures)
+    : root_(compile(rule, config_directory, signatures)), soft_signatures_(soft_signatures)
 {
 }
 
-WebhookRule::Node WebhookRule::compile(const config::Rule& rule, const std::string& config_directory)
+WebhookRule::Node WebhookRule::compile(
+    const config::Rule& rule, const std::string& config_directory, Signatures signatures)
 {
     Node node{.rule = &rule};
     for (const auto& child : rule.rules)
-        node.children.push_back(compile(child, config_directory));
-    if (rule.kind == config::Rule::Kind::signature) {
+        node.children.push_back(compile(child, config_directory, signatures));
+    if (rule.kind == config::Rule::Kind::signature && signatures == Signatures::checked) {
         const auto& form = rule.auth->scheme.forms.front();
         try {
             node.secret =
@@ -138,35 +172,80 @@ WebhookRule::Node WebhookRule::compile(const config::Rule& rule, const std::stri
 
 Outcome WebhookRule::evaluate(const WebhookRequest& request, std::chrono::sys_seconds now) const
 {
-    return evaluate(root_, request, now);
+    return evaluate(root_, {request, now}, {.missing = true}, nullptr);
 }
 
-Outcome WebhookRule::evaluate(const Node& node, const WebhookRequest& request, std::chrono::sys_seconds now) const
+Trace WebhookRule::trace(const WebhookRequest& request, std::chrono::sys_seconds now) const
+{
+    Trace trace = make_trace(*root_.rule);
+    try {
+        (void)evaluate(root_, {request, now}, {.missing = true}, &trace);
+    } catch (const MalformedPayload&) { // is in it
+    }
+    return trace;
+}
+
+Trace WebhookRule::unseen_trace() const
+{
+    return make_trace(*root_.rule);
+}
+
+void WebhookRule::record(Trace& trace, Outcome outcome, Tolerance tolerance)
+{
+    using Result = Trace::Result;
+    const bool is_value = outcome.error == Error::none || (outcome.error == Error::missing && tolerance.missing) ||
+                          (outcome.error == Error::signature && tolerance.signature);
+    trace.result = is_value && outcome.value         ? Result::match
+                   : outcome.error == Error::missing ? Result::missing
+                   : is_value                        ? Result::mismatch
+                                                     : Result::error;
+    trace.why = words_for(trace, outcome.error);
+}
+
+Outcome WebhookRule::evaluate(const Node& node, const Scene& scene, Tolerance tolerance, Trace* trace) const
+{
+    if (trace == nullptr)
+        return decide(node, scene, tolerance, nullptr);
+    try {
+        const Outcome outcome = decide(node, scene, tolerance, trace);
+        record(*trace, outcome, tolerance);
+        return outcome;
+    } catch (const MalformedPayload& malformed) {
+        trace->result = Trace::Result::error;
+        trace->why = malformed.what();
+        throw;
+    }
+}
+
+Outcome WebhookRule::decide(const Node& node, const Scene& scene, Tolerance tolerance, Trace* trace) const
 {
     switch (node.rule->kind) {
     case config::Rule::Kind::all:
-        return evaluate_all(node, request, now);
+        return decide_all(node, scene, trace);
     case config::Rule::Kind::any:
-        return evaluate_any(node, request, now);
+        return decide_any(node, scene, trace);
     case config::Rule::Kind::negation: {
-        const Outcome outcome = evaluate(node.children.front(), request, now);
+        const Outcome outcome = evaluate(node.children.front(), scene, tolerance, child_of(trace, 0));
         return {!outcome.value, outcome.error};
     }
     case config::Rule::Kind::signature:
-        return node.secret->is_scalr ? check_scalr(node.secret->mac, request, now)
-                                     : check_hmac(node.secret->mac, node.secret->header, node.secret->label, request);
+        if (!node.secret)
+            return {true};
+        return node.secret->is_scalr
+                   ? check_scalr(node.secret->mac, scene.request, scene.now)
+                   : check_hmac(node.secret->mac, node.secret->header, node.secret->label, scene.request);
     case config::Rule::Kind::test:
         break;
     }
     if (node.rule->test == config::Rule::Test::in)
-        return check_networks(node.networks, request);
-    return check_value(*node.rule, node.pattern.get(), request);
+        return check_networks(node.networks, scene.request, trace);
+    return check_value(*node.rule, node.pattern.get(), scene.request, trace);
 }
 
-Outcome WebhookRule::evaluate_all(const Node& node, const WebhookRequest& request, std::chrono::sys_seconds now) const
+Outcome WebhookRule::decide_all(const Node& node, const Scene& scene, Trace* trace) const
 {
-    for (const Node& child : node.children) {
-        const Outcome outcome = evaluate(child, request, now);
+    for (std::size_t i = 0; i < node.children.size(); ++i) {
+        const Outcome outcome = evaluate(node.children[i], scene, {}, child_of(trace, i));
         if (outcome.error != Error::none)
             return {false, outcome.error};
         if (!outcome.value)
@@ -175,10 +254,11 @@ Outcome WebhookRule::evaluate_all(const Node& node, const WebhookRequest& reques
     return {true};
 }
 
-Outcome WebhookRule::evaluate_any(const Node& node, const WebhookRequest& request, std::chrono::sys_seconds now) const
+Outcome WebhookRule::decide_any(const Node& node, const Scene& scene, Trace* trace) const
 {
-    for (const Node& child : node.children) {
-        const Outcome outcome = evaluate(child, request, now);
+    const Tolerance tolerance{.missing = true, .signature = soft_signatures_};
+    for (std::size_t i = 0; i < node.children.size(); ++i) {
+        const Outcome outcome = evaluate(node.children[i], scene, tolerance, child_of(trace, i));
         const bool is_passed_over = outcome.error == Error::none || outcome.error == Error::missing ||
                                     (outcome.error == Error::signature && soft_signatures_);
         if (!is_passed_over)

@@ -2,6 +2,7 @@
 #include "base/ip_network.hpp"
 #include "belayd/config/config.hpp"
 #include "belayd/hooks/mac.hpp"
+#include "belayd/hooks/rule.hpp"
 #include "belayd/hooks/webhook_request.hpp"
 
 #include <re2/re2.h>
@@ -14,6 +15,12 @@
 #include <vector>
 
 namespace belay::hooks {
+
+/** What signatures among the rules are: `belay` may have neither the secret nor the signature. */
+enum class Signatures : std::uint8_t {
+    checked,
+    assumed ///< good, whatever the request has
+};
 
 /**
  * A rule as adnanh/webhook 2.8 goes by it: beside what it comes to, it may fail, and how the one and the other are
@@ -38,10 +45,18 @@ public:
      * @param soft_signatures within an "or", a wrong signature is one that does not match
      * @throws config::ConfigError naming the secret that cannot be had
      */
-    WebhookRule(const config::Rule& rule, const std::string& config_directory, bool soft_signatures);
+    WebhookRule(const config::Rule& rule, const std::string& config_directory, bool soft_signatures,
+        Signatures signatures = Signatures::checked);
 
     /** @throws MalformedPayload */
     [[nodiscard]] Outcome evaluate(const WebhookRequest& request, std::chrono::sys_seconds now) const;
+
+    /** The same for the operator, with every value that was seen: what has no value, but decides as if it did not
+     * match, is `missing`; what makes webhook fail, or belay, is an error.  As long as the rule. */
+    [[nodiscard]] Trace trace(const WebhookRequest& request, std::chrono::sys_seconds now) const;
+
+    /** Of a request that is refused before. */
+    [[nodiscard]] Trace unseen_trace() const;
 
 private:
     struct Secret {
@@ -55,15 +70,27 @@ private:
         std::vector<Node> children = {};
         std::shared_ptr<const re2::RE2> pattern = {};
         std::vector<IpNetwork> networks = {};
-        std::optional<Secret> secret = {};
+        std::optional<Secret> secret = {}; // of a signature; none: it is assumed
+    };
+    /** What rules look at. */
+    struct Scene {
+        const WebhookRequest& request;
+        std::chrono::sys_seconds now;
+    };
+    /** Which errors are but a value to what a rule is part of. */
+    struct Tolerance {
+        bool missing = false;
+        bool signature = false;
     };
 
-    [[nodiscard]] static Node compile(const config::Rule& rule, const std::string& config_directory);
-    [[nodiscard]] Outcome evaluate(const Node& node, const WebhookRequest& request, std::chrono::sys_seconds now) const;
-    [[nodiscard]] Outcome evaluate_all(
-        const Node& node, const WebhookRequest& request, std::chrono::sys_seconds now) const;
-    [[nodiscard]] Outcome evaluate_any(
-        const Node& node, const WebhookRequest& request, std::chrono::sys_seconds now) const;
+    [[nodiscard]] static Node compile(
+        const config::Rule& rule, const std::string& config_directory, Signatures signatures);
+    static void record(Trace& trace, Outcome outcome, Tolerance tolerance);
+    /** @param trace of that rule, to be filled in; or nullptr */
+    [[nodiscard]] Outcome evaluate(const Node& node, const Scene& scene, Tolerance tolerance, Trace* trace) const;
+    [[nodiscard]] Outcome decide(const Node& node, const Scene& scene, Tolerance tolerance, Trace* trace) const;
+    [[nodiscard]] Outcome decide_all(const Node& node, const Scene& scene, Trace* trace) const;
+    [[nodiscard]] Outcome decide_any(const Node& node, const Scene& scene, Trace* trace) const;
 
     Node root_;
     bool soft_signatures_;

@@ -53,6 +53,73 @@ run = ["/bin/true"]
     TemporaryDirectory directory_;
 };
 
+/** A hook that was adnanh/webhook's. */
+class ExplainCompatible : public Explain {
+protected:
+    ExplainCompatible()
+    {
+        write("belay.toml", R"(
+[hooks.strict]
+compat = "webhook"
+auth = "none"
+run = ["/bin/true", { path = "ref" }]
+env = { WHO = { path = "who" } }
+webhook = { methods = ["POST"], success_status = 201, mismatch_status = 418 }
+[hooks.strict.when]
+all = [
+  { signature = { scheme = "custom", header = "X-Sum", label = "sha256=", secret_file = "strict.secret" } },
+  { any = [{ path = "ref", equals = "main" }, { query = "force", equals = "1" }] },
+]
+)");
+        write("strict.secret", "hush");
+    }
+
+    Result explain_json(const std::string& body, std::vector<std::string> options = {})
+    {
+        options.emplace_back("--header=Content-Type:application/json");
+        return explain("strict", body, std::move(options));
+    }
+};
+
+TEST_F(ExplainCompatible, ShowsTheDecisionOfItsRules)
+{
+    const std::string body = R"({"ref":"main","who":"me"})";
+    const std::string good = "--header=X-Sum:" + hooks::github_signature("hush", body);
+    const Result runs = explain_json(body, {good});
+    EXPECT_EQ(runs.exit_status, 0) << runs.err;
+    EXPECT_THAT(runs.out, HasSubstr("authentication: none: anybody may\nrules:\n  [yes] all of\n"));
+    EXPECT_THAT(runs.out, HasSubstr("          [yes] path \"ref\" is \"main\", the value: \"main\"\n"
+                                    "          [ - ] query \"force\" is \"1\", not looked at\n"));
+    EXPECT_THAT(runs.out, HasSubstr("would run:\n  argument 0: /bin/true\n  argument 1: main\n  variable WHO=me\n"));
+
+    const std::string other = R"({"ref":"dev"})";
+    const Result ignored = explain_json(other, {"--header=X-Sum:" + hooks::github_signature("hush", other)});
+    EXPECT_EQ(ignored.exit_status, 1);
+    EXPECT_THAT(ignored.out, HasSubstr("any of   <- this\n          [no ] path \"ref\" is not \"main\", the value: "
+                                       "\"dev\"\n          [no ] query \"force\" is missing\n"));
+    EXPECT_THAT(ignored.out, HasSubstr("would not run: ignored with 418: Hook rules were not satisfied.\n"));
+
+    const Result forged = explain_json(other, {good});
+    EXPECT_THAT(forged.out, HasSubstr("      [!!!] "));
+    EXPECT_THAT(
+        forged.out, HasSubstr("would not run: refused with 500: Error occurred while evaluating hook rules.\n"));
+    EXPECT_THAT(explain_json(body, {good, "--method=PUT"}).out, HasSubstr("would not run: refused with 405: \n"));
+}
+
+TEST_F(ExplainCompatible, TakesSignaturesForGoodWhereItIsTold)
+{
+    const std::string body = R"({"ref":"main"})";
+    EXPECT_THAT(explain_json(body).out, HasSubstr("would not run: ignored with 418")) << "it has none";
+    EXPECT_THAT(explain_json(body, {"--no-auth"}).out, HasSubstr("would run:\n"));
+    EXPECT_EQ(json::parse(explain_json(body, {"--no-auth", "--json"}).out).at("status"), 201);
+    std::filesystem::remove(directory_.path("strict.secret"));
+    const Result unreadable = explain_json(body);
+    EXPECT_EQ(unreadable.exit_status, 78);
+    EXPECT_THAT(unreadable.err, HasSubstr("\"strict.secret\" cannot be opened: No such file or directory (--no-auth "
+                                          "takes signatures for good)\n"));
+    EXPECT_EQ(explain_json(body, {"--no-auth"}).exit_status, 0);
+}
+
 TEST_F(Explain, ShowsWhatFilesWouldHold)
 {
     const std::string body = R"({"a":"text"})";

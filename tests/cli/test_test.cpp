@@ -27,6 +27,19 @@ when = { header = "X-GitHub-Event", equals = "push" }
 [hooks.slack]
 auth = { scheme = "slack", secret_file = "github.secret" }
 run = ["/bin/sh"]
+[hooks.strict]
+compat = "webhook"
+auth = "none"
+run = ["/bin/sh", { path = "ref" }]
+files = { PART = { path = "part", decode = "base64" } }
+when = { all = [{ signature = { scheme = "custom", header = "X-Sum", label = "sha256=", secret_file = "github.secret" } }, { request = "remote_address", in = ["192.0.2.0/24"] }] }
+webhook = { content_type = "application/json", success_status = 201, mismatch_status = 418 }
+[hooks.kept]
+auth = "none"
+run = ["/bin/sh"]
+files = { ALL = { request = "body" }, PART = { payload = "/part" } }
+mismatch_status = 404
+when = { payload = "/part", exists = true }
 [hooks.near]
 auth = "none"
 run = ["/bin/sh", { request = "method" }, { request = "path" }, { query = "q" }]
@@ -145,6 +158,42 @@ status = 422
     EXPECT_THAT(result.out, HasSubstr("has no hook \"deplyo\""));
     EXPECT_THAT(result.out, HasSubstr("none.json: No such file"));
     EXPECT_THAT(result.out, HasSubstr("ok   case 7\n1 passed, 6 failed\n"));
+}
+
+TEST_F(Test, ExpectsTheStatusOfAMismatch)
+{
+    EXPECT_EQ(
+        test("[[case]]\nhook = 'kept'\nrequest = { body = '{}' }\nexpect = 'ignored'\nstatus = 404\n").exit_status, 0);
+    EXPECT_THAT(test("[[case]]\nhook = 'kept'\nrequest = { body = '{}' }\nexpect = 'ignored'\nstatus = 200\n").out,
+        HasSubstr("expected status 200, got 404\n"));
+}
+
+TEST_F(Test, JudgesAsWebhookDoes)
+{
+    const Result result = test(R"([[case]]
+hook = "strict"
+request = { from = "192.0.2.7", body = '{"ref": "main", "part": "eA=="}' }
+expect = "event"
+status = 201
+arguments = ["main"]
+[[case]]
+hook = "strict"
+expect = "ignored"
+status = 418
+[[case]]
+name = "no signature"
+hook = "strict"
+signed = true
+request = { from = "192.0.2.7" }
+expect = "ignored"
+[[case]]
+hook = "strict"
+signed = true
+request = { from = "192.0.2.7", headers = { X-Sum = "sha256=00" } }
+expect = "refused"
+status = 500
+)");
+    EXPECT_EQ(result.out, "ok   case 1\nok   case 2\nok   no signature\nok   case 4\n4 passed, 0 failed\n");
 }
 
 TEST_F(Test, ReadsABodyFromAFileBesideTheCases)

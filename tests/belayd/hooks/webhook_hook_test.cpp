@@ -2,6 +2,8 @@
 #include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/hooks/mac.hpp"
+#include "belayd/hooks/webhook_hook.hpp"
+#include "github_signature.hpp"
 #include "sample_request.hpp"
 
 #include <gmock/gmock.h>
@@ -35,12 +37,48 @@ protected:
         const http::Peer peer{.address = "192.0.2.7", .port = 4711};
         http::Request sample = request;
         sample.peer = &peer;
-        const auto decision = table.find("a")->decide({sample, std::chrono::sys_seconds{}}).decision;
+        const Input input{sample, {}};
+        const auto decision = table.find("a")->decide(input).decision;
+        if (const auto trace = WebhookHook{config.hooks.at("a"), ""}.trace(input))
+            expect_traced(*trace, decision);
         if (const auto* const refusal = std::get_if<Refusal>(&decision))
             return std::to_string(refusal->status);
         return std::holds_alternative<Event>(decision) ? "runs" : "not";
     }
+
+    /** What is decided is what is shown. */
+    static void expect_traced(const Trace& trace, const Decision& decision)
+    {
+        using Result = Trace::Result;
+        EXPECT_EQ(trace.result == Result::match, std::holds_alternative<Event>(decision));
+        EXPECT_EQ(trace.result == Result::error, std::holds_alternative<Refusal>(decision));
+        EXPECT_EQ(trace.culprit() == nullptr, std::holds_alternative<Event>(decision));
+    }
 };
+
+/** "-(+-.)": of the rule and, in brackets, of those in it; ? has no value, ! fails, . was not looked at. */
+std::string marks_of(const Trace& trace)
+{
+    std::string marks(1, std::string_view{"+-?!."}.at(static_cast<std::size_t>(trace.result)));
+    for (const Trace& child : trace.children)
+        marks += (&child == &trace.children.front() ? "(" : "") + marks_of(child);
+    return trace.children.empty() ? marks : marks + ")";
+}
+
+/** The marks, and whose fault it is. */
+std::string traced(const std::string& rule, const std::string& json, const SampleRequest::Fields& fields = {},
+    Signatures signatures = Signatures::checked, const std::string& more = "")
+{
+    const auto config = config::parse_config(
+        "[hooks.a]\ncompat = \"webhook\"\nauth = \"none\"\nrun = [\"/bin/true\"]\nwhen = " + rule + "\n" + more,
+        "belay.toml");
+    auto all = fields;
+    all.emplace_back("Content-Type", "application/json");
+    const SampleRequest request{json, all};
+    const WebhookHook hook{config.hooks.at("a"), "", signatures};
+    const auto trace = hook.trace({request, {}});
+    return marks_of(*trace) + (trace->culprit() == nullptr ? "" : " " + trace->culprit()->why);
+}
 
 constexpr const char* a_is_1 = "{ path = \"a\", equals = \"1\" }";
 constexpr const char* is_missing = "{ path = \"x\", equals = \"1\" }";
@@ -98,6 +136,63 @@ TEST_F(WebhookRules, FailWhereWebhookFails)
     EXPECT_EQ(decide(all(std::string{is_missing} + ", " + fails), json), "not");
 }
 
+TEST_F(WebhookRules, AreTraced)
+{
+    const std::string json = R"({"a":1,"n":null})";
+    const std::string one = a_is_1;
+    EXPECT_EQ(traced(one, json), "+");
+    EXPECT_EQ(traced(one, R"({"a":2})"), R"(- path "a" is not "1")");
+    EXPECT_EQ(traced(is_missing, json), R"(? path "x" is missing)");
+    EXPECT_EQ(traced(negate(is_missing), json), "+(?)");
+    EXPECT_EQ(traced(all(one + ", " + negate(is_missing) + ", " + fails), json), R"(?(+?(?).) path "x" is missing)");
+    EXPECT_EQ(traced(any(negate(is_missing) + ", " + one), json), "+(+(?).)");
+    EXPECT_EQ(
+        traced(any(std::string{fails} + ", " + one), json), R"(!(!.) path "n.x" cannot be read as webhook reads it)");
+    EXPECT_EQ(traced(one, json, {}, Signatures::checked, "max_body = \"6B\"\n"), ".") << "413";
+}
+
+TEST_F(WebhookRules, ShowTheValuesThatTheySee)
+{
+    const auto config = config::parse_config("[hooks.a]\ncompat = \"webhook\"\nauth = \"none\"\nrun = [\"/bin/true\"]\n"
+                                             "when = { all = [{ path = \"a\", exists = true }, { request = "
+                                             "\"remote_address\", in = [\"192.0.2.0/24\"] }, { path = \"n\", regex = "
+                                             "\"z\" }] }\n",
+        "belay.toml");
+    const SampleRequest request{R"({"a":[1],"n":"abc"})", {{"Content-Type", "application/json"}}};
+    const http::Peer peer{.address = "192.0.2.7", .port = 4711};
+    http::Request sample = request;
+    sample.peer = &peer;
+    const WebhookHook hook{config.hooks.at("a"), ""};
+    const auto trace = hook.trace({sample, {}});
+    ASSERT_EQ(marks_of(*trace), "-(++-)");
+    EXPECT_EQ(trace->children.at(0).value, "[1]");
+    EXPECT_EQ(trace->children.at(1).value, "192.0.2.7");
+    EXPECT_EQ(trace->children.at(2).value, "abc");
+}
+
+TEST_F(WebhookRules, CheckSignaturesOrAssumeThem)
+{
+    const std::string rule = "{ signature = { scheme = \"custom\", header = \"X-S\", label = \"sha256=\", secret_env = "
+                             "\"BELAYTEST_SIGNATURE\" } }";
+    const std::string either = any(rule + ", " + a_is_1);
+    const SampleRequest::Fields wrong{{"X-S", "sha256=00"}};
+    const std::string json = R"({"a":1})";
+    ::unsetenv("BELAYTEST_SIGNATURE");
+    EXPECT_THROW((void)traced(rule, json), config::ConfigError);
+    EXPECT_EQ(traced(rule, json, wrong, Signatures::assumed), "+");
+    EXPECT_EQ(traced(rule, json, {}, Signatures::assumed), "+");
+    ASSERT_EQ(::setenv("BELAYTEST_SIGNATURE", "hush", 1), 0);
+    EXPECT_EQ(traced(rule, json, {{"X-S", github_signature("hush", json)}}), "+");
+    EXPECT_EQ(traced(rule, json, wrong).substr(0, 2), "! ") << "webhook answers 500";
+    EXPECT_EQ(traced(rule, json).substr(0, 2), "? ");
+    EXPECT_EQ(traced(either, json, wrong).substr(0, 5), "!(!.)");
+    EXPECT_EQ(traced(either, json, wrong, Signatures::checked, "webhook = { soft_signatures = true }\n"), "+(-+)");
+    EXPECT_EQ(traced(either, json), "+(?+)");
+    EXPECT_EQ(decide(rule, json, wrong), "500");
+    EXPECT_EQ(decide(rule, json), "not");
+    ::unsetenv("BELAYTEST_SIGNATURE");
+}
+
 TEST_F(WebhookRules, RefuseMethodsAndBodies)
 {
     const std::string methods = "webhook = { methods = [\"GET\", \"PUT\"] }\n";
@@ -127,7 +222,8 @@ TEST_F(WebhookRules, PassValuesAsWebhookDoes)
     EXPECT_THAT(event.invocation.files, // a missing one is left out
         ElementsAre(Pair("C", Optional(std::string("\0\1", 2))), Pair("D", Optional(std::string{"AAE="}))));
     const auto broken = std::get<Event>(decide(R"({"a":"","c":"?"})"));
-    EXPECT_THAT(broken.invocation.files, ElementsAre(Pair("C", Optional(std::string{})), Pair("D", Optional(std::string{"?"}))));
+    EXPECT_THAT(broken.invocation.files,
+        ElementsAre(Pair("C", Optional(std::string{})), Pair("D", Optional(std::string{"?"}))));
     EXPECT_EQ(event.invocation.arguments, (std::vector<std::string>{"/bin/true", "", "-rf", ""}));
     EXPECT_EQ(event.invocation.environment, (std::vector<std::pair<std::string, std::string>>{{"A", "-rf"}}));
     EXPECT_FALSE(event.delivery_id); // webhook runs whatever comes again
