@@ -1,7 +1,6 @@
-#include "cli/golden_case.hpp"
-
 #include "belayd/config/checks.hpp"
 #include "belayd/config/settings.hpp"
+#include "cli/golden_case.hpp"
 
 #include <fmt/format.h>
 
@@ -121,13 +120,27 @@ void read_environment(const Node& node, GoldenCase& golden, Problems& problems)
     });
 }
 
+void read_files(const Node& node, GoldenCase& golden, Problems& problems)
+{
+    if (node.type != Node::Type::table) {
+        problems.add(node.origin, fmt::format("files must be a table of strings, not {}", describe(node.type)));
+        return;
+    }
+    for (const auto& file : node.members) {
+        if (file.value.type != Node::Type::string) // one may have a NUL
+            problems.add(file.value.origin,
+                fmt::format("files.{} must be a string, not {}", file.key, describe(file.value.type)));
+        golden.files.emplace(file.key, file.value.text);
+    }
+}
+
 std::vector<Setting<GoldenCase>> case_settings()
 {
     return {string_setting<GoldenCase>("name", member(&GoldenCase::name)),
         string_setting<GoldenCase>("hook", member(&GoldenCase::hook)), {"request", read_request, {}, {}},
         {"signed", read_signed, {}, {}}, {"expect", read_expect, {}, {}}, {"status", read_status, {}, {}},
         string_setting<GoldenCase>("reason", member(&GoldenCase::reason)), {"arguments", read_arguments, {}, {}},
-        {"environment", read_environment, {}, {}}};
+        {"environment", read_environment, {}, {}}, {"files", read_files, {}, {}}};
 }
 
 GoldenCase read_case(const Node& node, std::size_t number, Problems& problems)

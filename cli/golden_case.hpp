@@ -23,6 +23,7 @@ struct GoldenCase {
     std::optional<std::string> reason = {};
     std::optional<std::vector<std::string>> arguments = {}; ///< without the command
     std::map<std::string, std::string> environment = {};    ///< those, and maybe more
+    std::map<std::string, std::string> files = {}; ///< likewise, by the variable that names each: what is in it
 };
 
 /**

@@ -57,6 +57,22 @@ void compare_environment(const std::map<std::string, std::string>& expected,
     }
 }
 
+/** @param found without content: the body */
+void compare_files(const std::map<std::string, std::string>& expected, const hooks::Invocation& found,
+    const std::string& body, std::vector<std::string>& differences)
+{
+    constexpr std::size_t max_shown = 200; // of a terminal's lines, two or three
+    const auto shown = [](const std::string& content) { return escape_for_line(content, max_shown); };
+    for (const auto& [name, content] : expected) {
+        const auto file = std::ranges::find(found.files, name, [](const auto& it) { return it.first; });
+        if (file == found.files.end())
+            differences.push_back(fmt::format("file {}: expected \"{}\", got none", name, shown(content)));
+        else if (const std::string& made = file->second ? *file->second : body; made != content)
+            differences.push_back(
+                fmt::format("file {}: expected \"{}\", got \"{}\"", name, shown(content), shown(made)));
+    }
+}
+
 std::vector<std::string> compare(const GoldenCase& golden, const config::Hook& hook, const hooks::Decision& decision)
 {
     std::vector<std::string> differences;
@@ -76,6 +92,7 @@ std::vector<std::string> compare(const GoldenCase& golden, const config::Hook& h
     if (golden.arguments)
         compare_arguments(*golden.arguments, event->invocation.arguments, differences);
     compare_environment(golden.environment, event->invocation.environment, differences);
+    compare_files(golden.files, event->invocation, golden.request.body, differences);
     return differences;
 }
 
@@ -173,7 +190,7 @@ constexpr const char* footer = R"(A file has cases, whose requests need no signa
   hook = "deploy"
   request = { headers = { X-GitHub-Event = "push" }, body = '{"ref": "refs/heads/main"}' }
   expect = "event"      # or "ignored", "refused", "answered" (a sender's challenge)
-  arguments = ["main"]  # without the command; also: environment = {…}, status, reason
+  arguments = ["main"]  # without the command; also: environment = {…}, files = {…}, status, reason
 A request may have method, path, query, headers, from (an address), and body or body_file.
 
 Exit status: 0 all passed; 1 some did not; 64 usage; 65, 66 a file; 78 the configuration.)";

@@ -160,6 +160,21 @@ status = 422
     EXPECT_THAT(result.out, HasSubstr("ok   case 7\n1 passed, 6 failed\n"));
 }
 
+TEST_F(Test, ComparesFiles)
+{
+    const std::string request = R"(request = { body = '{"part":"a\u0000b"}' })";
+    const std::string begin = "[[case]]\nhook = 'kept'\nexpect = 'event'\n" + request + "\n";
+    const Result same =
+        test(begin + R"(files = { ALL = '{"part":"a\u0000b"}', PART = "a\u0000b" })" + "\n" + begin + "files = {}\n");
+    EXPECT_EQ(same.out, "ok   case 1\nok   case 2\n2 passed, 0 failed\n") << same.err;
+    const Result other = test(begin + R"(files = { ALL = "b", NONE = "", PART = "a" })");
+    EXPECT_THAT(other.out, HasSubstr(R"(     file ALL: expected "b", got "{"part":"a\\u0000b"}")"));
+    EXPECT_THAT(
+        other.out, HasSubstr("     file NONE: expected \"\", got none\n     file PART: expected \"a\", got \"a"));
+    EXPECT_THAT(test(begin + "files = { ALL = 7 }").err, HasSubstr("files.ALL must be a string"));
+    EXPECT_THAT(test(begin + "files = ['x']").err, HasSubstr("files must be a table of strings"));
+}
+
 TEST_F(Test, ExpectsTheStatusOfAMismatch)
 {
     EXPECT_EQ(
@@ -176,6 +191,7 @@ request = { from = "192.0.2.7", body = '{"ref": "main", "part": "eA=="}' }
 expect = "event"
 status = 201
 arguments = ["main"]
+files = { PART = "x" }
 [[case]]
 hook = "strict"
 expect = "ignored"
