@@ -49,6 +49,13 @@ std::string control_socket_path(const config::Config& config)
     return config.state_dir + "/control.sock";
 }
 
+/** As adnanh/webhook does, which then takes both streams for one. */
+bool answers_output(const config::Hook& hook)
+{
+    using AnswerOutput = config::WebhookCompat::AnswerOutput;
+    return hook.webhook && hook.webhook->answer_output != AnswerOutput::never;
+}
+
 } // namespace
 
 daemon::CoreOptions core_options(const config::Config& config, const CommandLine& command_line)
@@ -88,7 +95,8 @@ jobs::SchedulerRules scheduler_rules(const config::Config& config)
                                       .max_backoff = hook.max_backoff,
                                       .concurrency = hook.concurrency,
                                       .directory = hook.directory.empty() ? "/" : hook.directory,
-                                      .output_limit = hook.output_limit});
+                                      .output_limit = hook.output_limit,
+                                      .merges_output = answers_output(hook)});
     return rules;
 }
 

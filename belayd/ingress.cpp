@@ -173,7 +173,7 @@ Patience patience_for(const Opinions& opinions, const http::Request& request)
         if (!std::holds_alternative<hooks::Event>(decision))
             continue;
         const config::Hook& config = hook->config();
-        if (preferred && config.max_wait > Milliseconds::zero()) {
+        if (preferred && config.max_wait > Milliseconds::zero() && !config.webhook) { // which knows no preference
             const Milliseconds allowed = std::min<Milliseconds>(*preferred, config.max_wait);
             patience.wait = std::max(patience.wait, allowed);
             const auto seconds = std::chrono::floor<std::chrono::seconds>(allowed);
@@ -338,6 +338,8 @@ asio::awaitable<http::Response> Ingress::answer_accepted(
         for (std::size_t i = 0; i < events.size(); ++i)
             events[i].end = std::move(ends[i]);
     }
+    if (auto answer = webhook_output_answer(opinions, events))
+        co_return std::move(*answer);
     http::Response response = accepted_response(opinions, events);
     if (patience.preferred)
         response.fields.emplace_back("Preference-Applied", fmt::format("wait={}", patience.preferred->count()));

@@ -6,11 +6,30 @@
 namespace belay {
 namespace {
 
+using AnswerOutput = config::WebhookCompat::AnswerOutput;
+
+/** In webhook's words. */
+constexpr const char* failed =
+    "Error occurred while executing the hook's command. Please check your logs for more details.";
+
 const Opinion* find_compatible(const Opinions& opinions)
 {
     if (opinions.shared || opinions.list.size() != 1 || !opinions.list.front().hook->config().webhook)
         return nullptr;
     return &opinions.list.front();
+}
+
+const config::WebhookCompat* find_compat(const Opinions& opinions)
+{
+    const Opinion* const opinion = find_compatible(opinions);
+    return opinion != nullptr ? &*opinion->hook->config().webhook : nullptr;
+}
+
+http::Response with_headers(const config::WebhookCompat& compat, http::Response response)
+{
+    for (const auto& [name, value] : compat.response_headers)
+        response.fields.emplace_back(name, value);
+    return response;
 }
 
 http::Response text_response(unsigned status, const std::string& text)
@@ -41,14 +60,25 @@ std::optional<http::Response> webhook_answer_at_once(const Opinions& opinions)
 
 std::optional<http::Response> webhook_answer(const Opinions& opinions)
 {
-    const Opinion* const opinion = find_compatible(opinions);
-    if (opinion == nullptr)
+    const config::WebhookCompat* const compat = find_compat(opinions);
+    if (compat == nullptr || compat->answer_output != AnswerOutput::never)
         return std::nullopt;
-    const auto& compat = *opinion->hook->config().webhook;
-    auto response = text_response(compat.success_status, compat.response_message);
-    for (const auto& [name, value] : compat.response_headers)
-        response.fields.emplace_back(name, value);
-    return response;
+    return with_headers(*compat, text_response(compat->success_status, compat->response_message));
+}
+
+std::optional<http::Response> webhook_output_answer(const Opinions& opinions, const std::vector<AcceptedEvent>& events)
+{
+    const config::WebhookCompat* const compat = find_compat(opinions);
+    if (compat == nullptr || compat->answer_output == AnswerOutput::never)
+        return std::nullopt;
+    const auto& end = events.front().end;
+    if (!end)
+        return with_headers(*compat, text_response(202, "The command has not ended yet."));
+    const std::string& output = end->output.out.text; // and what it wrote to stderr
+    if (end->job.state == jobs::JobState::succeeded)
+        return with_headers(*compat, text_response(compat->success_status, output));
+    const bool tells = compat->answer_output == AnswerOutput::always;
+    return with_headers(*compat, text_response(500, tells ? output : failed));
 }
 
 } // namespace belay

@@ -1,6 +1,7 @@
 #pragma once
 #include "belayd/config/value_source.hpp"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +15,8 @@ struct WebhookCompat {
     std::string content_type;                 ///< of every body; "": the request says it
     std::vector<ValueSource> json_parameters; ///< texts that are taken for the JSON object in them
     bool soft_signatures = false;             ///< within an "any" a wrong signature is one that does not match
-    std::string response_message;             ///< the answer's body
+    std::string response_message;             ///< the answer's body, where that is not the command's output
+    enum class AnswerOutput : std::uint8_t { never, success, always } answer_output = AnswerOutput::never;
     std::vector<std::pair<std::string, std::string>> response_headers;
     unsigned success_status = 200;
     unsigned mismatch_status = 200;

@@ -103,6 +103,8 @@ std::vector<Setting<WebhookCompat>> make_settings()
         {"soft_signatures", read_soft_signatures,
             [](const WebhookCompat& compat) { return std::string{compat.soft_signatures ? "true" : "false"}; }, {}},
         text_setting<WebhookCompat>("response_message", member(&WebhookCompat::response_message), fault_in_nothing),
+        choice_setting<WebhookCompat>(
+            "answer_output", member(&WebhookCompat::answer_output), {"never", "success", "always"}),
         {"response_headers", read_headers, write_headers, {}},
         count_setting<WebhookCompat>("success_status", member(&WebhookCompat::success_status), 200, 599),
         count_setting<WebhookCompat>("mismatch_status", member(&WebhookCompat::mismatch_status), 200, 599),
@@ -222,3 +224,7 @@ void check_compat(const Hook& hook, Problems& problems)
 }
 
 } // namespace belay::config
+    if (hook.webhook && hook.webhook->answer_output != WebhookCompat::AnswerOutput::never &&
+        hook.wait == Milliseconds::zero())
+        problems.add(
+            hook.origin, "answer_output wants a wait: how long a request waits for the output, \"1h\" at most");

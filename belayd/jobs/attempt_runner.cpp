@@ -14,12 +14,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <variant>
 
 namespace belay::jobs {
@@ -41,6 +43,14 @@ constexpr auto look_again = 10ms;
 int exit_status_of(const SpawnFailure& failure)
 {
     return failure.error == ENOENT || failure.error == ENOTDIR ? 127 : 126;
+}
+
+UniqueFd duplicate(const UniqueFd& fd)
+{
+    const int copy = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        throw std::system_error{errno, std::generic_category(), "fcntl F_DUPFD_CLOEXEC"};
+    return UniqueFd{copy};
 }
 
 } // namespace
@@ -153,6 +163,8 @@ std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_exe
     Pipe err_pipe = make_pipe();
     out = std::make_shared<Capture>(executor, HandedStream{std::move(out_pipe.read), {}}, spec.output_limit);
     err = std::make_shared<Capture>(executor, HandedStream{std::move(err_pipe.read), {}}, spec.output_limit);
+    if (spec.merges_output)
+        err_pipe.write = duplicate(out_pipe.write); // and the other pipe is at its end
     StandardStreams streams{make_input(spec.input), std::move(out_pipe.write), std::move(err_pipe.write)};
     spec.input = {}; // the child's now
     oom_before = oom.killed();

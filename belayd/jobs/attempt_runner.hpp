@@ -31,6 +31,7 @@ struct AttemptSpec {
     std::string files_directory; ///< where; removed when it has ended
     Bytes free_space_floor = 0;  ///< that files must leave there
     Bytes output_limit = 1_MiB;  ///< of each stream
+    bool merges_output = false;  ///< both streams are one, stdout: what was written first stands first
     std::chrono::milliseconds timeout{600'000};
     std::chrono::milliseconds kill_grace{10'000};
 };

@@ -37,6 +37,7 @@ AttemptSpec make_attempt_spec(ClaimedJob& job, const HookRules& hook, const Sche
     spec.files_directory = std::move(directory);
     spec.free_space_floor = rules.free_space_floor;
     spec.output_limit = hook.output_limit;
+    spec.merges_output = hook.merges_output;
     spec.timeout = hook.timeout;
     spec.kill_grace = rules.kill_grace;
     return spec;

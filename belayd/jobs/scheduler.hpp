@@ -27,6 +27,7 @@ struct HookRules {
     unsigned concurrency = 0; ///< 0: no bound of its own
     std::string directory;
     Bytes output_limit = 1_MiB;
+    bool merges_output = false; ///< stderr is written to where stdout is
 };
 
 struct SchedulerRules {

@@ -32,7 +32,8 @@ constexpr const char* strict_heading = R"(# Written by belay import --compat str
 #
 # Requests are read, judged and answered as adnanh/webhook 2.8 does.  What differs all the same: a job is on disk before
 # the answer, and is run at most 10 minutes (timeout) and as many at once as there are cores; bodies over 1 MiB
-# (max_body) are refused, as is JSON nested more than 512 deep, and XML by hooks that want something of it; commands get
+# (max_body) are refused, as is JSON nested more than 512 deep, and XML by hooks that want something of it; output that is answered is
+# at most 1 MiB (output_limit), and is waited for an hour at most (wait); commands get
 # PATH, HOME, LANG and a few more of belayd's environment and no others (runner.pass_environment), and the request's
 # body on standard input.
 )";
@@ -196,11 +197,11 @@ private:
 
     void write_answers()
     {
-        if (hook_.captures_output && scope_.mode == Mode::strict)
-            scope_.notes.lose(
-                hook_.line, "include-command-output-in-response: the answer comes before the command runs");
-        if (scope_.mode == Mode::strict)
+        if (scope_.mode == Mode::strict) {
+            if (hook_.captures_output)
+                text_ += "wait = \"1h\"\n"; // the longest there is: webhook waits as long as the command takes
             return;
+        }
         if (hook_.captures_output) {
             text_ += "wait = \"30s\"\n";
             scope_.notes.warn(
@@ -242,6 +243,9 @@ private:
             members.emplace_back("soft_signatures = true");
         if (!hook_.response_message.empty())
             members.push_back("response_message = " + quote(hook_.response_message));
+        if (hook_.captures_output)
+            members.push_back(
+                fmt::format("answer_output = \"{}\"", hook_.captures_output_on_error ? "always" : "success"));
         if (const auto headers = response_headers(); !headers.empty())
             members.push_back(fmt::format("response_headers = {{ {} }}", fmt::join(headers, ", ")));
         if (const unsigned status = status_of(hook_.success_status); status != 200)

@@ -23,8 +23,15 @@ SEED = int(os.environ.get("BELAY_SEED", "20261128"))
 REQUESTS = int(os.environ.get("BELAY_IMPORT_REQUESTS", "2000"))
 NOT_MATCHED = b"Hook rules were not satisfied."
 
-# Notes that it was run, as what.
-RECORDER = '#!/bin/sh\necho "${0##*/}" >> "${0%/*}/runs"\n'
+# Notes that it was run, as what; tells its arguments, to one stream and the other, and fails if it is told so.
+RECORDER = """#!/bin/sh
+echo "${0##*/}" >> "${0%/*}/runs"
+printf 'to stdout: %s\\n' "$@"
+printf 'to stderr: %s\\n' "$@" >&2
+echo end
+test "$1" != fail
+"""
+FAILED = (b"Error occurred while executing the hook's command. Please check your logs for more details.", b"to stdout: fail")
 
 
 class Raw(float):
@@ -77,6 +84,9 @@ GOOD = {
     "header-json": ({}, {"X-Meta": '{"kind":"deploy","list":[1]}'}, {"meta": '{"list":[2,3]}'}),
     "never": ({}, {}, {}),
     "empty": ({}, {}, {}),
+    "output": ({"result": "done", "a": {"b": "c"}}, {}, {"q": "1"}),
+    "output-on-error": ({"result": "fail"}, {"X-A": "a"}, {}),
+    "on-error-alone": ({"result": "fail"}, {}, {}),
     "xml": ({"list": {"people": {"person": [{"-name": "Ada"}]}, "notes": {"note": {"#text": "Hi!"}}}}, {}, {}),
 }
 FORMS = {"slack", "travis", "multipart", "synology", "registry", "missing", "optional", "simple", "file"}
@@ -84,7 +94,7 @@ ASK_NO_PAYLOAD = {"simple", "methods", "never", "empty"}  # XML is not read: who
 
 ODD = [None, True, False, "", "x", "true", "main", "refs/heads/main", "<nil>", 0, 1, 7, Raw("7.0"), Raw("1e3"), Raw("1E+2"),
        Raw("-0"), Raw("2.50"), Raw("1E400"), Raw("12345678901234567890123"), Raw("0.1e-7"), {}, [], [1, [2, None]], {"b": 7},
-       {"b": None}, {"b": {"c": 0}}, {"b.c": 2}, "\u00fc\u2028<&>", "\ud83d", "deferred", "push"]
+       {"b": None}, {"b": {"c": 0}}, {"b.c": 2}, "\u00fc\u2028<&>", "\ud83d", "deferred", "push", "fail", "fail"]
 
 
 def places(value, at=()):
@@ -265,7 +275,7 @@ class Client:
 
 def has_run(answer):
     status, body = answer
-    return status < 300 and body != NOT_MATCHED
+    return (status < 300 and body != NOT_MATCHED) or (status == 500 and body.startswith(FAILED))
 
 
 def prepare(directory):

@@ -92,5 +92,15 @@ TEST(WebhookSchema, SaysWhatBelongsToWhat)
         HasSubstr("5: a json parameter is"));
 }
 
+TEST(WebhookSchema, AnswersWithOutputThatIsWaitedFor)
+{
+    const std::string always = "compat = \"webhook\"\nwebhook = { answer_output = \"always\" }\n";
+    EXPECT_EQ(
+        errors_of(always), "1: answer_output wants a wait: how long a request waits for the output, \"1h\" at most\n");
+    EXPECT_EQ(errors_of(always + "wait = \"1h\""), "");
+    EXPECT_THAT(errors_of("compat = \"webhook\"\nwebhook = { answer_output = \"yes\" }"),
+        HasSubstr("answer_output must be one of"));
+}
+
 } // namespace
 } // namespace belay::config

@@ -240,6 +240,16 @@ TEST_F(AttemptRunnerTest, KeepsTheFirstBytesAndCountsTheRest)
     }
 }
 
+TEST_F(AttemptRunnerTest, MergesBothStreamsInTheOrderInWhichTheyAreWritten)
+{
+    AttemptSpec spec = shell("echo 1; echo 2 >&2; echo 3; echo 4 >&2; exit 5");
+    spec.merges_output = true;
+    const AttemptResult result = run(std::move(spec));
+    EXPECT_EQ(result.exit_status, 5);
+    EXPECT_EQ(result.out.text, "1\n2\n3\n4\n");
+    EXPECT_EQ(result.err.text, "");
+}
+
 TEST_F(AttemptRunnerTest, DrainsFarMoreThanItKeeps)
 {
     AttemptSpec spec = shell("head -c 104857600 /dev/zero & head -c 104857601 /dev/zero >&2; wait");

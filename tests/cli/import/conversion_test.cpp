@@ -347,5 +347,20 @@ TEST(Conversion, IsLoaded)
     EXPECT_GE(count, 2U * 19);
 }
 
+TEST(Conversion, AnswersWithOutputInStrictMode)
+{
+    const std::string hook = "- {id: a, execute-command: /bin/true, include-command-output-in-response: true";
+    const Outcome strict = convert(hook + "}", Mode::strict);
+    EXPECT_EQ(strict.toml, "[hooks.a]\ncompat = \"webhook\"\nauth = \"none\"\nrun = [\"/bin/true\"]\nwait = \"1h\"\n"
+                           "webhook = { answer_output = \"success\" }\n");
+    EXPECT_EQ(strict.remarks, "");
+    EXPECT_THAT(convert(hook + ", include-command-output-in-response-on-error: true}", Mode::strict).toml,
+        HasSubstr("answer_output = \"always\""));
+    EXPECT_THAT(convert("- {id: a, execute-command: /bin/true, include-command-output-in-response-on-error: true}",
+                    Mode::strict)
+                    .toml,
+        Not(HasSubstr("wait")));
+}
+
 } // namespace
 } // namespace belay::webhook
