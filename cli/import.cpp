@@ -3,6 +3,7 @@
 #include "cli/commands.hpp"
 #include "cli/format.hpp"
 #include "cli/import/conversion.hpp"
+#include "cli/import/template.hpp"
 #include "cli/json.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -36,6 +37,7 @@ struct ImportOptions {
     std::string output;
     std::string compat;
     std::string secrets_directory;
+    bool is_template = false;
     bool force = false;
 };
 
@@ -55,26 +57,27 @@ std::string read_text(const std::string& file)
     throw Failure{EX_NOINPUT, fmt::format("cannot read {}: {}", file, reason(errno))};
 }
 
-webhook::HooksFile read_hooks_file(const std::string& name)
+std::optional<std::string> find_variable(const std::string& name)
+{
+    const char* const value = std::getenv(name.c_str());
+    return value != nullptr ? std::optional<std::string>{value} : std::nullopt;
+}
+
+webhook::HooksFile read_hooks_file(const std::string& name, bool expands)
 {
     webhook::HooksFile file{.name = name, .hooks = {}, .remarks = {}};
     const std::string text = read_text(name);
     try {
-        file.hooks = webhook::read_hooks(text, file.remarks);
+        file.hooks =
+            expands ? webhook::read_hooks(webhook::expand_template(text, find_variable, file.remarks), file.remarks)
+                    : webhook::read_hooks(text, file.remarks);
     } catch (const webhook::FileError& e) {
         const auto where = e.line() == 0 ? name : fmt::format("{}:{}", name, e.line());
-        const bool is_template = text.find("{{") != std::string::npos;
-        throw Failure{
-            EX_NOINPUT, fmt::format("{}: {}{}", where, e.what(),
-                            is_template ? " (a template, for webhook's -template? Write what it yields)" : "")};
+        const bool is_template = !expands && text.find("{{") != std::string::npos;
+        throw Failure{EX_NOINPUT, fmt::format("{}: {}{}", where, e.what(),
+                                      is_template ? " (a template, for webhook's -template? Then --template)" : "")};
     }
     return file;
-}
-
-std::string variable(const char* name)
-{
-    const char* const value = std::getenv(name);
-    return value == nullptr ? "" : value;
 }
 
 /** Writes a file that only its owner can read, whole or not at all. */
@@ -184,13 +187,13 @@ int import(const ImportOptions& options, Context& context)
 {
     std::vector<webhook::HooksFile> files;
     for (const std::string& name : options.files)
-        files.push_back(read_hooks_file(name));
+        files.push_back(read_hooks_file(name, options.is_template));
     const SecretsPlace place = place_secrets(options);
     const auto conversion =
         webhook::convert(files, {.mode = options.compat == "strict" ? webhook::Mode::strict : webhook::Mode::native,
                                     .secrets_prefix = place.prefix,
                                     .working_directory = fs::current_path().string(),
-                                    .search_path = variable("PATH")});
+                                    .search_path = find_variable("PATH").value_or("")});
 
     std::vector<std::pair<std::string, std::string>> outputs;
     if (!options.output.empty() || !options.secrets_directory.empty())
@@ -243,6 +246,8 @@ void add_import(CLI::App& app, Context& context, Command& chosen)
     command->add_option("--compat", options->compat, "strict: requests are read and answered as webhook does")
         ->check(CLI::IsMember({"strict"}))
         ->type_name("strict");
+    command->add_flag("--template", options->is_template,
+        "the files are templates, as for webhook -template: {{ getenv \"NAME\" }} is the variable's value now");
     command->add_option("--secrets-dir", options->secrets_directory, "where secrets go; else beside the output")
         ->type_name("DIR");
     command->add_flag("--force", options->force, "replace files that are there");

@@ -220,18 +220,44 @@ void note_templates(const std::string& text, std::vector<Remark>& remarks)
         ++number;
         if (line.find("{{") != std::string::npos)
             remarks.push_back({Remark::Kind::loss, number,
-                "\"{{\" begins a template under webhook's -template: it is taken as it stands, so write what it "
-                "yields"});
+                "\"{{\" begins a template under webhook's -template: it is taken as it stands, --template expands it"});
     }
+}
+
+unsigned source_line(const FileText& text, unsigned line)
+{
+    return line == 0 || line > text.lines.size() ? line : text.lines[line - 1];
+}
+
+void locate(Node& node, const FileText& text) // no deeper than parse_yaml() lets it be
+{
+    node.line = source_line(text, node.line);
+    for (Node& element : node.elements)
+        locate(element, text);
+    for (auto& [name, value] : node.members)
+        locate(value, text);
 }
 
 } // namespace
 
-std::vector<Hook> read_hooks(const std::string& text, std::vector<Remark>& remarks)
+std::vector<Hook> read_hooks(const FileText& text, std::vector<Remark>& remarks)
 {
-    const Node root = parse_yaml(text);
+    Node root;
+    try {
+        root = parse_yaml(text.text);
+    } catch (const FileError& error) {
+        throw FileError{source_line(text, error.line()), error.what()};
+    }
+    locate(root, text);
     std::vector<Hook> hooks;
     Reader{remarks}.read_list(root, "the file", hooks);
+    std::ranges::stable_sort(remarks, {}, &Remark::line);
+    return hooks;
+}
+
+std::vector<Hook> read_hooks(const std::string& text, std::vector<Remark>& remarks)
+{
+    auto hooks = read_hooks(FileText{text, {}}, remarks);
     note_templates(text, remarks);
     std::ranges::stable_sort(remarks, {}, &Remark::line);
     return hooks;

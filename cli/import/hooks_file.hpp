@@ -72,6 +72,12 @@ struct Hook {
     unsigned line = 0;
 };
 
+/** The text of a hooks file, and of each of its lines the one that an operator has to look at. */
+struct FileText {
+    std::string text;
+    std::vector<unsigned> lines; ///< 1-based; none: they are those of the text
+};
+
 /**
  * Reads hooks.json or hooks.yaml by the rules of adnanh/webhook: keys in any case, unknown ones ignored, numbers and
  * booleans as texts where texts are wanted.
@@ -79,5 +85,8 @@ struct Hook {
  * @throws FileError also where one value is of a wrong type: webhook drops the whole file for it
  */
 [[nodiscard]] std::vector<Hook> read_hooks(const std::string& text, std::vector<Remark>& remarks);
+
+/** Likewise, of what expand_template() has made: braces are what they are. */
+[[nodiscard]] std::vector<Hook> read_hooks(const FileText& text, std::vector<Remark>& remarks);
 
 } // namespace belay::webhook

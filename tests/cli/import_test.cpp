@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -123,6 +124,27 @@ TEST_F(Import, SaysWhatCannotBeRead)
     EXPECT_EQ(run_belay({"import", directory_.path("")}).exit_status, 66);
     EXPECT_EQ(run_belay({"import"}).exit_status, 64);
     EXPECT_EQ(run_belay({"import", "--compat", "lax", file}).exit_status, 64);
+}
+
+constexpr const char* template_hook =
+    "- id: deploy\n  execute-command: /bin/true\n  trigger-rule:\n    match: {type: payload-hmac-sha256, secret: \"{{ "
+    "getenv \"BELAY_TEST_SECRET\" | js }}\", parameter: {source: header, name: X-Hub-Signature-256}}\n";
+
+TEST_F(Import, ExpandsTemplates)
+{
+    ::setenv("BELAY_TEST_SECRET", "s3cr\"3t", 1);
+    const std::string file = write("hooks.yaml", template_hook);
+    const Result plain = run_belay({"import", file});
+    EXPECT_EQ(plain.exit_status, 66);
+    EXPECT_THAT(plain.err, HasSubstr("(a template, for webhook's -template? Then --template)"));
+    const Result result = run_belay({"import", "--template", file, "-o", directory_.path("belay.toml")});
+    EXPECT_EQ(result.exit_status, 0) << result.err;
+    EXPECT_EQ(read("deploy.secret"), "s3cr\"3t\n");
+    EXPECT_EQ(run_belay({"check", directory_.path("belay.toml")}).exit_status, 0);
+    ::unsetenv("BELAY_TEST_SECRET");
+    const Result unset = run_belay({"import", "--template", file});
+    EXPECT_EQ(unset.exit_status, 4);
+    EXPECT_THAT(unset.err, HasSubstr(":4: not mapped: the variable BELAY_TEST_SECRET is not set here"));
 }
 
 } // namespace

@@ -302,13 +302,14 @@ class Import(TestCase):
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="belay-import-"))
         self.addCleanup(shutil.rmtree, self.base, ignore_errors=True)
 
-    def start_webhook(self, files):
+    def start_webhook(self, files, *options, env=None):
         with connect_free_port() as port_holder:
             port = port_holder.getsockname()[1]
         arguments = [argument for file in files for argument in ("-hooks", str(file))]
         log = open(self.base / "webhook.log", "wb")
         self.addCleanup(log.close)
-        process = subprocess.Popen(["webhook", "-ip", "127.0.0.1", "-port", str(port), *arguments], stdout=log, stderr=log)
+        process = subprocess.Popen(["webhook", "-ip", "127.0.0.1", "-port", str(port), *options, *arguments],
+                                   stdout=log, stderr=log, env={**os.environ, **(env or {})})
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         client = Client(f"127.0.0.1:{port}")
@@ -371,6 +372,47 @@ class Import(TestCase):
             self.assertEqual(ran[hook] > 0, hook not in ("never",), f"{hook}: {ran}")
         self.assertGreater(min(total, REQUESTS - total), REQUESTS // 5)
         self.assertGreaterEqual(set(statuses), {200, 202, 403, 405, 500})
+        belayd.stop()
+
+    def test_templates_are_expanded_alike(self):
+        theirs, ours = self.base / "theirs", self.base / "ours"
+        environment = {"SECRET": "it's \"<a>\" \\ secret=\u00fc", "COMMAND_DIRECTORY": "", "TOKEN": "4711"}
+        text = """[{{- /* "}}" in a comment */ -}}
+          {"id": "signed", "execute-command": "{{ getenv "COMMAND_DIRECTORY" | js }}/recorder",
+           "trigger-rule": {"match": {"type": "payload-hmac-sha256", "secret": "{{ getenv "SECRET" | js }}",
+                                      "parameter": {"source": "header", "name": "X-Sign"}}}},
+          {"id": "token", "execute-command": "{{getenv `COMMAND_DIRECTORY`}}/recorder", "response-message": "{{ getenv "NOT_SET" }}.",
+           "trigger-rule": {"match": {"type": "value", "value": "{{- getenv "TOKEN" -}} ", "parameter": {"source": "url", "name": "t"}}}}
+        ]"""
+        file = self.base / "hooks.json"
+        file.write_text(text)
+        for directory in theirs, ours:
+            directory.mkdir()
+            (directory / "recorder").write_text(RECORDER)
+            (directory / "recorder").chmod(0o755)
+        webhook = self.start_webhook([file], "-template", env={**environment, "COMMAND_DIRECTORY": str(theirs)})
+        self.addCleanup(webhook.close)
+        base = self.base / "belayd"
+        base.mkdir()
+        done = subprocess.run([BUILD / "cli" / "belay", "import", "--template", "--compat", "strict", file, "-o", base / "imported.toml"],
+                              capture_output=True, text=True, env={**os.environ, **environment, "COMMAND_DIRECTORY": str(ours)})
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertEqual([line.split(": ")[0] for line in done.stderr.splitlines() if "not mapped" in line], [f"{file}:5"])
+        self.assertIn("NOT_SET is not set", done.stderr)
+        belayd = self.start(Belayd((base / "imported.toml").read_text(), directory=base))
+        belay = Client(belayd.address("ingress"))
+        self.addCleanup(belay.close)
+
+        def sign(secret):
+            return {"X-Sign": hmac.new(secret.encode(), b"{}", "sha256").hexdigest()}
+        ran = 0
+        for request in [Request("signed", "POST", sign(environment["SECRET"]), "", b"{}"), Request("signed", "POST", sign("x"), "", b"{}"),
+                        Request("token", "POST", {}, "t=4711", b"{}"), Request("token", "POST", {}, "t=", b"{}")]:
+            wanted, got = webhook.fetch(request), belay.fetch(request)
+            self.assertEqual(wanted, got, request)
+            ran += has_run(wanted)
+        self.assertEqual(ran, 2)
+        wait_until(lambda: self.runs(ours).total() == self.runs(theirs).total() == ran, "both to run")
         belayd.stop()
 
     def shrink(self, request, webhook, belay):
