@@ -1,4 +1,5 @@
 #include "belayd/ingress.hpp"
+#include "belayd/config/secrets.hpp"
 #include "belayd/ingress_answers.hpp"
 #include "belayd/ingress_passwords.hpp"
 #include "belayd/request_head.hpp"
@@ -30,15 +31,15 @@ Timestamp now()
 void warn_of_ended_secrets(const hooks::HookTable& hooks)
 {
     for (const auto& [name, hook] : hooks) {
-        std::size_t ended = 0;
-        for (const auto& secret : hook->config().auth.secrets) {
-            if (!secret.not_after || std::chrono::floor<std::chrono::seconds>(now()) <= *secret.not_after)
-                continue;
-            ++ended;
-            log::warning("a secret has ended",
-                {{"hook", name}, {"key", secret.name}, {"file", secret.origin.file}, {"line", secret.origin.line}});
-        }
-        if (ended != 0 && ended == hook->config().auth.secrets.size())
+        const auto has_ended = [](const config::SecretSource& secret) {
+            return secret.not_after && std::chrono::floor<std::chrono::seconds>(now()) > *secret.not_after;
+        };
+        for (const auto& use : config::secrets_of(hook->config()))
+            if (const config::SecretSource& secret = use.source; has_ended(secret))
+                log::warning("a secret has ended",
+                    {{"hook", name}, {"key", secret.name}, {"file", secret.origin.file}, {"line", secret.origin.line}});
+        const auto& secrets = hook->config().auth.secrets;
+        if (!secrets.empty() && std::ranges::all_of(secrets, has_ended))
             log::error("every secret of a hook has ended, all that is sent to it is refused", {{"hook", name}});
     }
 }
@@ -90,8 +91,7 @@ Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request
             continue;
         hooks::Judgement judgement = hook.hook.decide(
             {.request = request, .now = now(), .client_address = request.client, .password_file = passwords.files[i]});
-        if (judgement.key)
-            hook.count_signature(*judgement.key, judgement.authentic);
+        hook.count_signatures(judgement);
         opinions.authentic |= judgement.authentic;
         (judgement.authentic ? opinions.list : refusals).push_back({&hook, std::move(judgement.decision)});
     }

@@ -1,5 +1,8 @@
 #include "belayd/ingress_hooks.hpp"
 
+#include "belayd/config/secrets.hpp"
+
+#include <algorithm>
 #include <utility>
 
 namespace belay {
@@ -28,9 +31,12 @@ IngressHook IngressMetrics::make(const hooks::Hook& hook, hooks::RateLimiter& li
         return events_.Add({{"hook", name}, {"result", result}});
     };
     std::vector<IngressHook::Signatures> signatures;
-    for (const auto& secret : hook.config().auth.secrets) {
+    for (const auto& [source, auth] : config::secrets_of(hook.config())) {
+        if (hook.config().webhook && signatures.size() == hook.config().auth.secrets.size())
+            break; // the rules of webhook do not tell
+        const std::string& key = source.get().name;
         const auto signature = [&](const char* result) {
-            return std::ref(signatures_.Add({{"hook", name}, {"key", secret.name}, {"result", result}}));
+            return std::ref(signatures_.Add({{"hook", name}, {"key", key}, {"result", result}}));
         };
         signatures.push_back({signature("accepted"), signature("refused")});
     }
@@ -42,6 +48,24 @@ IngressHook IngressMetrics::make(const hooks::Hook& hook, hooks::RateLimiter& li
         limited(limits.per_source, "per_source"), limited(limits.per_hook, "per_hook")};
     return {hook, counter("accepted"), counter("duplicate"), counter("ignored"), counter("refused"),
         std::move(signatures), IngressLimits{name, limits, limiter, counters}};
+}
+
+void IngressHook::count_signatures(const hooks::Judgement& judgement) const
+{
+    std::vector<const prometheus::Counter*> counted; // none but where rules have signatures
+    const auto count = [this, &judgement, &counted](std::size_t secret, bool authentic) {
+        const Signatures& counters = signatures.at(secret);
+        prometheus::Counter& counter = authentic ? counters.accepted : counters.refused;
+        if (std::ranges::find(counted, &counter) != counted.end())
+            return;
+        counter.Increment();
+        if (!judgement.in_rules.empty())
+            counted.push_back(&counter);
+    };
+    if (judgement.key)
+        count(*judgement.key, judgement.authentic);
+    for (const hooks::SignedBy& one : judgement.in_rules)
+        count(one.secret, one.authentic);
 }
 
 IngressHooks::IngressHooks(std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies,

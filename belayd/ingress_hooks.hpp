@@ -29,7 +29,7 @@ struct IngressHook {
     prometheus::Counter& duplicate;
     prometheus::Counter& ignored;
     prometheus::Counter& refused;
-    std::vector<Signatures> signatures; // by secret
+    std::vector<Signatures> signatures; // by secret: config::secrets_of(), with compat those of `auth`
     IngressLimits limits;
 
     [[nodiscard]] const config::Hook& config() const noexcept { return hook.config(); }
@@ -40,11 +40,8 @@ struct IngressHook {
         return request.method == "POST" || hook.config().webhook;
     }
 
-    void count_signature(std::size_t secret, bool authentic) const
-    {
-        const Signatures& counters = signatures.at(secret);
-        (authentic ? counters.accepted : counters.refused).get().Increment();
-    }
+    /** Each secret once, wherever it is named. */
+    void count_signatures(const hooks::Judgement& judgement) const;
 };
 
 /** The series that ingress keeps of each hook.  Threads: make() wants one caller at a time. */

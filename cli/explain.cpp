@@ -13,6 +13,9 @@
 
 #include <sysexits.h>
 
+#include <array>
+#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <ostream>
@@ -38,8 +41,19 @@ struct Explanation {
     const RecordedRequest& request;
     Authentication authentication;
     std::optional<hooks::Trace> rules;
-    hooks::Decision decision;
+    std::optional<hooks::Decision> decision; ///< none: `unknown`
+    std::string unknown = {};                ///< why it cannot be told here
 };
+
+/** "2026-03-01T09:30:00.000000Z", as belayd writes it. */
+std::chrono::sys_seconds parse_received(const std::string& text)
+{
+    std::tm time{};
+    const char* const end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
+    if (end == nullptr || *end != '.')
+        throw Failure{EXIT_FAILURE, "belayd's answer has no time: it is of another version"};
+    return std::chrono::sys_seconds{std::chrono::seconds{::timegm(&time)}};
+}
 
 /** What belayd keeps of an event: credentials are not among it. */
 RecordedRequest fetch_event(const std::string& id, const Context& context)
@@ -52,6 +66,7 @@ RecordedRequest fetch_event(const std::string& id, const Context& context)
     request.method = text_member(answer.body, "method");
     request.set_target(text_member(answer.body, "target"));
     request.remote = text_member(answer.body, "remote");
+    request.received = parse_received(text_member(answer.body, "received"));
     for (const json::value& field : array_member(answer.body, "headers"))
         if (const auto* const pair = field.if_array(); pair != nullptr && pair->size() == 2)
             request.fields.emplace_back(
@@ -110,11 +125,20 @@ Explanation judge(const config::Hook& hook, const RecordedRequest& request, cons
     else
         authentication = authenticate(hook, request, directory);
     const http::Request view = request.view();
-    const hooks::Input input{view, now(), request.remote};
+    const hooks::Input input{.request = view,
+        .now = request.received.value_or(now()),
+        .client_address = request.remote,
+        .is_stored = request.received.has_value()};
     if (authentication.state == Authentication::State::refused)
         return {
             hook, request, authentication, std::nullopt, hooks::Refusal{authentication.status, authentication.detail}};
-    return {hook, request, authentication, judge.trace(input), judge.decide(input)};
+    Explanation explanation{hook, request, authentication, judge.trace(input), std::nullopt};
+    try {
+        explanation.decision = judge.decide(input);
+    } catch (const hooks::UnknownSignature& e) {
+        explanation.unknown = e.what();
+    }
+    return explanation;
 }
 
 std::string describe(const Authentication& authentication)
@@ -143,6 +167,8 @@ const char* mark_of(hooks::Trace::Result result)
         return "[no ]";
     case Result::error:
         return "[!!!]";
+    case Result::unknown:
+        return "[ ? ]";
     case Result::unseen:
         break;
     }
@@ -164,19 +190,31 @@ std::string title_of(const hooks::Trace& trace)
     }
 }
 
+/** What is known of a signature. */
+std::string detail_of(const hooks::Trace& trace)
+{
+    using Result = hooks::Trace::Result;
+    if (trace.rule.kind != config::Rule::Kind::signature || trace.result == Result::unseen)
+        return {};
+    const std::string detail = escape_for_line(trace.detail, max_shown_value);
+    if (trace.result == Result::match)
+        return fmt::format(", by secret {}", format_command(std::vector{trace.detail}));
+    return (trace.result == Result::unknown ? ": that cannot be told here, " : ": ") + detail;
+}
+
 void print_rules(const hooks::Trace& trace, const hooks::Trace* culprit, std::size_t depth, Context& context)
 {
     using Result = hooks::Trace::Result;
     std::string line = fmt::format("{:>{}}{} {}", "", 2 + depth * 4, mark_of(trace.result), title_of(trace));
     if (trace.value)
         line += fmt::format(", the value: \"{}\"", escape_for_line(*trace.value, max_shown_value));
+    line += detail_of(trace);
     if (trace.result == Result::unseen)
         line += ", not looked at";
     if (&trace == culprit)
         line += "   <- this";
-    const Style style = trace.result == Result::unseen  ? Style::faint
-                        : trace.result == Result::match ? Style::good
-                                                        : Style::bad;
+    const bool is_open = trace.result == Result::unseen || trace.result == Result::unknown;
+    const Style style = is_open ? Style::faint : trace.result == Result::match ? Style::good : Style::bad;
     context.out << paint(line, style, context.colours) << '\n';
     for (const hooks::Trace& child : trace.children)
         print_rules(child, culprit, depth + 1, context);
@@ -215,13 +253,17 @@ void print(const Explanation& explanation, Context& context)
     } else if (explanation.authentication.state != Authentication::State::refused) {
         context.out << "rules: none\n";
     }
-    if (const auto* const event = std::get_if<hooks::Event>(&explanation.decision)) {
+    if (!explanation.decision) {
+        context.out << "cannot be told here: " << escape_for_terminal(explanation.unknown) << '\n';
+        return;
+    }
+    const hooks::Decision& decision = *explanation.decision;
+    if (const auto* const event = std::get_if<hooks::Event>(&decision)) {
         print_event(*event, context);
         return;
     }
-    const std::string outcome{outcome_of(explanation.decision)};
-    context.out << fmt::format("would not run: {} with {}: {}\n", outcome,
-        status_of(explanation.decision, explanation.hook), escape_for_terminal(reason_of(explanation.decision)));
+    context.out << fmt::format("would not run: {} with {}: {}\n", outcome_of(decision), status_of(decision, explanation.hook),
+        escape_for_terminal(reason_of(decision)));
 }
 
 json::string to_json(const std::string& text)
@@ -233,12 +275,14 @@ json::object to_json(const hooks::Trace& trace)
 {
     using Result = hooks::Trace::Result;
     constexpr auto name = [](Result result) {
-        constexpr std::array<const char*, 5> names{"match", "mismatch", "missing", "error", "unseen"};
+        constexpr std::array<const char*, 6> names{"match", "mismatch", "missing", "error", "unseen", "unknown"};
         return names.at(static_cast<std::size_t>(result));
     };
     json::object object{{"result", name(trace.result)}, {"why", to_json(trace.why)}};
     if (trace.value)
         object["value"] = to_json(*trace.value);
+    if (!trace.detail.empty())
+        object["detail"] = to_json(trace.detail);
     if (trace.children.empty())
         return object;
     json::array children;
@@ -248,12 +292,32 @@ json::object to_json(const hooks::Trace& trace)
     return object;
 }
 
+/** The command, and what it gets. */
+void add_event(const hooks::Event& event, const std::string& body, json::object& document)
+{
+    json::array arguments;
+    for (const auto& argument : event.invocation.arguments)
+        arguments.push_back(to_json(argument));
+    json::object environment;
+    for (const auto& [name, value] : event.invocation.environment)
+        environment[name] = to_json(value);
+    document["arguments"] = std::move(arguments);
+    json::object files;
+    for (const auto& [name, content] : event.invocation.files)
+        files[name] = to_json(content ? *content : body);
+    document["environment"] = std::move(environment);
+    document["files"] = std::move(files);
+    if (event.delivery_id)
+        document["delivery_id"] = to_json(*event.delivery_id);
+    else
+        document["delivery_id"] = nullptr;
+}
+
 json::object to_json(const Explanation& explanation)
 {
     constexpr std::array<const char*, 4> states{"none", "good", "refused", "unchecked"};
     const auto& [state, detail, status] = explanation.authentication;
-    json::object document{{"hook", explanation.hook.name}, {"outcome", outcome_of(explanation.decision)},
-        {"status", status_of(explanation.decision, explanation.hook)},
+    json::object document{{"hook", explanation.hook.name}, {"outcome", "unknown"}, {"status", nullptr},
         {"authentication",
             json::object{{"state", states.at(static_cast<std::size_t>(state))}, {"detail", to_json(detail)}}}};
     if (explanation.rules) {
@@ -261,27 +325,16 @@ json::object to_json(const Explanation& explanation)
         if (const auto* const culprit = explanation.rules->culprit())
             document["first_mismatch"] = to_json(culprit->why);
     }
-    const auto* const event = std::get_if<hooks::Event>(&explanation.decision);
-    if (event == nullptr) {
-        document["reason"] = to_json(reason_of(explanation.decision));
+    if (!explanation.decision) {
+        document["reason"] = to_json(explanation.unknown);
         return document;
     }
-    json::array arguments;
-    for (const auto& argument : event->invocation.arguments)
-        arguments.push_back(to_json(argument));
-    json::object environment;
-    for (const auto& [name, value] : event->invocation.environment)
-        environment[name] = to_json(value);
-    document["arguments"] = std::move(arguments);
-    json::object files;
-    for (const auto& [name, content] : event->invocation.files)
-        files[name] = to_json(content ? *content : explanation.request.body);
-    document["environment"] = std::move(environment);
-    document["files"] = std::move(files);
-    if (event->delivery_id)
-        document["delivery_id"] = to_json(*event->delivery_id);
+    document["outcome"] = outcome_of(*explanation.decision);
+    document["status"] = status_of(*explanation.decision, explanation.hook);
+    if (const auto* const event = std::get_if<hooks::Event>(&*explanation.decision))
+        add_event(*event, explanation.request.body, document);
     else
-        document["delivery_id"] = nullptr;
+        document["reason"] = to_json(reason_of(*explanation.decision));
     return document;
 }
 
@@ -297,7 +350,8 @@ int explain(const ExplainOptions& options, Context& context)
         context.out << json::serialize(to_json(explanation)) << '\n';
     else
         print(explanation, context);
-    return std::holds_alternative<hooks::Event>(explanation.decision) ? EXIT_SUCCESS : EXIT_FAILURE;
+    const bool would_run = explanation.decision && std::holds_alternative<hooks::Event>(*explanation.decision);
+    return would_run ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 constexpr const char* footer = R"(FILE is a request as it goes over the wire, or a body alone:
@@ -310,7 +364,8 @@ Examples:
   belay explain deploy --event 0193a1b2-0000-7000-8000-00000000002a
   belay explain deploy push.json --header X-GitHub-Event:push
 
-Exit status: 0 it would run; 1 it would not; 64 usage; 65, 66 the file; 78 the configuration.)";
+Exit status: 0 it would run; 1 it would not, or that cannot be told: a rule asks for a signature by
+a secret that you may not read, or that belayd did not keep; 64 usage; 65, 66 the file; 78 the configuration.)";
 
 } // namespace
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "http/request.hpp"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,8 @@ public:
     std::string query;
     Fields fields;
     std::string body;
-    std::string remote = "127.0.0.1"; ///< who sent it
+    std::string remote = "127.0.0.1";                      ///< who sent it
+    std::optional<Timestamp> received = {}; ///< when; of one that belayd has stored
 
     /** In place of every field of that name. */
     void set_field(const std::string& name, std::string value);

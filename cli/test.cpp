@@ -121,6 +121,8 @@ std::vector<std::string> try_case(
         return {e.what()};
     } catch (const config::ConfigError& e) { // of a secret
         return {e.diagnostics().front().message};
+    } catch (const hooks::UnknownSignature& e) {
+        return {e.what()};
     }
 }
 

@@ -3,6 +3,7 @@
 #include "base/unique_fd.hpp"
 #include "belayd/config/checks.hpp"
 #include "belayd/config/includes.hpp"
+#include "belayd/config/secrets.hpp"
 #include "belayd/config/settings.hpp"
 #include "belayd/config/variables_schema.hpp"
 #include "belayd/config/webhook_schema.hpp"
@@ -111,9 +112,9 @@ void check_listeners(const Config& config, Problems& problems)
 void check_secrets(const Config& config, const SecretCheck& fault_in_secret, Problems& problems)
 {
     for (const auto& [name, hook] : config.hooks)
-        for (const auto& secret : hook.auth.secrets)
-            if (auto fault = fault_in_secret(hook.auth, secret); !fault.empty())
-                problems.add(secret.origin, std::move(fault));
+        for (const auto& [secret, auth] : secrets_of(hook))
+            if (auto fault = fault_in_secret(auth, secret); !fault.empty())
+                problems.add(secret.get().origin, std::move(fault));
 }
 
 Config read_config(const Node& root, const std::string& file, const SecretCheck& fault_in_secret, Problems& problems)

@@ -1,5 +1,7 @@
 #include "belayd/config/rule.hpp"
 
+#include "belayd/config/config.hpp"
+#include "belayd/config/custom_scheme.hpp"
 #include "belayd/config/values.hpp"
 
 #include <fmt/format.h>
@@ -70,6 +72,16 @@ std::string describe_test(const Rule& rule, bool matches)
     return fmt::format("{} {} {}", what, matches ? match : mismatch, describe_operands(rule));
 }
 
+/** The sender's name, or where its signature is. */
+std::string describe_signature(const Rule& rule)
+{
+    const Scheme& scheme = rule.auth->scheme;
+    if (scheme.header.empty())
+        return "signature in " + describe(rule.source);
+    return scheme.name == custom_scheme_name ? fmt::format("signature in {}", to_toml(std::string_view{scheme.header}))
+                                             : fmt::format("signature by {}", to_toml(std::string_view{scheme.name}));
+}
+
 std::string describe_list(const Rule& rule, std::string_view word)
 {
     std::string text;
@@ -116,7 +128,7 @@ std::string describe(const Rule& rule)
     case Kind::negation:
         return cut(fmt::format("not ({})", describe(rule.rules.front())));
     case Kind::signature:
-        return "the signature is good";
+        return describe_signature(rule) + " is good";
     case Kind::test:
         break;
     }
@@ -133,7 +145,7 @@ std::string describe_mismatch(const Rule& rule)
     case Kind::negation:
         return cut(describe(rule.rules.front()));
     case Kind::signature:
-        return "the signature is not good";
+        return describe_signature(rule) + " is not good";
     case Kind::test:
         break;
     }

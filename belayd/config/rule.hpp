@@ -15,10 +15,10 @@ struct Auth;
 /** What a request must be, for its hook to run: a tree, whose leaves look at one value each. */
 struct Rule {
     enum class Kind : std::uint8_t {
-        all,      ///< every one of `rules` matches
-        any,      ///< one of `rules` matches
-        negation, ///< its one rule does not match
-        signature,
+        all,       ///< every one of `rules` matches
+        any,       ///< one of `rules` matches
+        negation,  ///< its one rule does not match
+        signature, ///< the request is signed as `auth` says
         test
     };
     enum class Test : std::uint8_t {
@@ -39,7 +39,7 @@ struct Rule {
     Kind kind = Kind::test;
     std::vector<Rule> rules;
     std::shared_ptr<const Auth> auth = {}; ///< of a signature
-    ValueSource source = {};
+    ValueSource source = {};               ///< of a test; of a signature with compat, where that has no header
     Test test = Test::equals;
     std::vector<Operand> operands = {}; ///< one; of `in`: at least one
     Origin origin = {};

@@ -3,6 +3,8 @@
 #include "base/ip_network.hpp"
 #include "belayd/config/auth_schema.hpp"
 #include "belayd/config/config.hpp"
+#include "belayd/config/custom_scheme.hpp"
+#include "belayd/config/jwt_schema.hpp"
 #include "belayd/config/pattern.hpp"
 #include "belayd/config/value_schema.hpp"
 #include "belayd/config/values.hpp"
@@ -57,6 +59,20 @@ std::string fault_in_pattern(const Rule& rule, const std::string& text)
     return {};
 }
 
+/** Of schemes by which a client shows who it is, whatever it sends: there is no signature to find good or bad. */
+bool is_of_people(const Node& scheme)
+{
+    return scheme.type == Node::Type::string && (scheme.text == basic_scheme_name || scheme.text == jwt_scheme_name);
+}
+
+/** A signature that is elsewhere, with a header for the scheme to be whole. */
+Node with_header(Node signature)
+{
+    if (signature.type == Node::Type::table && signature.find("header") == nullptr)
+        signature.members.push_back({"header", signature.origin, {.type = Node::Type::string, .text = "X"}});
+    return signature;
+}
+
 /** Reads one `when`. */
 class Reader {
 public:
@@ -75,8 +91,12 @@ public:
         for (const auto& member : node.members)
             if (const auto kind = holder_kind(member.key))
                 return read_holder(node, member, *kind, depth);
-        if (node.members.size() == 1 && node.members.front().key == "signature")
-            return read_signature(node);
+        if (const auto* const signature = node.find("signature"); signature != nullptr && node.members.size() <= 2) {
+            const auto source = std::ranges::find_if(
+                node.members, [](const auto& member) { return source_kind(member.key).has_value(); });
+            if (source != node.members.end() || node.members.size() == 1)
+                return read_signature(node, signature->value, source == node.members.end() ? nullptr : &*source);
+        }
         return read_test(node);
     }
 
@@ -110,20 +130,41 @@ private:
         return rule.rules.size() == holder.value.elements.size() ? std::optional{std::move(rule)} : std::nullopt;
     }
 
-    std::optional<Rule> read_signature(const Node& node)
+    std::optional<Rule> read_signature(const Node& node, const Node& value, const Node::Member* source)
     {
+        Rule rule{.kind = Kind::signature, .rules = {}, .origin = node.origin};
         auto auth = std::make_shared<Auth>();
         const auto before = problems_.count();
-        read_auth(node.members.front().value, *auth, problems_);
-        if (problems_.count() != before)
-            return std::nullopt;
-        if (auth->anybody)
-            return refuse(node.origin,
+        if (const auto* const scheme = value.find("scheme"); scheme != nullptr && is_of_people(scheme->value))
+            return refuse(scheme->value.origin,
+                fmt::format(
+                    "scheme \"{}\" is for auth alone: it shows who sends, and signs nothing", scheme->value.text));
+        read_auth(source == nullptr ? value : with_header(value), *auth, problems_);
+        if (const auto* const addresses = value.find("addresses"))
+            problems_.add(addresses->origin,
+                "addresses is no part of a signature: put { request = \"remote_address\", in = [\"192.0.2.0/24\"] } "
+                "beside it");
+        else if (auth->anybody)
+            problems_.add(node.origin,
                 "signature must say how a request is signed: { scheme = \"github\", secret_file = "
                 "\"github.secret\" }");
-        Rule rule{.kind = Kind::signature, .rules = {}, .origin = node.origin};
+        if (source != nullptr)
+            read_signature_source(value, *source, rule, *auth);
+        if (problems_.count() != before)
+            return std::nullopt;
         rule.auth = std::move(auth);
         return rule;
+    }
+
+    /** As adnanh/webhook has it: the signature is a value of the request, wherever that is. */
+    void read_signature_source(const Node& value, const Node::Member& source, Rule& rule, Auth& auth)
+    {
+        if (value.find("header") != nullptr || auth.scheme.name != custom_scheme_name)
+            problems_.add(source.origin,
+                fmt::format("what {} has can be a signature of scheme = \"custom\" without header", source.key));
+        if (auto where = read_source_member(source, std::string{source.key}, problems_))
+            rule.source = std::move(*where);
+        auth.scheme.header.clear();
     }
 
     std::optional<Rule> read_test(const Node& node)
@@ -219,7 +260,7 @@ private:
 
     static std::string unknown_key(const std::string& key)
     {
-        std::vector<std::string_view> names{"payload", "header", "query", "request", "all", "any", "not"};
+        std::vector<std::string_view> names{"payload", "header", "query", "request", "signature", "all", "any", "not"};
         std::ranges::copy(test_names(), std::back_inserter(names));
         return fmt::format("unknown key \"{}\" in a rule{}", key, suggest(key, names));
     }
@@ -251,7 +292,9 @@ std::string write_rule(const Rule& rule)
         return fmt::format(
             "{{ {}, {} = {} }}", write_source_member(rule.source), key_of(rule.test), write_operands(rule));
     if (rule.kind == Kind::signature)
-        return fmt::format("{{ signature = {} }}", write_auth(*rule.auth));
+        return rule.auth->scheme.header.empty()
+                   ? fmt::format("{{ signature = {}, {} }}", write_auth(*rule.auth), write_source_member(rule.source))
+                   : fmt::format("{{ signature = {} }}", write_auth(*rule.auth));
     if (rule.kind == Kind::negation)
         return fmt::format("{{ not = {} }}", write_rule(rule.rules.front()));
     std::vector<std::string> texts;

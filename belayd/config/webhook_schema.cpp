@@ -127,22 +127,40 @@ void check_source(const ValueSource& source, bool has_compat, Problems& problems
             source.origin, "a hook with compat = \"webhook\" has no JSON pointers: write path = \"a.b\" for \"/a/b\"");
 }
 
+/** Of all signatures that there are, webhook knows these. */
+bool is_of_webhook(const Auth& auth)
+{
+    const Scheme& scheme = auth.scheme;
+    const auto is_known = [](const SignatureForm& form) {
+        using Algorithm = SignatureForm::Algorithm;
+        return form.encoding == SignatureForm::Encoding::hex && form.algorithm != Algorithm::equality &&
+               form.algorithm != Algorithm::ed25519 && form.secret_encoding == SignatureForm::Encoding::plain;
+    };
+    const bool is_plain = scheme.layout == Scheme::Layout::single && scheme.message == "{body}" && !scheme.time &&
+                          scheme.forms.size() == 1 && is_known(scheme.forms.front());
+    return auth.secrets.size() == 1 && !auth.secrets.front().not_after && (is_plain || scheme.name == "scalr");
+}
+
 /** Of all that rules can test, webhook has these. */
 void check_rule(const Rule& rule, bool has_compat, Problems& problems)
 {
     for (const Rule& child : rule.rules)
         check_rule(child, has_compat, problems);
-    if (rule.kind == Rule::Kind::signature && !has_compat)
-        problems.add(
-            rule.origin, "signature is for rules of hooks with compat = \"webhook\": write auth = { … } for others");
-    if (rule.kind != Rule::Kind::test)
+    if (rule.kind == Rule::Kind::signature && has_compat && !is_of_webhook(*rule.auth))
+        problems.add(rule.origin, "a hook with compat = \"webhook\" knows signatures by one secret that does not end, "
+                                  "HMAC of the body in hexadecimal digits, and those of scalr");
+    if (rule.kind == Rule::Kind::signature && !has_compat && rule.auth->scheme.header.empty())
+        problems.add(rule.source.origin, "only with compat = \"webhook\" a signature is anywhere but in a header");
+    if (rule.kind != Rule::Kind::test && rule.kind != Rule::Kind::signature)
         return;
     check_source(rule.source, has_compat, problems);
-    const bool is_of_webhook =
+    if (rule.kind != Rule::Kind::test)
+        return;
+    const bool is_comparable =
         rule.test == Rule::Test::regex || takes_networks(rule) ||
         (rule.test == Rule::Test::equals && std::holds_alternative<std::string>(rule.operands.front())) ||
         rule.test == Rule::Test::exists;
-    if (has_compat && !is_of_webhook)
+    if (has_compat && !is_comparable)
         problems.add(rule.origin,
             "a hook with compat = \"webhook\" compares with equals = \"text\", regex, exists, or in with "
             "networks");
@@ -213,6 +231,10 @@ void check_compat(const Hook& hook, Problems& problems)
 {
     if (hook.webhook)
         check_plain(hook, problems);
+    if (hook.webhook && hook.webhook->answer_output != WebhookCompat::AnswerOutput::never &&
+        hook.wait == Milliseconds::zero())
+        problems.add(
+            hook.origin, "answer_output wants a wait: how long a request waits for the output, \"1h\" at most");
     for (const auto& [name, source] : hook.files)
         check_source(source, hook.webhook.has_value(), problems);
     for (const auto& source : hook.run)
@@ -224,7 +246,3 @@ void check_compat(const Hook& hook, Problems& problems)
 }
 
 } // namespace belay::config
-    if (hook.webhook && hook.webhook->answer_output != WebhookCompat::AnswerOutput::never &&
-        hook.wait == Milliseconds::zero())
-        problems.add(
-            hook.origin, "answer_output wants a wait: how long a request waits for the output, \"1h\" at most");

@@ -25,6 +25,7 @@ struct Input {
     std::optional<EventIdentity> identity = {}; ///< of an event that has one already; else it gets one
     /** The password file by which its credentials were found right, where Authenticator::credentials() has any. */
     std::optional<std::size_t> password_file = {};
+    bool is_stored = false; ///< what belayd kept of it: the headers that hold secrets are not there
 };
 
 /**

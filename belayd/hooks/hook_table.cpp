@@ -10,7 +10,7 @@
 namespace belay::hooks {
 Hook::Hook(config::Hook hook, const std::string& config_directory)
     : config_(std::move(hook)), authenticator_(config_.auth, config_directory),
-      judge_(config_.webhook ? nullptr : std::make_unique<const Judge>(config_)),
+      judge_(config_.webhook ? nullptr : std::make_unique<const Judge>(config_, config_directory, Secrets::required)),
       webhook_(config_.webhook ? std::make_unique<const WebhookHook>(config_, config_directory) : nullptr)
 {
 }
@@ -22,7 +22,11 @@ Judgement Hook::decide(const Input& input) const
     Verdict verdict = authenticator_.verify(input);
     if (!verdict.authentic)
         return {Refusal{verdict.status, std::move(verdict.why_not)}, false, verdict.key};
-    return {webhook_ ? webhook_->decide(input) : judge_->decide(input), true, verdict.key};
+    if (webhook_)
+        return {webhook_->decide(input), true, verdict.key};
+    std::vector<SignedBy> in_rules;
+    Decision decision = judge_->decide(input, in_rules);
+    return {std::move(decision), true, verdict.key, std::move(in_rules)};
 }
 
 HookTable::HookTable(const config::Config& config)

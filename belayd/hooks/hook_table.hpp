@@ -50,6 +50,7 @@ struct Judgement {
     bool authentic = false;
     std::optional<std::size_t>
         key; ///< also where it is not authentic for having ended, or for the time that was signed
+    std::vector<SignedBy> in_rules = {}; ///< likewise, by the signatures that `when` has looked at
 };
 
 /**

@@ -30,17 +30,25 @@ std::optional<std::string> id_in(Payload& payload, std::string_view pointer)
 
 } // namespace
 
-Judge::Judge(const config::Hook& hook)
-    : hook_(hook), scheme_(hook.auth.anybody ? nullptr : &hook.auth.scheme),
-      when_(hook.when ? std::make_unique<const Matcher>(*hook.when) : nullptr)
+Judge::Judge(const config::Hook& hook, const std::string& config_directory, Secrets secrets)
+    : hook_(hook), scheme_(hook.auth.anybody ? nullptr : &hook.auth.scheme), secrets_(config::secrets_of(hook)),
+      when_(hook.when ? std::make_unique<const Matcher>(
+                            *hook.when, config_directory, secrets, /*first_secret=*/hook.auth.secrets.size())
+                      : nullptr)
 {
 }
 
 Decision Judge::decide(const Input& input) const
 {
+    std::vector<SignedBy> nobody_asks;
+    return decide(input, nobody_asks);
+}
+
+Decision Judge::decide(const Input& input, std::vector<SignedBy>& signed_by) const
+{
     Payload payload{input.request.body, input.request.field("Content-Type").value_or("")};
     try {
-        return decide(input, payload);
+        return decide(input, payload, signed_by);
     } catch (const MalformedPayload& malformed) {
         return Refusal{400, malformed.what()};
     }
@@ -51,11 +59,11 @@ std::optional<Trace> Judge::trace(const Input& input) const
     if (!when_)
         return std::nullopt;
     Payload payload{input.request.body, input.request.field("Content-Type").value_or("")};
-    RequestValues values{input.request, input.client_address, payload, hook_.auth};
-    return when_->evaluate(values);
+    RequestValues values{input.request, input.client_address, payload, hook_.auth, &hook_.when.value()};
+    return when_->evaluate({values, input});
 }
 
-Decision Judge::decide(const Input& input, Payload& payload) const
+Decision Judge::decide(const Input& input, Payload& payload, std::vector<SignedBy>& signed_by) const
 {
     const http::Request& request = input.request;
     using Challenge = config::Scheme::Challenge;
@@ -64,11 +72,11 @@ Decision Judge::decide(const Input& input, Payload& payload) const
     const auto challenge = scheme_ != nullptr ? scheme_->challenge : Challenge::github_ping;
     if (auto answer = meet_challenge(challenge, request, payload))
         return std::visit([](auto& it) -> Decision { return std::move(it); }, *answer);
-    RequestValues values{request, input.client_address, payload, hook_.auth};
+    RequestValues values{request, input.client_address, payload, hook_.auth, hook_.when ? &*hook_.when : nullptr};
     if (when_)
-        if (const auto mismatch = when_->find_mismatch(values))
+        if (const auto mismatch = when_->find_mismatch({values, input}, signed_by))
             return Ignored{why_ignored(*mismatch), hook_.mismatch_status};
-    DeliveryId id = delivery_id(request, payload);
+    DeliveryId id = delivery_id(sender(signed_by), request, payload);
     if (id.text && !is_delivery_id(*id.text)) // to go on without would run a repeated delivery again
         return Refusal{400, fmt::format("{} is not 1 to 255 bytes of visible ASCII", id.where)};
     const EventIdentity identity = input.identity ? *input.identity : make_event_identity();
@@ -85,13 +93,22 @@ std::string Judge::why_ignored(std::string_view mismatch) const
     return scheme_ != nullptr ? fmt::format("when: {}", mismatch) : "the rules of this hook (when) do not match";
 }
 
-Judge::DeliveryId Judge::delivery_id(const http::Request& request, Payload& payload) const
+/** Who does not prove itself by `auth` may have done so by a rule. */
+const config::Scheme* Judge::sender(const std::vector<SignedBy>& signed_by) const noexcept
+{
+    if (scheme_ != nullptr)
+        return scheme_;
+    const auto found = std::ranges::find(signed_by, true, &SignedBy::authentic);
+    return found == signed_by.end() ? nullptr : &secrets_[found->secret].auth.get().scheme;
+}
+
+Judge::DeliveryId Judge::delivery_id(const config::Scheme* sender, const http::Request& request, Payload& payload)
 {
     std::string_view header = "X-GitHub-Delivery";
     std::string_view pointer;
-    if (scheme_ != nullptr) {
-        header = scheme_->delivery_header;
-        pointer = scheme_->delivery_pointer;
+    if (sender != nullptr) {
+        header = sender->delivery_header;
+        pointer = sender->delivery_pointer;
     }
     if (const auto id = request.field(header))
         return {header, std::string{*id}};

@@ -1,4 +1,5 @@
 #pragma once
+#include "belayd/config/secrets.hpp"
 #include "belayd/hooks/hook_table.hpp"
 #include "belayd/hooks/rule.hpp"
 
@@ -6,19 +7,26 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace belay::hooks {
 
 /**
  * What a request is to its hook once it is known to be authentic: a challenge, ignored by the rules, refused for its
- * values, or an event.  Needs no secret, so `belay` judges as belayd does.
+ * values, or an event.  Needs no secret but those of signatures within its rules, so `belay` judges as belayd does.
  *
  * Lifetime: borrows the hook.  Immutable, thread-safe.
  */
 class Judge {
 public:
-    explicit Judge(const config::Hook& hook);
+    /** @throws config::ConfigError naming a secret of its rules that is required and cannot be had */
+    Judge(const config::Hook& hook, const std::string& config_directory, Secrets secrets);
 
+    /**
+     * @param signed_by gains the secrets with which the rules found the request to be signed
+     * @throws UnknownSignature where the secrets are optional, or the request a stored one
+     */
+    [[nodiscard]] Decision decide(const Input& input, std::vector<SignedBy>& signed_by) const;
     [[nodiscard]] Decision decide(const Input& input) const;
 
     /** How the hook's rules see the request; nothing where it has none.  As long as the hook. */
@@ -30,13 +38,16 @@ private:
         std::optional<std::string> text;
     };
 
-    [[nodiscard]] Decision decide(const Input& input, Payload& payload) const;
+    [[nodiscard]] Decision decide(const Input& input, Payload& payload, std::vector<SignedBy>& signed_by) const;
+    [[nodiscard]] const config::Scheme* sender(const std::vector<SignedBy>& signed_by) const noexcept;
     [[nodiscard]] std::string why_ignored(std::string_view mismatch) const;
-    [[nodiscard]] DeliveryId delivery_id(const http::Request& request, Payload& payload) const;
+    [[nodiscard]] static DeliveryId delivery_id(
+        const config::Scheme* sender, const http::Request& request, Payload& payload);
 
     const config::Hook& hook_;
-    const config::Scheme* scheme_;        // none: auth = "none"
-    std::unique_ptr<const Matcher> when_; // none: every event
+    const config::Scheme* scheme_;           // none: auth = "none"
+    std::vector<config::SecretUse> secrets_; // by their places
+    std::unique_ptr<const Matcher> when_;    // none: every event
 };
 
 } // namespace belay::hooks

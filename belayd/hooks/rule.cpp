@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
 #include <system_error>
+#include <utility>
 
 namespace belay::hooks {
 namespace {
@@ -88,7 +90,7 @@ re2::StringPiece to_piece(std::string_view text)
 
 const Trace* Trace::culprit() const noexcept
 {
-    if (result == Result::match || result == Result::unseen)
+    if (result == Result::match || result == Result::unseen || result == Result::unknown)
         return nullptr;
     for (const Trace& child :
         children) // of `any`, which wants one of them, none is to blame alone; of `not`, it is not
@@ -98,15 +100,33 @@ const Trace* Trace::culprit() const noexcept
     return this;
 }
 
-/** Observes nothing. */
+/** Observes nothing but signatures. */
 class Matcher::Silence {
 public:
-    explicit Silence(std::size_t) noexcept {}
+    /** Why there is no decision: a signature that cannot be checked, or what cannot be read. */
+    struct Trouble {
+        std::string unknown;
+        std::exception_ptr failure;
+    };
+
+    Silence(std::vector<SignedBy>& signed_by, Trouble& trouble) noexcept : signed_by_(signed_by), trouble_(trouble) {}
     [[nodiscard]] Silence enter(const Node&) noexcept { return *this; }
     void skip(const Node&) noexcept {}
     void see(const Value&) noexcept {}
-    [[noreturn]] void fail(const MalformedPayload&) { throw; }
+    void see(const Node& node, SignatureFinding finding)
+    {
+        using State = SignatureFinding::State;
+        if (finding.key)
+            signed_by_.push_back({node.first_secret + *finding.key, finding.state == State::good});
+        if (finding.state == State::unknown)
+            trouble_.unknown = std::move(finding.why_not);
+    }
+    void fail(const MalformedPayload&) { trouble_.failure = std::current_exception(); }
     void leave(const Node&, Result) noexcept {}
+
+private:
+    std::vector<SignedBy>& signed_by_;
+    Trouble& trouble_;
 };
 
 /** Writes all down. */
@@ -124,12 +144,18 @@ public:
 
     void see(const Value& value) { trace_->value = value.text; }
 
+    void see(const Node& node, const SignatureFinding& finding)
+    {
+        const bool is_good = finding.state == SignatureFinding::State::good && finding.key;
+        trace_->detail = is_good ? node.rule->auth->secrets.at(*finding.key).name : finding.why_not;
+    }
+
     void fail(const MalformedPayload& malformed) { trace_->why = malformed.what(); }
 
     void leave(const Node& node, Result result)
     {
         trace_->result = result;
-        if (result == Result::match)
+        if (result == Result::match || result == Result::unknown)
             trace_->why = config::describe(*node.rule);
         else if (result != Result::error)
             trace_->why = result == Result::missing ? node.missing : node.mismatch;
@@ -146,20 +172,44 @@ private:
     Trace* trace_;
 };
 
-Matcher::Matcher(const config::Rule& rule) : root_(compile(rule)) {}
+struct Matcher::Loading {
+    const std::string& config_directory;
+    Secrets secrets;
+    std::size_t next_secret;
+};
 
-Matcher::Node Matcher::compile(const config::Rule& rule)
+Matcher::Matcher(
+    const config::Rule& rule, const std::string& config_directory, Secrets secrets, std::size_t first_secret)
+    : root_([&] {
+          Loading loading{config_directory, secrets, first_secret};
+          return compile(rule, loading);
+      }())
+{
+}
+
+Matcher::Node Matcher::compile(const config::Rule& rule, Loading& loading)
 {
     Node node{.rule = &rule,
         .children = {},
         .pattern = nullptr,
         .networks = {},
+        .signature = nullptr,
+        .first_secret = loading.next_secret,
         .mismatch = config::describe_mismatch(rule),
         .missing = fmt::format("{} is missing", config::describe(rule.source))};
     for (const auto& child : rule.rules)
-        node.children.push_back(compile(child));
-    if (rule.kind != Kind::test)
-        return node;
+        node.children.push_back(compile(child, loading));
+    if (rule.kind == Kind::test)
+        compile_test(rule, node);
+    if (rule.kind == Kind::signature) {
+        node.signature = std::make_shared<const RuleSignature>(rule, loading.config_directory, loading.secrets);
+        loading.next_secret += rule.auth->secrets.size();
+    }
+    return node;
+}
+
+void Matcher::compile_test(const config::Rule& rule, Node& node)
+{
     if (rule.test == Test::regex)
         node.pattern = config::compile_regex(std::get<std::string>(rule.operands.front()));
     if (rule.test == Test::glob)
@@ -168,44 +218,48 @@ Matcher::Node Matcher::compile(const config::Rule& rule)
         for (const auto& operand : rule.operands)
             if (const auto network = parse_ip_network(std::get<std::string>(operand)))
                 node.networks.push_back(*network);
-    return node;
 }
 
-std::optional<std::string_view> Matcher::find_mismatch(Values& values) const
+std::optional<std::string_view> Matcher::find_mismatch(Question question, std::vector<SignedBy>& signed_by) const
 {
-    const Verdict verdict = decide(root_, values, Silence{0});
+    Silence::Trouble trouble;
+    const Verdict verdict = decide(root_, question, Silence{signed_by, trouble});
     if (verdict.result == Result::match)
         return std::nullopt;
+    if (verdict.result == Result::unknown)
+        throw UnknownSignature{trouble.unknown};
+    if (verdict.result == Result::error)
+        std::rethrow_exception(trouble.failure);
     return verdict.result == Result::missing ? verdict.culprit->missing : verdict.culprit->mismatch;
 }
 
-Trace Matcher::evaluate(Values& values) const
+Trace Matcher::evaluate(Question question) const
 {
     Trace trace{.rule = *root_.rule};
-    (void)decide(root_, values, Recorder{trace});
+    (void)decide(root_, question, Recorder{trace});
     return trace;
 }
 
 template <typename Observer>
-Matcher::Verdict Matcher::decide(const Node& node, Values& values, Observer observer)
+Matcher::Verdict Matcher::decide(const Node& node, Question question, Observer observer)
 {
     Verdict verdict{Result::mismatch, &node};
     switch (node.rule->kind) {
     case Kind::all:
     case Kind::any:
-        verdict = decide_list(node, values, observer);
+        verdict = decide_list(node, question, observer);
         break;
     case Kind::negation: {
-        const auto child = decide(node.children.front(), values, observer.enter(node.children.front()));
-        verdict.result = child.result == Result::match   ? Result::mismatch
-                         : child.result == Result::error ? Result::error
-                                                         : Result::match;
+        const auto child = decide(node.children.front(), question, observer.enter(node.children.front()));
+        const bool is_decided = child.result != Result::error && child.result != Result::unknown;
+        verdict.result = !is_decided ? child.result : child.result == Result::match ? Result::mismatch : Result::match;
         break;
     }
-    case Kind::signature: // never reaches here: no configuration has one yet
+    case Kind::signature:
+        verdict = decide_signature(node, question.input, observer);
         break;
     case Kind::test:
-        verdict = decide_test(node, values, observer);
+        verdict = decide_test(node, question.values, observer);
         break;
     }
     // A value may be missing below; of this node, what it is about is told.
@@ -214,8 +268,9 @@ Matcher::Verdict Matcher::decide(const Node& node, Values& values, Observer obse
     return verdict;
 }
 
+/** What is unknown leaves it open whether those after it are reached at all: then a failure of theirs is no news. */
 template <typename Observer>
-Matcher::Verdict Matcher::decide_list(const Node& node, Values& values, Observer observer)
+Matcher::Verdict Matcher::decide_list(const Node& node, Question question, Observer observer)
 {
     const bool all = node.rule->kind == Kind::all;
     Verdict verdict{all ? Result::match : Result::mismatch, &node};
@@ -225,12 +280,25 @@ Matcher::Verdict Matcher::decide_list(const Node& node, Values& values, Observer
             observer.skip(child);
             continue;
         }
-        const Verdict found = decide(child, values, observer.enter(child));
-        decided = found.result == Result::error || (found.result == Result::match) != all;
-        if (decided)
+        const Verdict found = decide(child, question, observer.enter(child));
+        const bool is_unknown = found.result == Result::unknown;
+        decided = found.result == Result::error || (!is_unknown && (found.result == Result::match) != all);
+        if (is_unknown || (decided && !(found.result == Result::error && verdict.result == Result::unknown)))
             verdict = found;
     }
     return verdict;
+}
+
+template <typename Observer>
+Matcher::Verdict Matcher::decide_signature(const Node& node, const Input& input, Observer observer)
+{
+    SignatureFinding finding = node.signature->check(input);
+    const auto state = finding.state;
+    observer.see(node, std::move(finding));
+    return {state == SignatureFinding::State::good  ? Result::match
+            : state == SignatureFinding::State::bad ? Result::mismatch
+                                                    : Result::unknown,
+        &node};
 }
 
 template <typename Observer>

@@ -67,6 +67,13 @@ Value make_value(const json::value& value)
     return {type, make_json(value)};
 }
 
+bool is_credential_in(const config::Rule& rule, std::string_view field_name) // no deeper than config::max_rule_depth
+{
+    return (rule.auth && is_credential(field_name, *rule.auth)) ||
+           std::ranges::any_of(
+               rule.rules, [field_name](const config::Rule& part) { return is_credential_in(part, field_name); });
+}
+
 /** A JSON object of the first value of each name. */
 class FirstValues {
 public:
@@ -167,7 +174,7 @@ Value RequestValues::fields() const
 {
     FirstValues values;
     for (const http::Field& field : request_.fields)
-        if (!is_credential(field.name, auth_))
+        if (!is_credential(field.name, auth_) && (when_ == nullptr || !is_credential_in(*when_, field.name)))
             values.add(http::to_lower(field.name), field.value);
     return values.make();
 }

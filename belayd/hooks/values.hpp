@@ -49,10 +49,13 @@ protected:
 /** The values of an HTTP request.  Lifetime: borrows what it is given. */
 class RequestValues final : public Values {
 public:
-    /** @param client_address of who sent it, "192.0.2.7" */
+    /**
+     * @param client_address of who sent it, "192.0.2.7"
+     * @param when whose signatures are credentials, too
+     */
     RequestValues(const http::Request& request, std::string_view client_address, Payload& payload,
-        const config::Auth& auth) noexcept
-        : request_(request), client_address_(client_address), payload_(payload), auth_(auth)
+        const config::Auth& auth, const config::Rule* when = nullptr) noexcept
+        : request_(request), client_address_(client_address), payload_(payload), auth_(auth), when_(when)
     {
     }
 
@@ -70,6 +73,7 @@ private:
     std::string_view client_address_;
     Payload& payload_;
     const config::Auth& auth_;
+    const config::Rule* when_; // none: null
 };
 
 /** Those of a request, and those of the event that is made of it.  Lifetime: borrows what it is given. */

@@ -13,4 +13,10 @@ struct Verdict {
     std::string why_not = {};            ///< for the sender: what is soundly signed gets more than a no
 };
 
+/** A secret that a request is signed with. */
+struct SignedBy {
+    std::size_t secret = 0; ///< its place in config::secrets_of()
+    bool authentic = true;  ///< neither is it over, nor the time that was signed
+};
+
 } // namespace belay::hooks

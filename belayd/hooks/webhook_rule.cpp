@@ -11,6 +11,7 @@
 #include <array>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 namespace belay::hooks {
 namespace {
@@ -50,11 +51,9 @@ std::vector<std::string_view> signatures_in(std::string_view text, std::string_v
     return signatures;
 }
 
-Outcome check_hmac(const Mac& mac, const std::string& header, const std::string& label, const WebhookRequest& request)
+Outcome check_hmac(
+    const Mac& mac, const config::ValueSource& source, const std::string& label, const WebhookRequest& request)
 {
-    config::ValueSource source;
-    source.kind = config::ValueSource::Kind::header;
-    source.text = header;
     const auto found = request.look_up(source);
     if (found.walk != Walk::found)
         return {false, found.walk == Walk::missing ? Error::missing : Error::other};
@@ -152,11 +151,17 @@ WebhookRule::Node WebhookRule::compile(
     for (const auto& child : rule.rules)
         node.children.push_back(compile(child, config_directory, signatures));
     if (rule.kind == config::Rule::Kind::signature && signatures == Signatures::checked) {
-        const auto& form = rule.auth->scheme.forms.front();
+        const config::Scheme& scheme = rule.auth->scheme;
+        const auto& form = scheme.forms.front();
+        config::ValueSource source = rule.source;
+        if (!scheme.header.empty()) {
+            source.kind = config::ValueSource::Kind::header;
+            source.text = scheme.header;
+        }
         try {
             node.secret =
                 Secret{Mac{hash_of(form.algorithm), load_secret(rule.auth->secrets.front(), config_directory)},
-                    rule.auth->scheme.header, form.label, rule.auth->scheme.name == "scalr"};
+                    std::move(source), form.label, scheme.name == "scalr"};
         } catch (const std::runtime_error& error) {
             throw config::ConfigError{{config::make_diagnostic(rule.auth->secrets.front().origin, error.what())}};
         }
@@ -233,7 +238,7 @@ Outcome WebhookRule::decide(const Node& node, const Scene& scene, Tolerance tole
             return {true};
         return node.secret->is_scalr
                    ? check_scalr(node.secret->mac, scene.request, scene.now)
-                   : check_hmac(node.secret->mac, node.secret->header, node.secret->label, scene.request);
+                   : check_hmac(node.secret->mac, node.secret->source, node.secret->label, scene.request);
     case config::Rule::Kind::test:
         break;
     }

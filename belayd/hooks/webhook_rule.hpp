@@ -61,8 +61,8 @@ public:
 private:
     struct Secret {
         Mac mac;
-        std::string header;
-        std::string label; ///< that may stand before a signature
+        config::ValueSource source; ///< of the signature
+        std::string label;          ///< that may stand before a signature
         bool is_scalr = false;
     };
     struct Node {

@@ -1,5 +1,9 @@
 #include "belayd/config/checks.hpp"
+#include "belayd/config/load.hpp"
+#include "belayd/config/pattern.hpp"
+#include "belayd/config/rule_schema.hpp"
 #include "belayd/config/scheme.hpp"
+#include "belayd/config/toml_document.hpp"
 #include "belayd/config/values.hpp"
 #include "cli/import/dialect.hpp"
 
@@ -152,19 +156,32 @@ std::string scheme_of(const Match& match, const Scope& scope)
                         scope.mode == Mode::native && has_label ? ", delivery_header = \"X-GitHub-Delivery\"" : "");
 }
 
+/** The signature is not in a header: strict mode takes it from where webhook does. */
+std::optional<std::string> signature_elsewhere(const Match& match, const Scope& scope)
+{
+    const auto* const hmac = find_hmac(match);
+    if (scope.mode != Mode::strict || hmac == nullptr || match.parameter.source == "header" ||
+        !can_be_secret(match.secret))
+        return std::nullopt;
+    const auto source = request_source(match.parameter, scope);
+    if (!source)
+        return std::nullopt;
+    return fmt::format("{{ signature = {{ scheme = \"custom\", algorithm = \"{}\", label = \"{}\", {} }}, {} }}",
+        hmac->algorithm, hmac->label, secret_member({match.secret}, scope), *source);
+}
+
 Condition signature_rule(const Match& match, const Scope& scope)
 {
+    if (auto elsewhere = signature_elsewhere(match, scope))
+        return {.text = std::move(*elsewhere)};
     if (!is_signature(match)) {
         scope.notes.lose(match.parameter.line,
             fmt::format("{} needs a secret, and a header that has the signature: this never matches", match.type));
         return never;
     }
-    if (scope.mode == Mode::native) {
-        scope.notes.lose(match.parameter.line,
-            "a signature that is not asked of every request: only compat = \"webhook\" has them within rules; this "
-            "never matches (--compat strict keeps it)");
-        return never;
-    }
+    if (scope.mode == Mode::native && !scope.hook.soft_signatures)
+        scope.notes.warn(match.parameter.line, "a wrong signature is one that does not match: webhook refuses the "
+                                               "request for it, whatever else the rule says");
     return {.text = fmt::format(
                 "{{ signature = {{ {}, {} }} }}", scheme_of(match, scope), secret_member({match.secret}, scope))};
 }
@@ -184,7 +201,7 @@ Condition convert(const Rule& rule, const Scope& scope);
 Condition test_rule(const Match& match, const Scope& scope)
 {
     const bool is_regex = match.type == "regex";
-    if (is_regex && !re2::RE2{match.regex, re2::RE2::Quiet}.ok()) {
+    if (is_regex && !config::fault_in_regex(match.regex).empty()) {
         scope.notes.lose(match.parameter.line, "the regex is none of RE2's: this never matches");
         return never;
     }
@@ -278,6 +295,16 @@ Condition convert_any(const std::vector<Rule>& rules, const Scope& scope)
     return texts.empty() ? keep(never, scope) : join("any", texts, scope.mode);
 }
 
+/** Of what webhook looks at. */
+bool has_signature(const Rule& rule)
+{
+    if (rule.all || rule.any)
+        return std::ranges::any_of(rule.all ? *rule.all : *rule.any, has_signature);
+    if (!rule.negated.empty())
+        return has_signature(rule.negated.front());
+    return rule.match && is_signature(*rule.match);
+}
+
 Condition convert(const Rule& rule, const Scope& scope)
 {
     if (rule.all) {
@@ -291,6 +318,8 @@ Condition convert(const Rule& rule, const Scope& scope)
     if (rule.negated.empty())
         return keep(rule.match ? convert_match(*rule.match, scope) : never, scope);
     auto condition = convert(rule.negated.front(), scope);
+    if (scope.mode == Mode::native && has_signature(rule.negated.front()))
+        scope.notes.warn(rule.line, "of a request whose signature is wrong, this \"not\" is true: webhook refuses it");
     if (condition.kind == Condition::Kind::test)
         return {.text = fmt::format("{{ not = {} }}", condition.text)};
     return condition.kind == Condition::Kind::always ? never : always;
@@ -348,6 +377,22 @@ std::string take_auth(std::vector<const Rule*>& conjuncts, const Scope& scope)
     return "\"none\"";
 }
 
+/** What belayd says of it, "" for nothing: it may be too large. */
+std::string fault_in_rule(const Condition& condition)
+{
+    if (condition.kind != Condition::Kind::test)
+        return {};
+    try {
+        config::Problems problems;
+        const auto document = config::parse_document("when = " + condition.text, "");
+        (void)config::read_rule(document.root.members.front().value, problems);
+        problems.throw_if_any();
+    } catch (const config::ConfigError& error) {
+        return error.diagnostics().front().message;
+    }
+    return {};
+}
+
 } // namespace
 
 std::string secret_member(const std::vector<std::string>& texts, const Scope& scope)
@@ -376,6 +421,11 @@ std::string rule_lines(const Scope& scope)
             scope.notes.warn(scope.hook.line, "auth is \"none\": any sender whose request matches runs this hook");
     } else if (scope.hook.rule) {
         condition = convert(rule, scope);
+    }
+    if (const auto fault = fault_in_rule(condition); !fault.empty()) {
+        scope.notes.lose(
+            scope.hook.rule->line, fmt::format("belayd does not take this rule, so it never matches: {}", fault));
+        condition = never;
     }
     const std::string lines = fmt::format("auth = {}\n", auth);
     if (condition.kind == Condition::Kind::always)

@@ -56,6 +56,32 @@ TEST_F(Check, PrintsEveryErrorWithItsPlace)
     EXPECT_NE(for_programs.out.find("\"line\":2,\"column\":1"), std::string::npos) << for_programs.out;
 }
 
+TEST_F(Check, TriesTheSecretsOfRules)
+{
+    write_secret("good", "hunter2");
+    const std::string file = write(R"([hooks.a]
+auth = "none"
+run = ["/bin/true"]
+when = { any = [{ signature = { scheme = "github", secret_file = "good" } }, { not = { signature = { scheme = "github", secret_file = "missing" } } }] }
+[hooks.b]
+auth = "none"
+compat = "webhook"
+run = ["/bin/true"]
+when = { signature = { scheme = "github", secret_file = "missing" } }
+[hooks.c]
+auth = "none"
+run = ["/bin/true"]
+when = { signature = { scheme = "github", secret_env = "C" } }
+)");
+    const Result result = run_belay({"check", file});
+    EXPECT_EQ(result.exit_status, 78);
+    EXPECT_NE(result.err.find(":4:135: secret file \"missing\" cannot be opened: No such file"), std::string::npos)
+        << result.err;
+    EXPECT_NE(result.err.find(":9:57: secret file \"missing\" cannot"), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find(":13:56: not checked here: secret environment variable \"C\""), std::string::npos)
+        << result.err;
+}
+
 TEST_F(Check, PrintsWhatIsWrongWithSecretsAmongTheRest)
 {
     write_secret("empty", "\n");

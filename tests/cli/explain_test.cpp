@@ -230,6 +230,80 @@ TEST_F(Explain, ShowsAnEventOfTheDaemon)
     EXPECT_EQ(explain("open", "{}", {"--event", job_id}).exit_status, 64) << "one or the other";
 }
 
+class ExplainSignatures : public Explain {
+protected:
+    ExplainSignatures()
+    {
+        write("belay.toml", R"(
+[hooks.either]
+auth = "none"
+run = ["/bin/true"]
+when = { any = [{ signature = { scheme = "github", secret_file = "github.secret" } }, { signature = { scheme = "slack", secret_file = "github.secret" } }, { signature = { scheme = "bearer", secret_file = "github.secret" } }] }
+[hooks.secretless]
+auth = "none"
+run = ["/bin/true"]
+when = { not = { signature = { scheme = "github", secret_file = "none.secret" } } }
+)");
+    }
+};
+
+TEST_F(ExplainSignatures, ShowsWhichSecretFitsAndWhyNone)
+{
+    const std::string body = "{}";
+    const Result good =
+        explain("either", body, {"--header", "X-Hub-Signature-256:" + hooks::github_signature("hunter2", body)});
+    EXPECT_EQ(good.exit_status, 0) << good.out;
+    EXPECT_THAT(good.out, HasSubstr("[yes] signature by \"github\" is good, by secret github.secret\n"));
+    EXPECT_THAT(good.out, HasSubstr("[ - ] signature by \"slack\" is good, not looked at\n"));
+    const Result bad =
+        explain("either", body, {"--header", "X-Hub-Signature-256:" + hooks::github_signature("other", body)});
+    EXPECT_EQ(bad.exit_status, 1);
+    EXPECT_THAT(
+        bad.out, HasSubstr("[no ] signature by \"github\" is not good: the request is not signed with a secret"));
+    EXPECT_THAT(bad.out, HasSubstr("[no ] signature by \"slack\" is not good: the request has no X-Slack-Signature\n"));
+    EXPECT_THAT(good.out + bad.out, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(ExplainSignatures, SaysWhatCannotBeTold)
+{
+    const std::vector<std::string> header{"--header", "X-Hub-Signature-256:sha256=00"};
+    const Result result = explain("secretless", "{}", header);
+    EXPECT_EQ(result.exit_status, 1);
+    EXPECT_THAT(
+        result.out, HasSubstr("  [ ? ] not\n      [ ? ] signature by \"github\" is good: that cannot be told here, "
+                              "secret file \"none.secret\" cannot be opened"));
+    EXPECT_THAT(result.out, HasSubstr("\ncannot be told here: secret file \"none.secret\" cannot be opened"));
+    const auto document = json::parse(explain("secretless", "{}", {"--json", header[0], header[1]}).out);
+    EXPECT_EQ(document.at("outcome"), "unknown");
+    EXPECT_TRUE(document.at("status").is_null());
+    EXPECT_THAT(std::string{document.at("reason").as_string()}, HasSubstr("none.secret"));
+    EXPECT_EQ(document.at("rules").at("rules").at(0).at("result"), "unknown");
+    EXPECT_EQ(explain("secretless", "{}").exit_status, 0) << "without the header nobody asks for the secret";
+}
+
+TEST_F(ExplainSignatures, OfAnEventAreCheckedAsOfWhenItCame)
+{
+    const std::string base = "v0:1772357400:{}"; // 2026-03-01T09:30:00Z
+    const auto explain_event = [&](const std::string& headers) {
+        FakeDaemon daemon;
+        daemon.answer("GET /api/v1/events/" + job_id + "/request", 200,
+            R"({"hook":"either","method":"POST","target":"/hooks/either","headers":[)" + headers +
+                R"(],"body_base64":"e30=","remote":"192.0.2.7","received":"2026-03-01T09:34:59.000000Z"})");
+        return ask(daemon, {"explain", "either", "--event", job_id, "--config", directory_.path("belay.toml")});
+    };
+    const Result good = explain_event(R"(["X-Slack-Request-Timestamp","1772357400"],["X-Slack-Signature","v0=)" +
+                                      hooks::github_signature("hunter2", base).substr(7) + R"("])");
+    EXPECT_EQ(good.exit_status, 0) << good.out << good.err;
+    EXPECT_THAT(good.out, HasSubstr("[yes] signature by \"slack\" is good, by secret github.secret\n"));
+    const Result token = explain_event("");
+    EXPECT_EQ(token.exit_status, 1);
+    EXPECT_THAT(
+        token.out, HasSubstr("[no ] signature by \"github\" is not good: the request has no X-Hub-Signature-256\n"));
+    EXPECT_THAT(token.out, HasSubstr("[ ? ] signature by \"bearer\" is good: that cannot be told here, belayd keeps no "
+                                     "Authorization, since it holds a secret\n"));
+    EXPECT_THAT(token.out, HasSubstr("\ncannot be told here: belayd keeps no Authorization"));
+}
+
 TEST_F(Explain, TakesTheRequestsPartsFromOptions)
 {
     const Result result = explain("open", "POST /x HTTP/1.1\nContent-Type: text/plain\n\na=1+2",

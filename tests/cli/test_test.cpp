@@ -263,5 +263,21 @@ TEST_F(Test, SpeaksJson)
     EXPECT_EQ(document.at("cases").at(1).at("differences").as_array().size(), 1U);
 }
 
+TEST_F(Test, ChecksSignaturesOfRulesWhereItCan)
+{
+    write("belay.toml", R"(
+[hooks.open]
+auth = "none"
+run = ["/bin/true"]
+when = { signature = { scheme = "github", secret_file = "none.secret" } }
+)");
+    const Result without = test("[[case]]\nhook = 'open'\nexpect = 'ignored'\n");
+    EXPECT_EQ(without.exit_status, 0) << without.out;
+    const Result unknown = test(
+        "[[case]]\nhook = 'open'\nrequest = { headers = { X-Hub-Signature-256 = 'sha256=0' } }\nexpect = 'ignored'\n");
+    EXPECT_EQ(unknown.exit_status, 1);
+    EXPECT_THAT(unknown.out, HasSubstr("secret file \"none.secret\" cannot be opened"));
+}
+
 } // namespace
 } // namespace belay::cli

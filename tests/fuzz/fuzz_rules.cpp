@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace belay::fuzz {
 namespace {
@@ -27,9 +28,14 @@ std::optional<Rule> parse(std::string_view when)
     }
 }
 
+bool is_decided(Result result)
+{
+    return result != Result::error && result != Result::unknown;
+}
+
 Result negate(Result result)
 {
-    return result == Result::error ? result : result == Result::match ? Result::mismatch : Result::match;
+    return !is_decided(result) ? result : result == Result::match ? Result::mismatch : Result::match;
 }
 
 Rule make_not(Rule rule)
@@ -52,17 +58,20 @@ public:
     /** What both evaluations say. */
     [[nodiscard]] Result ask(const Rule& rule) const
     {
-        const hooks::Matcher matcher{rule};
+        const hooks::Matcher matcher{rule, {}, hooks::Secrets::optional};
         const Result traced = trace(matcher);
         try {
             hooks::Payload payload{body_, content_type_};
             hooks::RequestValues values{request_, "192.0.2.7", payload, anybody_};
-            const auto mismatch = matcher.find_mismatch(values);
-            expect(mismatch.has_value() != (traced == Result::match) && traced != Result::error,
+            std::vector<hooks::SignedBy> signed_by;
+            const auto mismatch = matcher.find_mismatch({values, input_}, signed_by);
+            expect(mismatch.has_value() != (traced == Result::match) && is_decided(traced),
                 "find_mismatch() and evaluate() differ", describe(rule));
             expect(!mismatch || !mismatch->empty(), "a mismatch that says nothing", describe(rule));
         } catch (const hooks::MalformedPayload&) {
             expect(traced == Result::error, "what cannot be read is no error", describe(rule));
+        } catch (const hooks::UnknownSignature& unknown) {
+            expect(traced == Result::unknown && *unknown.what() != '\0', "what is unknown is not", describe(rule));
         }
         return traced == Result::missing ? Result::mismatch : traced;
     }
@@ -72,8 +81,9 @@ private:
     {
         hooks::Payload payload{body_, content_type_};
         hooks::RequestValues values{request_, "192.0.2.7", payload, anybody_};
-        const auto trace = matcher.evaluate(values);
-        expect((trace.culprit() == nullptr) == (trace.result == Result::match), "nobody to blame, or too many");
+        const auto trace = matcher.evaluate({values, input_});
+        const bool blames = trace.result != Result::match && trace.result != Result::unknown;
+        expect((trace.culprit() != nullptr) == blames, "nobody to blame, or too many");
         expect(trace.result != Result::unseen, "a rule that was not looked at");
         return trace.result;
     }
@@ -82,6 +92,7 @@ private:
     std::string_view content_type_;
     std::array<http::Field, 2> fields_;
     http::Request request_;
+    hooks::Input input_{request_, {}, "192.0.2.7"};
     config::Auth anybody_{.anybody = true, .scheme = {}, .secrets = {}};
 };
 

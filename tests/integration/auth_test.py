@@ -1,8 +1,11 @@
 """Who may send: addresses behind proxies."""
+import pathlib
+import shutil
+import subprocess
 import tempfile
 import unittest
 
-from tests.integration.harness import Belayd, TestCase, fetch
+from tests.integration.harness import BUILD, Belayd, TestCase, fetch
 
 ADDRESSES = """
 [hooks.near]
@@ -68,6 +71,61 @@ class Addresses(TestCase):
                     "ingress": f'listen = "{endpoint}"\ntrusted_proxies = {proxies}\n'}))
                 self.assertEqual(self.status(belayd, "near", "192.0.2.7", endpoint), status)
                 belayd.stop()
+
+
+SIGNED_RULES = """
+[hooks.either]
+auth = "none"
+run = ["/bin/true"]
+when = { any = [
+    { signature = { scheme = "github", secret_file = "secret" } },
+    { signature = { scheme = "custom", header = "X-Token", algorithm = "token", encoding = "plain", secret_file = "token" } },
+] }
+[hooks.both]
+auth = { scheme = "github", secret_file = "secret" }
+run = ["/bin/true"]
+when = { all = [{ signature = { scheme = "github", secret_file = "secret" } }, { not = { signature = { scheme = "github", secret_file = "other" } } }] }
+"""
+
+
+class SignedRules(TestCase):
+    def temporary_directory(self):
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="belay-test-"))
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        return directory
+
+    def test_either_sender_may(self):
+        directory = self.temporary_directory()
+        for name in ("token", "other"):
+            (directory / name).write_text(f"the {name}")
+            (directory / name).chmod(0o600)
+        belayd = self.start(Belayd(SIGNED_RULES, directory=directory))
+        address = belayd.address("ingress")
+        self.assertEqual(belayd.post("either").status, 202)
+        forged = belayd.post("either", secret=b"guessed")
+        self.assertEqual((forged.status, forged.json()["state"]), (200, "ignored"))
+        self.assertEqual(fetch(address, "POST", "/hooks/either", b"{}", {"X-Token": "the token"}).status, 202)
+        self.assertEqual(fetch(address, "POST", "/hooks/either", b"{}", {"X-Token": "the toke"}).json()["state"], "ignored")
+        self.assertEqual(belayd.post("both").status, 202)
+
+        def counted(hook, key, result="accepted"):
+            return belayd.metrics()[f'belay_signatures_total{{hook="{hook}",key="{key}",result="{result}"}}']
+        self.assertEqual([counted("either", "secret"), counted("either", "token")], [1, 1])
+        self.assertEqual([counted("both", "secret"), counted("both", "other")], [1, 0], "one request uses a secret once")
+        events = belayd.api("GET", "/events").json()["events"]
+        kept = [belayd.api("GET", f"/events/{event['id']}/request").json() for event in events if event["hook"] == "either"]
+        names = {name.lower() for request in kept for name, _ in request["headers"]}
+        self.assertIn("x-hub-signature-256", names)
+        self.assertNotIn("x-token", names, "a secret is not kept")
+        belayd.stop()
+
+    def test_a_secret_that_is_missing_is_told_at_the_start(self):
+        file = self.temporary_directory() / "belay.toml"
+        file.write_text(SIGNED_RULES)
+        process = subprocess.run([BUILD / "belayd" / "belayd", "--check", "--config", file], capture_output=True, text=True)
+        self.assertEqual(process.returncode, 78)
+        self.assertIn('secret file "token" cannot be opened', process.stderr)
+        self.assertIn('secret file "other" cannot be opened', process.stderr)
 
 
 if __name__ == "__main__":

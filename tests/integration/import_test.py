@@ -84,13 +84,15 @@ GOOD = {
     "header-json": ({}, {"X-Meta": '{"kind":"deploy","list":[1]}'}, {"meta": '{"list":[2,3]}'}),
     "never": ({}, {}, {}),
     "empty": ({}, {}, {}),
+    "signed-query": ({"n": 1}, {}, {"sig": ("sha256", "a query secret", "sha256=")}),
+    "signed-payload": ({"sig": "sha1=00", "a": 1}, {}, {}),
     "output": ({"result": "done", "a": {"b": "c"}}, {}, {"q": "1"}),
     "output-on-error": ({"result": "fail"}, {"X-A": "a"}, {}),
     "on-error-alone": ({"result": "fail"}, {}, {}),
     "xml": ({"list": {"people": {"person": [{"-name": "Ada"}]}, "notes": {"note": {"#text": "Hi!"}}}}, {}, {}),
 }
 FORMS = {"slack", "travis", "multipart", "synology", "registry", "missing", "optional", "simple", "file"}
-ASK_NO_PAYLOAD = {"simple", "methods", "never", "empty"}  # XML is not read: who asks for something of it is refused
+ASK_NO_PAYLOAD = {"simple", "signed-query", "methods", "never", "empty"}  # XML is not read: who asks for something of it is refused
 
 ODD = [None, True, False, "", "x", "true", "main", "refs/heads/main", "<nil>", 0, 1, 7, Raw("7.0"), Raw("1e3"), Raw("1E+2"),
        Raw("-0"), Raw("2.50"), Raw("1E400"), Raw("12345678901234567890123"), Raw("0.1e-7"), {}, [], [1, [2, None]], {"b": 7},
@@ -150,6 +152,7 @@ class Generator:
         headers = self.spoil_headers({name: self.header(name, text, body) for name, text in headers.items()})
         if content_type is not None:
             headers["Content-Type"] = content_type
+        query = {name: self.header(name, text, body) for name, text in query.items()}
         method = "POST"
         if self.chance(0.1) or (hook == "methods" and self.chance(0.7)):
             method = self.random.choice(["GET", "PUT", "PATCH", "DELETE"])

@@ -155,6 +155,39 @@ TEST(ReadRule, RefusesBadNetworks)
     EXPECT_EQ(read("{ request = 'path', in = ['192.0.2.7/24'] }").operands.size(), 1U) << "a text like any other";
 }
 
+constexpr const char* signatures =
+    R"({ any = [{ signature = { scheme = "github", secret_file = ["a"] } }, )"
+    R"({ not = { signature = { scheme = "stripe", tolerance = "1m", secret_env = ["B"] } } }] })";
+
+TEST(ReadRule, TakesSignatures)
+{
+    EXPECT_EQ(write_rule(read(signatures)), signatures);
+    const Rule bearer = read("{ signature = { scheme = 'bearer', secret_file = 'a' } }");
+    EXPECT_EQ(describe(bearer), R"(signature by "bearer" is good)");
+    EXPECT_EQ(describe_mismatch(bearer), R"(signature by "bearer" is not good)");
+    EXPECT_EQ(describe(read("{ signature = { scheme = 'custom', header = 'X-S', algorithm = 'hmac_sha1', "
+                            "secret_file = 'a' } }")),
+        R"(signature in "X-S" is good)");
+}
+
+TEST(ReadRule, RefusesWhatIsNoSignature)
+{
+    for (const std::string scheme : {"basic", "jwt"})
+        EXPECT_EQ(fault("{ any = [{ signature = { scheme = '" + scheme + "', secret_file = 'a' } }] }"),
+            "42: scheme \"" + scheme + "\" is for auth alone: it shows who sends, and signs nothing");
+    EXPECT_THAT(fault("{ signature = 'none' }"), HasSubstr("8: signature must say how a request is signed"));
+    EXPECT_THAT(fault("{ signature = { addresses = ['192.0.2.0/24'] } }"),
+        HasSubstr("24: addresses is no part of a signature: put { request = \"remote_address\""));
+    EXPECT_THAT(fault("{ signature = { scheme = 'github', secret_file = 'a', addresses = '192.0.2.0/24' } }"),
+        HasSubstr("addresses is no part of a signature"));
+    EXPECT_THAT(fault("{ signature = { scheme = 'github' } }"), HasSubstr("names no secret"));
+    EXPECT_THAT(fault("{ signature = { scheme = 'github', secret_file = 'a' }, equals = 'x' }"),
+        HasSubstr("unknown key \"signature\""))
+        << "one leaf is about one thing";
+    EXPECT_THAT(
+        fault("{ signatur = { scheme = 'github', secret_file = 'a' } }"), HasSubstr("did you mean \"signature\"?"));
+}
+
 TEST(ReadRule, BoundsTheTree)
 {
     const auto nested = [](unsigned levels) {

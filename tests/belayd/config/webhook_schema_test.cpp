@@ -1,4 +1,5 @@
 #include "belayd/config/load.hpp"
+#include "belayd/config/rule_schema.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -63,6 +64,50 @@ TEST(WebhookSchema, RefusesWhatItsHooksWouldNotHeed)
     EXPECT_THAT(errors_of("files = { F = { path = \"a.b\" } }"), HasSubstr("path is for hooks with compat"));
 }
 
+TEST(WebhookSchema, TakesSignaturesFromAnywhere)
+{
+    const std::string rule =
+        R"({ signature = { scheme = "custom", label = "sha1=", algorithm = "hmac_sha1", secret_file = ["a"] }, query = "s" })";
+    const Config config = parse_config(
+        "[hooks.a]\nauth = 'none'\nrun = ['/bin/true']\ncompat = 'webhook'\nwhen = " + rule + "\n", "f.toml");
+    EXPECT_EQ(write_rule(*config.hooks.at("a").when), rule);
+    EXPECT_EQ(describe(*config.hooks.at("a").when), "signature in query \"s\" is good");
+    EXPECT_THAT(errors_of("when = " + rule), HasSubstr("only with compat = \"webhook\" a signature is anywhere but"));
+    const auto errors = [](const std::string& auth, const std::string& source) {
+        return errors_of(
+            "compat = \"webhook\"\nwhen = { signature = { secret_file = \"a\", " + auth + " }, " + source + " }");
+    };
+    EXPECT_THAT(errors("scheme = \"github\"", "query = \"s\""), HasSubstr("scheme = \"custom\" without header"));
+    EXPECT_THAT(errors("scheme = \"custom\", header = \"X-S\"", "query = \"s\""), HasSubstr("without header"));
+    EXPECT_THAT(errors("scheme = \"custom\"", "payload = \"/s\""), HasSubstr("write path = \"a.b\""));
+    EXPECT_THAT(errors("scheme = \"custom\"", "equals = \"s\""), HasSubstr("unknown key \"signature\""));
+}
+
+TEST(WebhookSchema, AnswersWithOutputThatIsWaitedFor)
+{
+    const std::string always = "compat = \"webhook\"\nwebhook = { answer_output = \"always\" }\n";
+    EXPECT_EQ(
+        errors_of(always), "1: answer_output wants a wait: how long a request waits for the output, \"1h\" at most\n");
+    EXPECT_EQ(errors_of(always + "wait = \"1h\""), "");
+    EXPECT_THAT(errors_of("compat = \"webhook\"\nwebhook = { answer_output = \"yes\" }"),
+        HasSubstr("answer_output must be one of"));
+}
+
+TEST(WebhookSchema, RefusesSignaturesThatWebhookHasNot)
+{
+    const auto errors = [](const std::string& auth) {
+        return errors_of("compat = \"webhook\"\nwhen = { not = { signature = { " + auth + " } } }");
+    };
+    EXPECT_EQ(errors("scheme = \"github\", secret_file = \"a\""), "");
+    EXPECT_EQ(errors("scheme = \"scalr\", secret_file = \"a\""), "");
+    for (const char* auth :
+        {"scheme = \"github\", secret_file = [\"a\", \"b\"]", "scheme = \"stripe\", secret_file = \"a\"",
+            "scheme = \"github\", secret_file = { name = \"a\", not_after = 2026-12-31T00:00:00Z }",
+            "scheme = \"bearer\", secret_file = \"a\"", "scheme = \"shopify\", secret_file = \"a\"",
+            "scheme = \"discord\", secret_file = \"a\""})
+        EXPECT_THAT(errors(auth), HasSubstr("knows signatures by one secret that does not end")) << auth;
+}
+
 TEST(WebhookSchema, IsOffByDefault)
 {
     const Config config = parse_config("[hooks.a]\nauth = \"none\"\nrun = [\"/bin/true\"]\n", "belay.toml");
@@ -90,16 +135,6 @@ TEST(WebhookSchema, SaysWhatBelongsToWhat)
         HasSubstr("5: a header is one line"));
     EXPECT_THAT(errors_of("compat = \"webhook\"\nwebhook = { json_parameters = [{ request = \"body\" }] }"),
         HasSubstr("5: a json parameter is"));
-}
-
-TEST(WebhookSchema, AnswersWithOutputThatIsWaitedFor)
-{
-    const std::string always = "compat = \"webhook\"\nwebhook = { answer_output = \"always\" }\n";
-    EXPECT_EQ(
-        errors_of(always), "1: answer_output wants a wait: how long a request waits for the output, \"1h\" at most\n");
-    EXPECT_EQ(errors_of(always + "wait = \"1h\""), "");
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nwebhook = { answer_output = \"yes\" }"),
-        HasSubstr("answer_output must be one of"));
 }
 
 } // namespace

@@ -415,5 +415,85 @@ TEST_F(SendersTest, ASecretThatIsNoneOfThisSenderIsNamed)
     EXPECT_THROW((void)of("svix"), config::ConfigError);
 }
 
+/** Anybody may send; who has signed counts in the rules. */
+constexpr const char* signed_by_one_of_two = R"(
+[hooks.either]
+auth = "none"
+run = ["/bin/true"]
+when = { any = [
+    { all = [{ signature = { scheme = "github", secret_file = "new.secret" } }, { payload = "/ref", equals = "main" }] },
+    { signature = { scheme = "custom", header = "X-Sign", algorithm = "hmac_sha256", delivery_header = "X-Id", secret_file = ["old.secret", "other.secret"] } },
+] }
+)";
+
+TEST_F(HookTableTest, RulesAskForSignatures)
+{
+    const HookTable hooks{load(signed_by_one_of_two)};
+    const std::string main = R"({"ref":"main"})";
+    const auto judge = [&hooks](const std::string& text, SampleRequest::Fields fields) {
+        const SampleRequest request{text, std::move(fields)};
+        return hooks.find("either")->decide({request, std::chrono::sys_seconds{1'700'000'000s}});
+    };
+    const auto sign = [](std::string_view secret, std::string_view text) {
+        return github_signature(secret, text).substr(std::string_view{"sha256="}.size());
+    };
+    EXPECT_TRUE(std::holds_alternative<Event>(judge(main, with_signature("new", main)).decision));
+    EXPECT_TRUE(std::holds_alternative<Ignored>(judge(main, with_signature("old", main)).decision));
+    EXPECT_TRUE(std::holds_alternative<Ignored>(judge("{}", with_signature("new", "{}")).decision)) << "another ref";
+    EXPECT_TRUE(std::holds_alternative<Ignored>(judge(main, {}).decision));
+    const Judgement other = judge("{}", {{"X-Sign", sign("other", "{}")}, {"X-Id", "i-1"}, {"X-GitHub-Delivery", "d"}});
+    ASSERT_TRUE(std::holds_alternative<Event>(other.decision));
+    EXPECT_EQ(std::get<Event>(other.decision).delivery_id, "i-1") << "as who signed calls it";
+    EXPECT_TRUE(other.authentic);
+    EXPECT_EQ(other.key, std::nullopt);
+    ASSERT_EQ(other.in_rules.size(), 1U);
+    EXPECT_EQ(other.in_rules[0].secret, 2U);
+}
+
+TEST_F(HookTableTest, SecretsOfRulesComeAfterThoseOfAuth)
+{
+    const HookTable hooks{load(R"(
+[hooks.both]
+auth = { scheme = "github", secret_file = ["new.secret", "old.secret"] }
+run = ["/bin/true"]
+when = { signature = { scheme = "github", secret_file = ["other.secret", "old.secret"] } }
+)")};
+    const SampleRequest request{body, with_signature("old")};
+    const Judgement judgement = hooks.find("both")->decide({request, {}});
+    EXPECT_TRUE(std::holds_alternative<Event>(judgement.decision));
+    EXPECT_EQ(judgement.key, 1U);
+    ASSERT_EQ(judgement.in_rules.size(), 1U);
+    EXPECT_EQ(judgement.in_rules[0].secret, 3U);
+}
+
+TEST_F(HookTableTest, SecretsOfRulesCountAlsoWhereTheBodyCannotBeRead)
+{
+    const HookTable hooks{load(R"(
+[hooks.both]
+auth = { scheme = "github", secret_file = "old.secret" }
+run = ["/bin/true"]
+when = { all = [{ signature = { scheme = "github", secret_file = "old.secret" } }, { payload = "/a", equals = 1 }] }
+)")};
+    const SampleRequest request{"{", with_signature("old", "{")};
+    const Judgement judgement = hooks.find("both")->decide({request, {}});
+    EXPECT_TRUE(std::holds_alternative<Refusal>(judgement.decision));
+    ASSERT_EQ(judgement.in_rules.size(), 1U);
+    EXPECT_EQ(judgement.in_rules[0].secret, 1U);
+}
+
+TEST_F(HookTableTest, RefusesARuleWhoseSecretCannotBeHad)
+{
+    try {
+        const HookTable hooks{
+            load("[hooks.a]\nauth = 'none'\nrun = ['/bin/true']\nwhen = { not = { signature = { scheme = "
+                 "'github', secret_file = 'none.secret' } } }\n")};
+        FAIL() << "it was loaded";
+    } catch (const config::ConfigError& error) {
+        ASSERT_EQ(error.diagnostics().size(), 1U);
+        EXPECT_EQ(error.diagnostics()[0].origin.line, 4U);
+        EXPECT_THAT(error.diagnostics()[0].message, HasSubstr("secret file \"none.secret\" cannot be opened"));
+    }
+}
+
 } // namespace
 } // namespace belay::hooks

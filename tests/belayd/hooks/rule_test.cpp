@@ -1,9 +1,13 @@
 #include "belayd/config/load.hpp"
 #include "belayd/hooks/rule.hpp"
+#include "belayd/hooks/signature.hpp"
 #include "sample_request.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
 
 namespace belay::hooks {
 namespace {
@@ -25,11 +29,12 @@ public:
         : address_(address), rule_(read(rule)), matcher_(rule_),
           payload_(static_cast<const http::Request&>(request).body,
               static_cast<const http::Request&>(request).field("Content-Type").value_or("")),
-          values_(request, address_, payload_, auth_), trace_(matcher_.evaluate(values_))
+          values_(request, address_, payload_, auth_), input_{request, {}, address_},
+          trace_(matcher_.evaluate({values_, input_}))
     {
         if (trace_.result == Result::error)
             return;
-        const auto mismatch = matcher_.find_mismatch(values_);
+        const auto mismatch = find_mismatch();
         reason_ = mismatch ? std::string{*mismatch} : "";
         EXPECT_EQ(!mismatch, trace_.result == Result::match) << rule;
         EXPECT_EQ(trace_.culprit() == nullptr, !mismatch) << rule;
@@ -41,7 +46,11 @@ public:
     [[nodiscard]] bool matches() const { return trace_.result == Result::match; }
     [[nodiscard]] const std::string& reason() const { return reason_; }
     [[nodiscard]] const Trace& trace() const { return trace_; }
-    [[nodiscard]] std::optional<std::string_view> find_mismatch() { return matcher_.find_mismatch(values_); }
+    [[nodiscard]] std::optional<std::string_view> find_mismatch()
+    {
+        std::vector<SignedBy> signed_by;
+        return matcher_.find_mismatch({values_, input_}, signed_by);
+    }
 
 private:
     std::string address_;
@@ -50,6 +59,7 @@ private:
     Matcher matcher_;
     Payload payload_;
     RequestValues values_;
+    Input input_;
     Trace trace_;
     std::string reason_;
 };
@@ -258,6 +268,161 @@ TEST(Matcher, ReadsFormsToo)
     EXPECT_TRUE(
         (Asked{"{ all = [{ payload = '/command', equals = '/deploy' }, { payload = '/n', at_least = 9 }] }", request}
                 .matches()));
+}
+
+/** A rule whose signatures are by $RULE_SECRET_A and $RULE_SECRET_B; $RULE_SECRET_NONE is not set. */
+class SignedRule : public ::testing::Test {
+protected:
+    SignedRule()
+    {
+        ::setenv("RULE_SECRET_A", "a", 1);
+        ::setenv("RULE_SECRET_B", "b", 1);
+    }
+
+    static std::string by(const std::string& name, const std::string& scheme = "scheme = 'github'")
+    {
+        return "{ signature = { " + scheme + ", secret_env = 'RULE_SECRET_" + name + "' } }";
+    }
+
+    static SampleRequest::Fields signed_by(const std::string& secret, const std::string& text)
+    {
+        return {{"X-Hub-Signature-256", github_signature(secret, text)}};
+    }
+
+    /** "match", "mismatch: …", "unknown: …": what both evaluations say. */
+    std::string ask(const std::string& rule, const SampleRequest& request, bool is_stored = false)
+    {
+        const config::Auth anybody{.anybody = true, .scheme = {}, .secrets = {}};
+        const config::Rule read_rule = read(rule);
+        const Matcher matcher{read_rule, {}, Secrets::optional};
+        Payload payload{static_cast<const http::Request&>(request).body, "application/json"};
+        RequestValues values{request, "192.0.2.7", payload, anybody};
+        const Input input{.request = request,
+            .now = std::chrono::sys_seconds{std::chrono::seconds{1'700'000'000}},
+            .is_stored = is_stored};
+        const Trace trace = matcher.evaluate({values, input});
+        detail_ = leaf(trace).detail;
+        keys_.clear();
+        try {
+            const auto mismatch = matcher.find_mismatch({values, input}, keys_);
+            EXPECT_EQ(mismatch ? Result::mismatch : Result::match, trace.result) << rule;
+            return mismatch ? "mismatch: " + std::string{*mismatch} : "match";
+        } catch (const UnknownSignature& unknown) {
+            EXPECT_EQ(trace.result, Result::unknown) << rule;
+            EXPECT_EQ(trace.culprit(), nullptr);
+            return std::string{"unknown: "} + unknown.what();
+        }
+    }
+
+    /** The first one that was looked at last. */
+    static const Trace& leaf(const Trace& trace)
+    {
+        return trace.children.empty() ? trace : leaf(trace.children.front());
+    }
+
+    std::string detail_;
+    std::vector<SignedBy> keys_;
+};
+
+TEST_F(SignedRule, HoldsWhereTheRequestIsSigned)
+{
+    const SampleRequest request{body, signed_by("a", body)};
+    EXPECT_EQ(ask(by("A"), request), "match");
+    EXPECT_EQ(detail_, "RULE_SECRET_A");
+    EXPECT_EQ(ask(by("B"), request), "mismatch: signature by \"github\" is not good");
+    EXPECT_EQ(detail_, "the request is not signed with a secret of this hook");
+    EXPECT_EQ(ask("{ not = " + by("B") + " }", request), "match");
+    EXPECT_EQ(ask("{ not = " + by("A") + " }", request), "mismatch: signature by \"github\" is good");
+    EXPECT_EQ(ask("{ any = [" + by("B") + ", " + by("A") + "] }", request), "match");
+    EXPECT_EQ(ask("{ all = [" + by("A") + ", { payload = '/n', equals = 8 }] }", request),
+        "mismatch: payload \"/n\" is not 8");
+}
+
+TEST_F(SignedRule, IsOfTheRawBodyWhichNeedNotBeJson)
+{
+    const std::string raw = "{not JSON\0";
+    const SampleRequest request{raw, signed_by("a", raw)};
+    EXPECT_EQ(ask(by("A"), request), "match");
+    const SampleRequest other{raw + " ", signed_by("a", raw)};
+    EXPECT_EQ(ask(by("A"), other), "mismatch: signature by \"github\" is not good");
+}
+
+TEST_F(SignedRule, WithoutAHeaderDoesNotHoldAndSaysSo)
+{
+    const SampleRequest request{body};
+    EXPECT_EQ(ask(by("A"), request), "mismatch: signature by \"github\" is not good");
+    EXPECT_EQ(detail_, "the request has no X-Hub-Signature-256");
+    EXPECT_EQ(ask("{ not = " + by("A") + " }", request), "match");
+    EXPECT_EQ(ask(by("NONE"), request), "mismatch: signature by \"github\" is not good") << "no secret is needed";
+}
+
+TEST_F(SignedRule, TellsWhichSecretFits)
+{
+    const std::string two = "{ signature = { scheme = 'github', secret_env = ['RULE_SECRET_A', 'RULE_SECRET_B'] } }";
+    const SampleRequest request{body, signed_by("b", body)};
+    EXPECT_EQ(ask("{ any = [" + by("A") + ", " + two + ", " + by("B") + "] }", request), "match");
+    ASSERT_EQ(keys_.size(), 1U) << "nobody looked at the last one";
+    EXPECT_EQ(keys_[0].secret, 2U) << "the one before has one secret";
+    EXPECT_TRUE(keys_[0].authentic);
+    const std::string ended = "{ signature = { scheme = 'github', secret_env = { name = 'RULE_SECRET_B', not_after = "
+                              "2020-01-01T00:00:00Z } } }";
+    EXPECT_EQ(ask(ended, request), "mismatch: signature by \"github\" is not good");
+    ASSERT_EQ(keys_.size(), 1U);
+    EXPECT_FALSE(keys_[0].authentic);
+}
+
+TEST_F(SignedRule, HeedsTheTimeThatWasSigned)
+{
+    const auto slack = [](std::int64_t time) {
+        const std::string base = "v0:" + std::to_string(time) + ":" + body;
+        return SampleRequest::Fields{{"X-Slack-Request-Timestamp", std::to_string(time)},
+            {"X-Slack-Signature", "v0=" + github_signature("a", base).substr(7)}};
+    };
+    const SampleRequest request{body, slack(1'700'000'000 - 300)};
+    EXPECT_EQ(ask(by("A", "scheme = 'slack'"), request), "match");
+    EXPECT_EQ(
+        ask(by("A", "scheme = 'slack', tolerance = '299s'"), request), "mismatch: signature by \"slack\" is not good");
+    EXPECT_EQ(detail_, "the request was signed 300 s ago, 299 s are allowed");
+    EXPECT_EQ(keys_.size(), 1U);
+}
+
+TEST_F(SignedRule, CannotBeToldWithoutItsSecret)
+{
+    const SampleRequest request{body, signed_by("a", body)};
+    const std::string none = by("NONE");
+    const std::string unknown = "unknown: secret environment variable \"RULE_SECRET_NONE\" is not set";
+    const std::string yes = "{ payload = '/n', equals = 7 }";
+    const std::string no = "{ payload = '/n', equals = 8 }";
+    EXPECT_EQ(ask(none, request), unknown);
+    EXPECT_EQ(ask("{ not = " + none + " }", request), unknown);
+    EXPECT_EQ(ask("{ all = [" + none + ", " + yes + "] }", request), unknown);
+    EXPECT_EQ(ask("{ all = [" + none + ", " + no + "] }", request), "mismatch: payload \"/n\" is not 8");
+    EXPECT_EQ(ask("{ any = [" + none + ", " + yes + "] }", request), "match");
+    EXPECT_EQ(ask("{ any = [" + none + ", " + no + "] }", request), unknown);
+    const config::Rule rule = read(none);
+    EXPECT_THROW((Matcher{rule, {}, Secrets::required}), config::ConfigError);
+}
+
+TEST_F(SignedRule, LeavesOpenWhatFailsAfterWhatCannotBeTold)
+{
+    const SampleRequest malformed{"{", signed_by("a", "{")};
+    const std::string fails = "{ payload = '/n', equals = 7 }";
+    for (const char* key : {"all", "any"}) {
+        const std::string list = std::string{"{ "} + key + " = [";
+        EXPECT_THAT(ask(list + by("NONE") + ", " + fails + "] }", malformed), HasSubstr("unknown: ")) << key;
+    }
+    EXPECT_EQ(ask("{ any = [" + by("A") + ", " + fails + "] }", malformed), "match") << "not looked at";
+}
+
+TEST_F(SignedRule, OfAStoredRequestWhoseSecretsAreLeftOut)
+{
+    const std::string token = by("A", "scheme = 'bearer'");
+    const SampleRequest bare{body};
+    EXPECT_EQ(ask(token, bare), "mismatch: signature by \"bearer\" is not good");
+    EXPECT_EQ(ask(token, bare, true), "unknown: belayd keeps no Authorization, since it holds a secret");
+    EXPECT_EQ(ask(by("A"), bare, true), "mismatch: signature by \"github\" is not good") << "a signature is kept";
+    const SampleRequest sent{body, {{"Authorization", "Bearer a"}}};
+    EXPECT_EQ(ask(token, sent), "match");
 }
 
 } // namespace

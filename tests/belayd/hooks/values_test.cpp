@@ -1,3 +1,4 @@
+#include "belayd/config/load.hpp"
 #include "belayd/hooks/values.hpp"
 #include "sample_request.hpp"
 
@@ -121,6 +122,22 @@ TEST(RequestValues, LeaveCredentialsOutOfTheHeaders)
                                         {"X-Gitlab-Token", "t"}, {"x-signature", "s"}, {"X-Other", "o"}}};
     EXPECT_EQ(find(Kind::request, "headers", request, auth)->text, R"({"x-other":"o"})");
     EXPECT_EQ(find(Kind::header, "X-Signature", request, auth)->text, "s") << "where the operator names it";
+}
+
+TEST(RequestValues, LeaveCredentialsOfRulesOutOfTheHeaders)
+{
+    const auto config = config::parse_config(R"([hooks.a]
+auth = "none"
+run = ["/bin/true"]
+[[hooks.a.when.any]]
+not = { signature = { scheme = "custom", header = "X-Token", algorithm = "token", encoding = "plain", secret_file = "a" } }
+)",
+        "f.toml");
+    const config::Hook& hook = config.hooks.at("a");
+    const SampleRequest request{"", {{"x-token", "secret"}, {"X-Other", "o"}}};
+    Payload payload{"", ""};
+    RequestValues values{request, "192.0.2.7", payload, hook.auth, &*hook.when};
+    EXPECT_EQ(values.find({Kind::request, "headers", {}})->text, R"({"x-other":"o"})");
 }
 
 } // namespace

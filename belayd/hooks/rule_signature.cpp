@@ -1,0 +1,39 @@
+#include "belayd/hooks/rule_signature.hpp"
+
+#include "belayd/config/load.hpp"
+#include "belayd/hooks/values.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace belay::hooks {
+
+RuleSignature::RuleSignature(const config::Rule& rule, const std::string& config_directory, Secrets secrets)
+    : auth_(*rule.auth)
+{
+    try {
+        authenticator_ = std::make_unique<const Authenticator>(auth_, config_directory);
+    } catch (const config::ConfigError& error) {
+        if (secrets == Secrets::required)
+            throw;
+        fault_ = error.diagnostics().front().message;
+    }
+}
+
+SignatureFinding RuleSignature::check(const Input& input) const
+{
+    using State = SignatureFinding::State;
+    const std::string& header = auth_.scheme.header;
+    if (input.request.count(header) == 0) {
+        if (input.is_stored && is_secret(header, auth_))
+            return {State::unknown, {}, fmt::format("belayd keeps no {}, since it holds a secret", header)};
+        return {State::bad, {}, fmt::format("the request has no {}", header)};
+    }
+    if (!authenticator_)
+        return {State::unknown, {}, fault_};
+    Verdict verdict = authenticator_->verify(input);
+    return {verdict.authentic ? State::good : State::bad, verdict.key, std::move(verdict.why_not)};
+}
+
+} // namespace belay::hooks
