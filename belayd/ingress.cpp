@@ -1,4 +1,5 @@
 #include "belayd/ingress.hpp"
+
 #include "belayd/config/secrets.hpp"
 #include "belayd/ingress_answers.hpp"
 #include "belayd/ingress_passwords.hpp"

@@ -262,8 +262,8 @@ void print(const Explanation& explanation, Context& context)
         print_event(*event, context);
         return;
     }
-    context.out << fmt::format("would not run: {} with {}: {}\n", outcome_of(decision), status_of(decision, explanation.hook),
-        escape_for_terminal(reason_of(decision)));
+    context.out << fmt::format("would not run: {} with {}: {}\n", outcome_of(decision),
+        status_of(decision, explanation.hook), escape_for_terminal(reason_of(decision)));
 }
 
 json::string to_json(const std::string& text)

@@ -1,6 +1,7 @@
+#include "cli/golden_case.hpp"
+
 #include "belayd/config/checks.hpp"
 #include "belayd/config/settings.hpp"
-#include "cli/golden_case.hpp"
 
 #include <fmt/format.h>
 

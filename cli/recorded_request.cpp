@@ -1,6 +1,7 @@
+#include "cli/recorded_request.hpp"
+
 #include "belayd/config/checks.hpp"
 #include "cli/context.hpp"
-#include "cli/recorded_request.hpp"
 #include "http/chars.hpp"
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 #pragma once
+#include "base/timestamp.hpp"
 #include "http/request.hpp"
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +20,7 @@ public:
     std::string query;
     Fields fields;
     std::string body;
-    std::string remote = "127.0.0.1";                      ///< who sent it
+    std::string remote = "127.0.0.1";       ///< who sent it
     std::optional<Timestamp> received = {}; ///< when; of one that belayd has stored
 
     /** In place of every field of that name. */

@@ -1,3 +1,5 @@
+#include "cli/sender.hpp"
+
 #include "base/uuid.hpp"
 #include "belayd/config/config.hpp"
 #include "belayd/hooks/secret.hpp"
@@ -5,7 +7,6 @@
 #include "belayd/hooks/signed_time.hpp"
 #include "belayd/hooks/signer.hpp"
 #include "cli/context.hpp"
-#include "cli/sender.hpp"
 #include "cli/trial.hpp"
 
 #include <fmt/format.h>

@@ -1,7 +1,8 @@
+#include "cli/trial.hpp"
+
 #include "belayd/config/load.hpp"
 #include "belayd/hooks/authenticator.hpp"
 #include "cli/format.hpp"
-#include "cli/trial.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

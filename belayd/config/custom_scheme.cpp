@@ -1,5 +1,6 @@
-#include "belayd/config/checks.hpp"
 #include "belayd/config/custom_scheme.hpp"
+
+#include "belayd/config/checks.hpp"
 #include "belayd/config/settings.hpp"
 
 #include <boost/beast/core/string.hpp>

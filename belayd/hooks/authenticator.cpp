@@ -1,7 +1,8 @@
+#include "belayd/hooks/authenticator.hpp"
+
 #include "belayd/config/auth_schema.hpp"
 #include "belayd/config/jwt_schema.hpp"
 #include "belayd/config/load.hpp"
-#include "belayd/hooks/authenticator.hpp"
 #include "belayd/hooks/secret.hpp"
 
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
+#include "belayd/hooks/secret_key.hpp"
+
 #include "belayd/hooks/ed25519.hpp"
 #include "belayd/hooks/encoding.hpp"
-#include "belayd/hooks/secret_key.hpp"
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>

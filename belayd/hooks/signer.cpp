@@ -1,6 +1,7 @@
+#include "belayd/hooks/signer.hpp"
+
 #include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/secret_key.hpp"
-#include "belayd/hooks/signer.hpp"
 
 #include <fmt/format.h>
 #include <openssl/evp.h>

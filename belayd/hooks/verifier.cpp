@@ -1,7 +1,8 @@
+#include "belayd/hooks/verifier.hpp"
+
 #include "belayd/hooks/signature_header.hpp"
 #include "belayd/hooks/signed_message.hpp"
 #include "belayd/hooks/signed_time.hpp"
-#include "belayd/hooks/verifier.hpp"
 
 #include <fmt/format.h>
 

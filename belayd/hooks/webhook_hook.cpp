@@ -1,7 +1,8 @@
+#include "belayd/hooks/webhook_hook.hpp"
+
 #include "belayd/config/checks.hpp"
 #include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/extract.hpp"
-#include "belayd/hooks/webhook_hook.hpp"
 
 #include <algorithm>
 #include <string>

@@ -1,9 +1,10 @@
+#include "belayd/hooks/webhook_rule.hpp"
+
 #include "belayd/config/load.hpp"
 #include "belayd/config/pattern.hpp"
 #include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/secret.hpp"
 #include "belayd/hooks/signed_time.hpp"
-#include "belayd/hooks/webhook_rule.hpp"
 
 #include <openssl/crypto.h>
 

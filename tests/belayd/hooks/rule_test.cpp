@@ -1,6 +1,6 @@
 #include "belayd/config/load.hpp"
 #include "belayd/hooks/rule.hpp"
-#include "belayd/hooks/signature.hpp"
+#include "github_signature.hpp"
 #include "sample_request.hpp"
 
 #include <gmock/gmock.h>
