@@ -29,9 +29,11 @@ Timestamp now()
     return std::chrono::floor<Timestamp::duration>(std::chrono::system_clock::now());
 }
 
-void warn_of_ended_secrets(const hooks::HookTable& hooks)
+void warn_of_secrets(const hooks::HookTable& hooks)
 {
     for (const auto& [name, hook] : hooks) {
+        for (const std::string& what : hook->authenticator().skipped_keys())
+            log::warning("a key is passed over", {{"hook", name}, {"why", what}});
         const auto has_ended = [](const config::SecretSource& secret) {
             return secret.not_after && std::chrono::floor<std::chrono::seconds>(now()) > *secret.not_after;
         };
@@ -214,7 +216,7 @@ Ingress::Ingress(Parts parts, std::shared_ptr<const hooks::HookTable> hooks, htt
     : parts_(std::move(parts)), metrics_(parts_.metrics)
 {
     start_passwords(*hooks);
-    warn_of_ended_secrets(*hooks);
+    warn_of_secrets(*hooks);
     for (std::size_t i = 0; i < parts_.loops.size(); ++i)
         tables_.push_back(std::make_shared<const IngressHooks>(hooks, proxies, metrics_, parts_.limiter));
 }
@@ -261,7 +263,7 @@ http::Middleware Ingress::count_rejections()
 
 asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies)
 {
-    warn_of_ended_secrets(*hooks);
+    warn_of_secrets(*hooks);
     start_passwords(*hooks);
     for (std::size_t i = 0; i < parts_.loops.size(); ++i) {
         // One table for each loop: its reference count stays on that core.

@@ -39,8 +39,7 @@ json::array to_json(const std::vector<config::Diagnostic>& diagnostics)
 
 struct Verdict {
     std::vector<config::Diagnostic> errors;
-    std::vector<config::Diagnostic> warnings;
-    std::vector<config::Diagnostic> unchecked; // what only belayd can see
+    hooks::SecretNotes notes;
     std::size_t hooks = 0;
     std::string effective;
 };
@@ -89,23 +88,23 @@ Verdict judge(const std::string& file)
 {
     Verdict verdict;
     try {
-        const config::Config config = hooks::load_config(file, &verdict.unchecked);
+        const config::Config config = hooks::load_config(file, &verdict.notes);
         verdict.hooks = config.hooks.size();
         for (const auto& [name, hook] : config.hooks)
-            warn_of_secrets(hook, std::chrono::floor<std::chrono::seconds>(now()), verdict.warnings);
+            warn_of_secrets(hook, std::chrono::floor<std::chrono::seconds>(now()), verdict.notes.warnings);
         verdict.effective = config::effective_config(config);
     } catch (const config::ConfigError& e) {
         verdict.errors = e.diagnostics();
     }
-    std::ranges::sort(verdict.unchecked, {}, &config::Diagnostic::origin);
-    std::ranges::sort(verdict.warnings, {}, &config::Diagnostic::origin);
+    std::ranges::sort(verdict.notes.unchecked, {}, &config::Diagnostic::origin);
+    std::ranges::sort(verdict.notes.warnings, {}, &config::Diagnostic::origin);
     return verdict;
 }
 
 json::object to_json(const Verdict& verdict, const std::string& file, bool effective)
 {
     json::object document{{"ok", verdict.errors.empty()}, {"file", file}, {"errors", to_json(verdict.errors)},
-        {"unchecked", to_json(verdict.unchecked)}, {"warnings", to_json(verdict.warnings)}};
+        {"unchecked", to_json(verdict.notes.unchecked)}, {"warnings", to_json(verdict.notes.warnings)}};
     if (effective && verdict.errors.empty())
         document["effective"] = verdict.effective;
     return document;
@@ -115,9 +114,9 @@ void print(const Verdict& verdict, const std::string& file, bool effective, Cont
 {
     for (const auto& error : verdict.errors)
         context.err << config::format(error) << '\n';
-    for (const auto& [origin, what, line] : verdict.unchecked)
+    for (const auto& [origin, what, line] : verdict.notes.unchecked)
         context.err << config::format({origin, "not checked here: " + what, line}) << '\n';
-    for (const auto& [origin, what, line] : verdict.warnings)
+    for (const auto& [origin, what, line] : verdict.notes.warnings)
         context.err << config::format({origin, "warning: " + what, line}) << '\n';
     const std::size_t errors = verdict.errors.size();
     if (errors != 0)

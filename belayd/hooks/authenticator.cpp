@@ -76,7 +76,7 @@ Authenticator::Proof Authenticator::make_proof(const config::Auth& auth, const s
         std::size_t number = 0;
         load_each(auth.secrets, [&](const config::SecretSource& source) {
             const std::size_t secret = number++;
-            for (JwtKey& key : load_jwt_keys(auth.jwt, source, config_directory))
+            for (JwtKey& key : load_jwt_keys(auth.jwt, source, config_directory, &skipped_keys_))
                 keys.push_back({std::move(key), secret, source.not_after});
             if (keys.size() > most_jwt_keys) // each may be tried, for anybody's token
                 throw std::runtime_error{fmt::format("{} makes it more than {} keys", describe(source), most_jwt_keys)};

@@ -54,6 +54,9 @@ public:
      *  header. */
     [[nodiscard]] Verdict verify(const Input& input) const;
 
+    /** What its sets of keys have that is of no use here, a phrase each. */
+    [[nodiscard]] const std::vector<std::string>& skipped_keys() const noexcept { return skipped_keys_; }
+
     /** How the sender signs; nullptr where anybody may send. */
     [[nodiscard]] const config::Scheme* scheme() const noexcept { return scheme_ ? &*scheme_ : nullptr; }
 
@@ -66,10 +69,11 @@ private:
 
     using Proof = std::variant<std::monostate, Verifier, TokenVerifier, Passwords>;
 
-    [[nodiscard]] static Proof make_proof(const config::Auth& auth, const std::string& config_directory);
+    [[nodiscard]] Proof make_proof(const config::Auth& auth, const std::string& config_directory);
 
     std::vector<IpNetwork> addresses_;
     std::optional<config::Scheme> scheme_;
+    std::vector<std::string> skipped_keys_;
     Proof proof_; // none: anybody
 };
 

@@ -17,11 +17,11 @@ bool is_elsewhere(config::SecretSource::Kind kind) noexcept
     return kind == config::SecretSource::Kind::credential || kind == config::SecretSource::Kind::environment;
 }
 
-std::string judge_secret(const config::Auth& auth, const config::SecretSource& source, const std::string& directory,
-    std::vector<config::Diagnostic>* unchecked)
+std::string judge_secret(
+    const config::Auth& auth, const config::SecretSource& source, const std::string& directory, SecretNotes* notes)
 {
-    if (unchecked != nullptr && is_elsewhere(source.kind)) {
-        unchecked->push_back({source.origin, describe(source), {}});
+    if (notes != nullptr && is_elsewhere(source.kind)) {
+        notes->unchecked.push_back({source.origin, describe(source), {}});
         return {};
     }
     std::vector<std::string> skipped;
@@ -29,25 +29,24 @@ std::string judge_secret(const config::Auth& auth, const config::SecretSource& s
     try {
         fault = fault_in_secret(auth, source, directory, &skipped);
     } catch (const std::system_error& e) {
-        if (unchecked == nullptr || e.code() != std::errc::permission_denied)
+        if (notes == nullptr || e.code() != std::errc::permission_denied)
             return e.what();
-        unchecked->push_back({source.origin, e.what(), {}});
+        notes->unchecked.push_back({source.origin, e.what(), {}});
     }
-    for (const std::string& what : skipped)
-        if (unchecked != nullptr)
-            unchecked->push_back({source.origin, describe(source) + ": " + what + ", ignoring it", {}});
+    if (notes != nullptr)
+        for (const std::string& what : skipped)
+            notes->warnings.push_back({source.origin, what + ", it is passed over", {}});
     return fault;
 }
 
 } // namespace
 
-config::Config load_config(const std::string& path, std::vector<config::Diagnostic>* unchecked)
+config::Config load_config(const std::string& path, SecretNotes* notes)
 {
     const std::string directory = std::filesystem::path{path}.parent_path().string();
-    return config::load_config(
-        path, [&directory, unchecked](const config::Auth& auth, const config::SecretSource& source) {
-            return judge_secret(auth, source, directory, unchecked);
-        });
+    return config::load_config(path, [&directory, notes](const config::Auth& auth, const config::SecretSource& source) {
+        return judge_secret(auth, source, directory, notes);
+    });
 }
 
 } // namespace belay::hooks

@@ -2,11 +2,11 @@
 
 #include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/secret.hpp"
+#include "belayd/hooks/secret_key.hpp"
 #include "belayd/hooks/signature_header.hpp"
 
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 
 #include <algorithm>
 #include <cmath>
@@ -225,17 +225,20 @@ std::vector<JwtKey> load_jwt_keys(const config::JwtRules& rules, const config::S
 {
     using Kind = config::SecretSource::Kind;
     std::string text = load_secret(source, config_directory);
+    const Wiped wiped{text};
     std::vector<JwtKey> keys;
+    std::vector<std::string> unusable;
     try {
         if (source.kind == Kind::key_set)
-            keys = parse_key_set(text, skipped);
+            keys = parse_key_set(text, &unusable);
         else
             keys.push_back(source.kind == Kind::public_key ? JwtKey::from_pem(text) : JwtKey::from_secret(text));
-        OPENSSL_cleanse(text.data(), text.size());
     } catch (const std::invalid_argument& e) {
-        OPENSSL_cleanse(text.data(), text.size());
         throw std::runtime_error{fmt::format("{} {}", describe(source), e.what())};
     }
+    if (skipped != nullptr)
+        for (const std::string& what : unusable)
+            skipped->push_back(fmt::format("{}: {}", describe(source), what));
     const auto is_wanted = [&](const JwtKey& key) {
         return rules.algorithms.empty() ||
                std::ranges::find(rules.algorithms, key.algorithm()) != rules.algorithms.end();

@@ -95,7 +95,7 @@ class Jwt(TestCase):
             (self.directory / name).write_text(text)
 
     def write_set(self, *names):
-        keys = [{"kty": "EC", "crv": "P-521", "kid": "of no use here"}, *map(self.keys.jwk, names)]
+        keys = [{"kty": "EC", "crv": "P-521", "x": "AA", "y": "AA", "kid": "of no use here"}, *map(self.keys.jwk, names)]
         (self.directory / "keys.json").write_text(json.dumps({"keys": keys}))
 
     def token(self, name, said=None, **header):
@@ -123,6 +123,8 @@ class Jwt(TestCase):
             self.assertEqual(self.send(belayd, "pem", self.token(name, claims(aud=["x", "pem"]))).status, 202, name)
         self.assertEqual(self.send(belayd, "shared", self.hs_token()).status, 202)
         self.assertEqual(self.send(belayd, "elliptic", self.token("p256")).status, 202)
+        belayd.wait_record("a key is passed over", hook="deploy",
+                           why='JWKS file "keys.json": key 1 is of a curve that is not P-256')
         metrics = belayd.metrics()
         self.assertEqual(metrics['belay_signatures_total{hook="deploy",key="keys.json",result="accepted"}'], 3)
         for name in ("rsa", "p256", "ed25519"):
