@@ -375,8 +375,10 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
     } catch (const std::runtime_error& e) {
         trouble = e.what();
     }
-    if (trouble)
+    if (trouble) {
+        failpoint("upgrade.given_up");
         co_await thaw(out);
+    }
     co_return trouble;
 }
 

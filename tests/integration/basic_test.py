@@ -9,7 +9,7 @@ import unittest
 
 from tests.integration.builds import Builds
 from tests.integration.failpoints import Failpoints
-from tests.integration.harness import Belayd, TestCase, fetch, hook, wait_until
+from tests.integration.harness import DEADLINE, Belayd, TestCase, fetch, hook, wait_until
 
 CONFIG = """
 [hooks.people]
@@ -164,10 +164,13 @@ class Basic(TestCase):
                 failpoints.arm("store.disk", "wedge")
                 slow = pool.submit(belayd.post, "signed")
                 failpoints.wait_reached("store.disk")
+                failpoints.arm("upgrade.given_up", "wedge")
                 failpoints.release("upgrade.settled")
+                failpoints.wait_reached("upgrade.given_up")
+                self.assertEqual([it.result(DEADLINE).status for it in waiting], [401] * 4, "before all else goes on")
+                failpoints.release("upgrade.given_up")
                 self.assertEqual(upgrade.result().status, 422)
                 failpoints.release("store.disk")
-                self.assertEqual([it.result().status for it in waiting], [401] * 4)
                 self.assertEqual(slow.result().status, 202)
         belayd.stop()
 
