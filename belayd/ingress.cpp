@@ -41,9 +41,15 @@ void warn_of_secrets(const hooks::HookTable& hooks)
             if (const config::SecretSource& secret = use.source; has_ended(secret))
                 log::warning("a secret has ended",
                     {{"hook", name}, {"key", secret.name}, {"file", secret.origin.file}, {"line", secret.origin.line}});
-        const auto& secrets = hook->config().auth.secrets;
-        if (!secrets.empty() && std::ranges::all_of(secrets, has_ended))
-            log::error("every secret of a hook has ended, all that is sent to it is refused", {{"hook", name}});
+        for (const config::Auth& auth : config::auths_of(hook->config())) {
+            if (!std::ranges::all_of(auth.secrets, has_ended))
+                continue;
+            if (&auth == &hook->config().auth)
+                log::error("every secret of a hook has ended, all that is sent to it is refused", {{"hook", name}});
+            else
+                log::error(
+                    "every secret of a signature in a hook's rules has ended, it is never good", {{"hook", name}});
+        }
     }
 }
 

@@ -8,6 +8,9 @@
 namespace belay {
 namespace {
 
+/** It may have ended, and what there is to tell of it cannot be had. */
+struct Unreadable {};
+
 /** Has the caller watched as long as it lives. */
 class Watch {
 public:
@@ -43,11 +46,14 @@ asio::awaitable<std::vector<std::optional<JobEnd>>> JobEnds::wait(
         request.caller->release_body(request);
     const Watch watch{request.caller, place->give_up()};
     bool waiting = true;
-    while (waiting) { // one that has just ended may have done so before we entered
-        const bool all = co_await look(jobs, ends);
-        waiting = !all;
-        if (waiting)
-            waiting = co_await place->changed(deadline);
+    try {
+        while (waiting) { // one that has just ended may have done so before we entered
+            const bool all = co_await look(jobs, ends);
+            waiting = !all;
+            if (waiting)
+                waiting = co_await place->changed(deadline);
+        }
+    } catch (const Unreadable&) { // nobody would be woken once more
     }
     co_return ends;
 }
@@ -64,7 +70,7 @@ asio::awaitable<bool> JobEnds::look(const std::vector<Uuid>& jobs, std::vector<s
     co_return std::ranges::all_of(ends, [](const auto& end) { return end.has_value(); });
 }
 
-/** Nothing where it has not ended, or cannot be read: then the answer is what it would have been without waiting. */
+/** Nothing where it has not ended.  @throws Unreadable: then the answer is what it would have been without waiting */
 asio::awaitable<std::optional<JobEnd>> JobEnds::find(Uuid job) const
 {
     std::optional<JobEnd> end;
@@ -84,7 +90,7 @@ asio::awaitable<std::optional<JobEnd>> JobEnds::find(Uuid job) const
         throw;
     } catch (const std::exception& e) {
         log::warning("the end of a job cannot be read, answering without", {{"job", job}, {"error", e.what()}});
-        end.reset();
+        throw Unreadable{};
     }
     co_return end;
 }

@@ -1,5 +1,7 @@
 #include "belayd/webhook_answers.hpp"
 
+#include "http/chars.hpp"
+
 #include <string>
 #include <utility>
 
@@ -28,15 +30,18 @@ const config::WebhookCompat* find_compat(const Opinions& opinions)
 http::Response with_headers(const config::WebhookCompat& compat, http::Response response)
 {
     for (const auto& [name, value] : compat.response_headers)
-        response.fields.emplace_back(name, value);
+        if (!http::is_same_name(name, "Content-Type"))
+            response.fields.emplace_back(name, value);
+        else if (!response.content_type.empty())
+            response.content_type = value;
     return response;
 }
 
-http::Response text_response(unsigned status, const std::string& text)
+http::Response text_response(unsigned status, std::string text)
 {
-    if (status == 204 || status == 304) // RFC 9110: without content
+    if (status == 204 || status == 205 || status == 304) // RFC 9110: without content
         return {.status = static_cast<int>(status), .content_type = {}, .fields = {}, .body = {}};
-    auto response = http::text_response(static_cast<int>(status), text);
+    auto response = http::text_response(static_cast<int>(status), std::move(text));
     response.content_type = "text/plain; charset=utf-8";
     return response;
 }
@@ -66,19 +71,22 @@ std::optional<http::Response> webhook_answer(const Opinions& opinions)
     return with_headers(*compat, text_response(compat->success_status, compat->response_message));
 }
 
-std::optional<http::Response> webhook_output_answer(const Opinions& opinions, const std::vector<AcceptedEvent>& events)
+std::optional<http::Response> webhook_output_answer(const Opinions& opinions, std::vector<AcceptedEvent>& events)
 {
     const config::WebhookCompat* const compat = find_compat(opinions);
     if (compat == nullptr || compat->answer_output == AnswerOutput::never)
         return std::nullopt;
-    const auto& end = events.front().end;
+    auto& end = events.front().end;
     if (!end)
         return with_headers(*compat, text_response(202, "The command has not ended yet."));
-    const std::string& output = end->output.out.text; // and what it wrote to stderr
-    if (end->job.state == jobs::JobState::succeeded)
-        return with_headers(*compat, text_response(compat->success_status, output));
-    const bool tells = compat->answer_output == AnswerOutput::always;
-    return with_headers(*compat, text_response(500, tells ? output : failed));
+    std::string output = std::move(end->output.out.text); // and what it wrote to stderr
+    const bool succeeded = end->job.state == jobs::JobState::succeeded;
+    if (!succeeded && compat->answer_output != AnswerOutput::always)
+        return with_headers(*compat, text_response(500, failed));
+    auto response = with_headers(*compat, text_response(succeeded ? compat->success_status : 500, std::move(output)));
+    if (end->output.out.dropped > 0) // its first output_limit bytes look like all
+        response.fields.emplace_back("Belay-Output-Dropped", std::to_string(end->output.out.dropped));
+    return response;
 }
 
 } // namespace belay

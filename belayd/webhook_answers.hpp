@@ -14,8 +14,11 @@ namespace belay {
 /** Once it is stored; nothing where the hook is none of those, or its command's output is the answer. */
 [[nodiscard]] std::optional<http::Response> webhook_answer(const Opinions& opinions);
 
-/** Once the command has ended, or that was waited for long enough; nothing where its output is not the answer. */
+/**
+ * Once the command has ended, or that was waited for long enough; nothing where its output is not the answer, which is
+ * taken out of the events.
+ */
 [[nodiscard]] std::optional<http::Response> webhook_output_answer(
-    const Opinions& opinions, const std::vector<AcceptedEvent>& events);
+    const Opinions& opinions, std::vector<AcceptedEvent>& events);
 
 } // namespace belay

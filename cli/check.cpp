@@ -1,3 +1,4 @@
+#include "belayd/config/secrets.hpp"
 #include "belayd/hooks/load.hpp"
 #include "belayd/hooks/secret.hpp"
 #include "cli/commands.hpp"
@@ -49,39 +50,54 @@ std::string date(sys_seconds time)
     return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
 }
 
-/** Of a hook's last secret. */
-std::string warning_of_end(const config::Hook& hook, sys_seconds end, std::chrono::seconds left)
+/** A hook, or a signature in its rules. */
+struct Asker {
+    std::string name;
+    const char* consequence; ///< of its last secret's end
+};
+
+/** Of the last secret. */
+std::string warning_of_end(const Asker& asker, sys_seconds end, std::chrono::seconds left)
 {
     if (left < left.zero())
-        return fmt::format("every secret of hook \"{}\" has ended, the last on {}: all that is sent to it is refused; "
-                           "add the one that its sender signs with now, or a later not_after",
-            hook.name, date(end));
+        return fmt::format(
+            "every secret of {} has ended, the last on {}: {}; add the one that its sender signs with now, "
+            "or a later not_after",
+            asker.name, date(end), asker.consequence);
     if (left <= soon)
-        return fmt::format("the last secret of hook \"{}\" ends on {}, in {} days: add the one that follows it",
-            hook.name, date(end), std::chrono::floor<std::chrono::days>(left).count());
+        return fmt::format("the last secret of {} ends on {}, in {} days: add the one that follows it", asker.name,
+            date(end), std::chrono::floor<std::chrono::days>(left).count());
     return {};
 }
 
-/** What belayd logs of a hook when it starts, and what it will say soon. */
-void warn_of_secrets(const config::Hook& hook, sys_seconds time, std::vector<config::Diagnostic>& warnings)
+/** What belayd logs of secrets when it starts, and what it will say soon. */
+void warn_of_secrets(const std::vector<config::SecretSource>& secrets, const Asker& asker, sys_seconds time,
+    std::vector<config::Diagnostic>& warnings)
 {
     const auto warn = [&warnings](const config::SecretSource& secret, const std::string& what) {
         warnings.push_back({secret.origin, what, {}});
     };
-    const auto& secrets = hook.auth.secrets;
     const auto end_of = [](const auto& secret) { return secret.not_after.value_or(sys_seconds::max()); };
     const auto last = std::ranges::max_element(secrets, {}, end_of);
-    if (last == secrets.end())
-        return;
     if (const auto end = end_of(*last); end != sys_seconds::max())
-        if (const std::string what = warning_of_end(hook, end, end - time); !what.empty())
+        if (const std::string what = warning_of_end(asker, end, end - time); !what.empty())
             warn(*last, what);
     if (time > end_of(*last))
         return; // each of them
     for (const config::SecretSource& secret : secrets)
         if (time > end_of(secret))
-            warn(secret, fmt::format("{} of hook \"{}\" has ended on {}: what is signed with it is refused; remove it",
-                             hooks::describe(secret), hook.name, date(*secret.not_after)));
+            warn(secret, fmt::format("{} of {} has ended on {}: what is signed with it is refused; remove it",
+                             hooks::describe(secret), asker.name, date(*secret.not_after)));
+}
+
+void warn_of_secrets(const config::Hook& hook, sys_seconds time, std::vector<config::Diagnostic>& warnings)
+{
+    for (const config::Auth& auth : config::auths_of(hook)) {
+        const bool is_own = &auth == &hook.auth;
+        const Asker asker{fmt::format("{}hook \"{}\"", is_own ? "" : "a signature in the rules of ", hook.name),
+            is_own ? "all that is sent to it is refused" : "it is never good"};
+        warn_of_secrets(auth.secrets, asker, time, warnings);
+    }
 }
 
 Verdict judge(const std::string& file)

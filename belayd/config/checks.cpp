@@ -1,5 +1,7 @@
 #include "belayd/config/checks.hpp"
 
+#include "http/chars.hpp"
+
 #include <climits>
 #include <fmt/format.h>
 
@@ -131,6 +133,15 @@ std::string fault_in_json_pointer(std::string_view pointer)
 std::string fault_in_header_name(std::string_view name)
 {
     return !name.empty() && consists_of(name, letters_and_digits, "!#$%&'*+-.^_`|~") ? "" : "is not a header name";
+}
+
+std::string fault_in_response_header(std::string_view name)
+{
+    static constexpr auto own = std::to_array<std::string_view>(
+        {"connection", "content-length", "date", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"});
+    if (std::ranges::any_of(own, [name](std::string_view it) { return http::equals_ignoring_case(name, it); }))
+        return "is written by belayd, as the answer needs it";
+    return fault_in_header_name(name);
 }
 
 std::string fault_in_variable_name(std::string_view name)

@@ -32,6 +32,9 @@ inline constexpr std::size_t max_argument_bytes = 131'072;
 /** RFC 9110 §5.1 */
 [[nodiscard]] std::string fault_in_header_name(std::string_view name);
 
+/** Of one that an operator gives an answer: those that frame it, and Date, are belayd's. */
+[[nodiscard]] std::string fault_in_response_header(std::string_view name);
+
 /** A name that a shell can read: [A-Za-z_][A-Za-z0-9_]*, and none of those that belay sets itself. */
 [[nodiscard]] std::string fault_in_variable_name(std::string_view name);
 

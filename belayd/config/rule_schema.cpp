@@ -140,6 +140,12 @@ private:
                 fmt::format(
                     "scheme \"{}\" is for auth alone: it shows who sends, and signs nothing", scheme->value.text));
         read_auth(source == nullptr ? value : with_header(value), *auth, problems_);
+        using Challenge = Scheme::Challenge;
+        const auto challenge = auth->scheme.challenge;
+        if (challenge == Challenge::slack_url_verification || challenge == Challenge::discord_ping)
+            problems_.add(node.origin,
+                fmt::format("{} asks whether this end is what it should be, which only auth answers: put it there",
+                    auth->scheme.name));
         if (const auto* const addresses = value.find("addresses"))
             problems_.add(addresses->origin,
                 "addresses is no part of a signature: put { request = \"remote_address\", in = [\"192.0.2.0/24\"] } "

@@ -28,4 +28,13 @@ std::vector<SecretUse> secrets_of(const Hook& hook)
     return uses;
 }
 
+std::vector<std::reference_wrapper<const Auth>> auths_of(const Hook& hook)
+{
+    std::vector<std::reference_wrapper<const Auth>> auths;
+    for (const SecretUse& use : secrets_of(hook)) // in which each one's come together
+        if (auths.empty() || &auths.back().get() != &use.auth.get())
+            auths.push_back(use.auth);
+    return auths;
+}
+
 } // namespace belay::config

@@ -18,4 +18,7 @@ struct SecretUse {
  */
 [[nodiscard]] std::vector<SecretUse> secrets_of(const Hook& hook);
 
+/** What a hook asks proof of by secrets: its own `auth` where there is one, then the signatures of its rules. */
+[[nodiscard]] std::vector<std::reference_wrapper<const Auth>> auths_of(const Hook& hook);
+
 } // namespace belay::config

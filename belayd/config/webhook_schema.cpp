@@ -65,7 +65,7 @@ void read_headers(const Node& node, WebhookCompat& compat, Problems& problems)
             continue;
         const bool is_line =
             std::ranges::none_of(*value, [](char c) { return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f; });
-        if (const auto fault = fault_in_header_name(member.key); !fault.empty())
+        if (const auto fault = fault_in_response_header(member.key); !fault.empty())
             problems.add(member.origin, fmt::format("\"{}\" {}", member.key, fault));
         else if (!is_line)
             problems.add(member.value.origin, "a header is one line");

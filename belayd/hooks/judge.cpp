@@ -36,6 +36,9 @@ Judge::Judge(const config::Hook& hook, const std::string& config_directory, Secr
                             *hook.when, config_directory, secrets, /*first_secret=*/hook.auth.secrets.size())
                       : nullptr)
 {
+    for (const config::Auth& auth : config::auths_of(hook))
+        if (&auth != &hook.auth)
+            senders_.push_back(&auth);
 }
 
 Decision Judge::decide(const Input& input) const
@@ -76,7 +79,8 @@ Decision Judge::decide(const Input& input, Payload& payload, std::vector<SignedB
     if (when_)
         if (const auto mismatch = when_->find_mismatch({values, input}, signed_by))
             return Ignored{why_ignored(*mismatch), hook_.mismatch_status};
-    DeliveryId id = delivery_id(sender(signed_by), request, payload);
+    const config::Auth* const from = sender(signed_by);
+    DeliveryId id = delivery_id(from, request, payload);
     if (id.text && !is_delivery_id(*id.text)) // to go on without would run a repeated delivery again
         return Refusal{400, fmt::format("{} is not 1 to 255 bytes of visible ASCII", id.where)};
     const EventIdentity identity = input.identity ? *input.identity : make_event_identity();
@@ -84,6 +88,8 @@ Decision Judge::decide(const Input& input, Payload& payload, std::vector<SignedB
     auto extracted = extract(hook_, known);
     if (auto* const refusal = std::get_if<Refusal>(&extracted))
         return std::move(*refusal);
+    if (id.text)
+        id.text = key_of(*std::move(id.text), from);
     return Event{std::get<Invocation>(std::move(extracted)), std::move(id.text), identity};
 }
 
@@ -93,22 +99,31 @@ std::string Judge::why_ignored(std::string_view mismatch) const
     return scheme_ != nullptr ? fmt::format("when: {}", mismatch) : "the rules of this hook (when) do not match";
 }
 
-/** Who does not prove itself by `auth` may have done so by a rule. */
-const config::Scheme* Judge::sender(const std::vector<SignedBy>& signed_by) const noexcept
+/** Who does not prove itself by `auth` may have done so by a rule: the first one that made it match. */
+const config::Auth* Judge::sender(const std::vector<SignedBy>& signed_by) const noexcept
 {
     if (scheme_ != nullptr)
-        return scheme_;
-    const auto found = std::ranges::find(signed_by, true, &SignedBy::authentic);
-    return found == signed_by.end() ? nullptr : &secrets_[found->secret].auth.get().scheme;
+        return &hook_.auth;
+    const auto found = std::ranges::find_if(signed_by, [](const SignedBy& it) { return it.authentic && it.decides; });
+    return found == signed_by.end() ? nullptr : &secrets_[found->secret].auth.get();
 }
 
-Judge::DeliveryId Judge::delivery_id(const config::Scheme* sender, const http::Request& request, Payload& payload)
+/** What repeats are known by.  Of several senders each has ids of its own: both may begin with 1. */
+std::string Judge::key_of(std::string delivery_id, const config::Auth* sender) const
+{
+    const auto found = std::ranges::find(senders_, sender);
+    if (senders_.size() < 2 || found == senders_.end())
+        return delivery_id;
+    return fmt::format("{}/{}", found - senders_.begin() + 1, delivery_id);
+}
+
+Judge::DeliveryId Judge::delivery_id(const config::Auth* sender, const http::Request& request, Payload& payload)
 {
     std::string_view header = "X-GitHub-Delivery";
     std::string_view pointer;
     if (sender != nullptr) {
-        header = sender->delivery_header;
-        pointer = sender->delivery_pointer;
+        header = sender->scheme.delivery_header;
+        pointer = sender->scheme.delivery_pointer;
     }
     if (const auto id = request.field(header))
         return {header, std::string{*id}};

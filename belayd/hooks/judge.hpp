@@ -39,15 +39,17 @@ private:
     };
 
     [[nodiscard]] Decision decide(const Input& input, Payload& payload, std::vector<SignedBy>& signed_by) const;
-    [[nodiscard]] const config::Scheme* sender(const std::vector<SignedBy>& signed_by) const noexcept;
+    [[nodiscard]] const config::Auth* sender(const std::vector<SignedBy>& signed_by) const noexcept;
+    [[nodiscard]] std::string key_of(std::string delivery_id, const config::Auth* sender) const;
     [[nodiscard]] std::string why_ignored(std::string_view mismatch) const;
     [[nodiscard]] static DeliveryId delivery_id(
-        const config::Scheme* sender, const http::Request& request, Payload& payload);
+        const config::Auth* sender, const http::Request& request, Payload& payload);
 
     const config::Hook& hook_;
-    const config::Scheme* scheme_;           // none: auth = "none"
-    std::vector<config::SecretUse> secrets_; // by their places
-    std::unique_ptr<const Matcher> when_;    // none: every event
+    const config::Scheme* scheme_;             // none: auth = "none"
+    std::vector<config::SecretUse> secrets_;   // by their places
+    std::vector<const config::Auth*> senders_; // that rules tell apart
+    std::unique_ptr<const Matcher> when_;      // none: every event
 };
 
 } // namespace belay::hooks

@@ -109,24 +109,34 @@ public:
         std::exception_ptr failure;
     };
 
-    Silence(std::vector<SignedBy>& signed_by, Trouble& trouble) noexcept : signed_by_(signed_by), trouble_(trouble) {}
-    [[nodiscard]] Silence enter(const Node&) noexcept { return *this; }
+    Silence(std::vector<SignedBy>& signed_by, Trouble& trouble) noexcept
+        : signed_by_(signed_by), trouble_(trouble), begin_(signed_by.size())
+    {
+    }
+    [[nodiscard]] Silence enter(const Node&) noexcept { return {signed_by_, trouble_}; }
     void skip(const Node&) noexcept {}
     void see(const Value&) noexcept {}
     void see(const Node& node, SignatureFinding finding)
     {
         using State = SignatureFinding::State;
         if (finding.key)
-            signed_by_.push_back({node.first_secret + *finding.key, finding.state == State::good});
+            signed_by_.push_back(
+                {node.first_secret + *finding.key, finding.state == State::good, finding.state == State::good});
         if (finding.state == State::unknown)
             trouble_.unknown = std::move(finding.why_not);
     }
     void fail(const MalformedPayload&) { trouble_.failure = std::current_exception(); }
-    void leave(const Node&, Result) noexcept {}
+    void leave(const Node& node, Result result) noexcept
+    {
+        if (result != Result::match || node.rule->kind == Kind::negation)
+            for (std::size_t i = begin_; i < signed_by_.size(); ++i)
+                signed_by_[i].decides = false;
+    }
 
 private:
     std::vector<SignedBy>& signed_by_;
     Trouble& trouble_;
+    std::size_t begin_; // of the signatures within this node
 };
 
 /** Writes all down. */

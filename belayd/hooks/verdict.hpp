@@ -17,6 +17,7 @@ struct Verdict {
 struct SignedBy {
     std::size_t secret = 0; ///< its place in config::secrets_of()
     bool authentic = true;  ///< neither is it over, nor the time that was signed
+    bool decides = true;    ///< it is what matched: neither under a `not`, nor in a branch that did not match
 };
 
 } // namespace belay::hooks

@@ -262,11 +262,12 @@ private:
         for (const Header& header : hook_.response_headers) {
             const bool is_line = std::ranges::none_of(
                 header.value, [](char c) { return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f; });
-            if (is_line && config::fault_in_header_name(header.name).empty())
+            if (is_line && config::fault_in_response_header(header.name).empty())
                 headers[header.name] = header.value;
             else
                 scope_.notes.lose(
-                    hook_.line, fmt::format("the response header {}: HTTP has no such field", quote(header.name)));
+                    hook_.line, fmt::format("the response header {}: HTTP has no such field, or belayd writes it",
+                                    quote(header.name)));
         }
         std::vector<std::string> members;
         for (const auto& [name, value] : headers)

@@ -178,6 +178,20 @@ run = ["/bin/true"]
         << for_programs.out;
 }
 
+TEST_F(Check, WarnsOfASignatureInRulesWhoseEverySecretHasEnded)
+{
+    write_secret("s", "hunter2");
+    const std::string file = write(R"([hooks.a]
+auth = "none"
+run = ["/bin/true"]
+when = { signature = { scheme = "github", secret_file = { name = "s", not_after = 2020-01-01T00:00:00Z } } }
+)");
+    EXPECT_EQ(
+        run_belay({"check", file}).err, file + ":4:57: warning: every secret of a signature in the rules of hook "
+                                               "\"a\" has ended, the last on 2020-01-01T00:00:00Z: it is never good; "
+                                               "add the one that its sender signs with now, or a later not_after\n");
+}
+
 TEST_F(Check, WarnsOfALastSecretThatEndsSoon)
 {
     using namespace std::chrono_literals;

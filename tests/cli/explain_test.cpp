@@ -238,7 +238,7 @@ protected:
 [hooks.either]
 auth = "none"
 run = ["/bin/true"]
-when = { any = [{ signature = { scheme = "github", secret_file = "github.secret" } }, { signature = { scheme = "slack", secret_file = "github.secret" } }, { signature = { scheme = "bearer", secret_file = "github.secret" } }] }
+when = { any = [{ signature = { scheme = "github", secret_file = "github.secret" } }, { signature = { scheme = "stripe", secret_file = "github.secret" } }, { signature = { scheme = "bearer", secret_file = "github.secret" } }] }
 [hooks.secretless]
 auth = "none"
 run = ["/bin/true"]
@@ -254,13 +254,13 @@ TEST_F(ExplainSignatures, ShowsWhichSecretFitsAndWhyNone)
         explain("either", body, {"--header", "X-Hub-Signature-256:" + hooks::github_signature("hunter2", body)});
     EXPECT_EQ(good.exit_status, 0) << good.out;
     EXPECT_THAT(good.out, HasSubstr("[yes] signature by \"github\" is good, by secret github.secret\n"));
-    EXPECT_THAT(good.out, HasSubstr("[ - ] signature by \"slack\" is good, not looked at\n"));
+    EXPECT_THAT(good.out, HasSubstr("[ - ] signature by \"stripe\" is good, not looked at\n"));
     const Result bad =
         explain("either", body, {"--header", "X-Hub-Signature-256:" + hooks::github_signature("other", body)});
     EXPECT_EQ(bad.exit_status, 1);
     EXPECT_THAT(
         bad.out, HasSubstr("[no ] signature by \"github\" is not good: the request is not signed with a secret"));
-    EXPECT_THAT(bad.out, HasSubstr("[no ] signature by \"slack\" is not good: the request has no X-Slack-Signature\n"));
+    EXPECT_THAT(bad.out, HasSubstr("[no ] signature by \"stripe\" is not good: the request has no Stripe-Signature\n"));
     EXPECT_THAT(good.out + bad.out, Not(HasSubstr("hunter2")));
 }
 
@@ -283,7 +283,7 @@ TEST_F(ExplainSignatures, SaysWhatCannotBeTold)
 
 TEST_F(ExplainSignatures, OfAnEventAreCheckedAsOfWhenItCame)
 {
-    const std::string base = "v0:1772357400:{}"; // 2026-03-01T09:30:00Z
+    const std::string base = "1772357400.{}"; // 2026-03-01T09:30:00Z
     const auto explain_event = [&](const std::string& headers) {
         FakeDaemon daemon;
         daemon.answer("GET /api/v1/events/" + job_id + "/request", 200,
@@ -291,10 +291,10 @@ TEST_F(ExplainSignatures, OfAnEventAreCheckedAsOfWhenItCame)
                 R"(],"body_base64":"e30=","remote":"192.0.2.7","received":"2026-03-01T09:34:59.000000Z"})");
         return ask(daemon, {"explain", "either", "--event", job_id, "--config", directory_.path("belay.toml")});
     };
-    const Result good = explain_event(R"(["X-Slack-Request-Timestamp","1772357400"],["X-Slack-Signature","v0=)" +
-                                      hooks::github_signature("hunter2", base).substr(7) + R"("])");
+    const Result good = explain_event(
+        R"(["Stripe-Signature","t=1772357400,v1=)" + hooks::github_signature("hunter2", base).substr(7) + R"("])");
     EXPECT_EQ(good.exit_status, 0) << good.out << good.err;
-    EXPECT_THAT(good.out, HasSubstr("[yes] signature by \"slack\" is good, by secret github.secret\n"));
+    EXPECT_THAT(good.out, HasSubstr("[yes] signature by \"stripe\" is good, by secret github.secret\n"));
     const Result token = explain_event("");
     EXPECT_EQ(token.exit_status, 1);
     EXPECT_THAT(

@@ -529,5 +529,43 @@ class Wait(TestCase):
         belayd.stop()
 
 
+class CompatibleAnswers(TestCase):
+    """Of hooks with compat = "webhook", what an operator has to say about them."""
+
+    def test_headers_and_output_that_is_cut(self):
+        belayd = self.start(Belayd("""
+[hooks.text]
+compat = "webhook"
+auth = "none"
+run = ["/bin/true"]
+webhook = { response_message = "{}", response_headers = { "content-type" = "application/json", "X-A" = "b" } }
+[hooks.long]
+compat = "webhook"
+auth = "none"
+run = ["/bin/sh", "-c", "printf 0123456789"]
+output_limit = "4B"
+wait = "1m"
+webhook = { answer_output = "always" }
+"""))
+        answer = fetch(belayd.address("ingress"), "POST", "/hooks/text", b"{}")
+        self.assertEqual((answer.status, answer.body), (200, b"{}"))
+        self.assertEqual(answer.headers.get_all("Content-Type"), ["application/json"])
+        self.assertEqual(answer.headers["X-A"], "b")
+        answer = fetch(belayd.address("ingress"), "POST", "/hooks/long", b"{}")
+        self.assertEqual((answer.status, answer.body, answer.headers["Belay-Output-Dropped"]), (200, b"0123", "6"))
+        for name in ("Content-Length", "transfer-encoding", "Connection", "Date"):
+            belayd.write_config(f"""
+[hooks.text]
+compat = "webhook"
+auth = "none"
+run = ["/bin/true"]
+webhook = {{ response_headers = {{ "{name}" = "3" }} }}
+""")
+            refused = belayd.api("POST", "/reload")
+            self.assertEqual(refused.status, 422)
+            self.assertIn(f'"{name}" is written by belayd', refused.json()["message"])
+        belayd.stop()
+
+
 if __name__ == "__main__":
     unittest.main()

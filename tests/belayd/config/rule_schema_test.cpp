@@ -175,6 +175,9 @@ TEST(ReadRule, RefusesWhatIsNoSignature)
     for (const std::string scheme : {"basic", "jwt"})
         EXPECT_EQ(fault("{ any = [{ signature = { scheme = '" + scheme + "', secret_file = 'a' } }] }"),
             "42: scheme \"" + scheme + "\" is for auth alone: it shows who sends, and signs nothing");
+    for (const std::string scheme : {"slack", "discord"})
+        EXPECT_THAT(fault("{ signature = { scheme = '" + scheme + "', secret_file = 'a' } }"),
+            HasSubstr(scheme + " asks whether this end is what it should be, which only auth answers"));
     EXPECT_THAT(fault("{ signature = 'none' }"), HasSubstr("8: signature must say how a request is signed"));
     EXPECT_THAT(fault("{ signature = { addresses = ['192.0.2.0/24'] } }"),
         HasSubstr("24: addresses is no part of a signature: put { request = \"remote_address\""));

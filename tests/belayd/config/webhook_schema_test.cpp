@@ -104,7 +104,7 @@ TEST(WebhookSchema, RefusesSignaturesThatWebhookHasNot)
         {"scheme = \"github\", secret_file = [\"a\", \"b\"]", "scheme = \"stripe\", secret_file = \"a\"",
             "scheme = \"github\", secret_file = { name = \"a\", not_after = 2026-12-31T00:00:00Z }",
             "scheme = \"bearer\", secret_file = \"a\"", "scheme = \"shopify\", secret_file = \"a\"",
-            "scheme = \"discord\", secret_file = \"a\""})
+            "scheme = \"gogs\", secret_file = [\"a\", \"b\"]"})
         EXPECT_THAT(errors(auth), HasSubstr("knows signatures by one secret that does not end")) << auth;
 }
 

@@ -443,7 +443,16 @@ TEST_F(HookTableTest, RulesAskForSignatures)
     EXPECT_TRUE(std::holds_alternative<Ignored>(judge(main, {}).decision));
     const Judgement other = judge("{}", {{"X-Sign", sign("other", "{}")}, {"X-Id", "i-1"}, {"X-GitHub-Delivery", "d"}});
     ASSERT_TRUE(std::holds_alternative<Event>(other.decision));
-    EXPECT_EQ(std::get<Event>(other.decision).delivery_id, "i-1") << "as who signed calls it";
+    EXPECT_EQ(std::get<Event>(other.decision).delivery_id, "2/i-1") << "as who signed calls it, apart from the other's";
+    SampleRequest::Fields both = with_signature("new", "{}");
+    both.insert(both.end(), {{"X-Sign", sign("other", "{}")}, {"X-Id", "i-1"}, {"X-GitHub-Delivery", "d"}});
+    const Judgement by_second = judge("{}", both);
+    ASSERT_TRUE(std::holds_alternative<Event>(by_second.decision));
+    EXPECT_EQ(std::get<Event>(by_second.decision).delivery_id, "2/i-1") << "the first one's branch does not match";
+    EXPECT_EQ(by_second.in_rules.size(), 2U);
+    const Judgement by_first = judge(main, {{"X-GitHub-Delivery", "d"}, with_signature("new", main).front()});
+    ASSERT_TRUE(std::holds_alternative<Event>(by_first.decision));
+    EXPECT_EQ(std::get<Event>(by_first.decision).delivery_id, "1/d");
     EXPECT_TRUE(other.authentic);
     EXPECT_EQ(other.key, std::nullopt);
     ASSERT_EQ(other.in_rules.size(), 1U);

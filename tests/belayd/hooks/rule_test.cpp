@@ -373,15 +373,15 @@ TEST_F(SignedRule, TellsWhichSecretFits)
 
 TEST_F(SignedRule, HeedsTheTimeThatWasSigned)
 {
-    const auto slack = [](std::int64_t time) {
-        const std::string base = "v0:" + std::to_string(time) + ":" + body;
-        return SampleRequest::Fields{{"X-Slack-Request-Timestamp", std::to_string(time)},
-            {"X-Slack-Signature", "v0=" + github_signature("a", base).substr(7)}};
+    const auto stripe = [](std::int64_t time) {
+        const std::string base = std::to_string(time) + "." + body;
+        return SampleRequest::Fields{
+            {"Stripe-Signature", "t=" + std::to_string(time) + ",v1=" + github_signature("a", base).substr(7)}};
     };
-    const SampleRequest request{body, slack(1'700'000'000 - 300)};
-    EXPECT_EQ(ask(by("A", "scheme = 'slack'"), request), "match");
-    EXPECT_EQ(
-        ask(by("A", "scheme = 'slack', tolerance = '299s'"), request), "mismatch: signature by \"slack\" is not good");
+    const SampleRequest request{body, stripe(1'700'000'000 - 300)};
+    EXPECT_EQ(ask(by("A", "scheme = 'stripe'"), request), "match");
+    EXPECT_EQ(ask(by("A", "scheme = 'stripe', tolerance = '299s'"), request),
+        "mismatch: signature by \"stripe\" is not good");
     EXPECT_EQ(detail_, "the request was signed 300 s ago, 299 s are allowed");
     EXPECT_EQ(keys_.size(), 1U);
 }
