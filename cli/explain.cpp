@@ -14,11 +14,14 @@
 #include <sysexits.h>
 
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <memory>
 #include <ostream>
+#include <string_view>
+#include <system_error>
 
 namespace belay::cli {
 namespace {
@@ -46,13 +49,17 @@ struct Explanation {
 };
 
 /** "2026-03-01T09:30:00.000000Z", as belayd writes it. */
-std::chrono::sys_seconds parse_received(const std::string& text)
+Timestamp parse_received(const std::string& text)
 {
     std::tm time{};
     const char* const end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
-    if (end == nullptr || *end != '.')
-        throw Failure{EXIT_FAILURE, "belayd's answer has no time: it is of another version"};
-    return std::chrono::sys_seconds{std::chrono::seconds{::timegm(&time)}};
+    const std::string_view fraction = end == nullptr ? "" : end;
+    unsigned microseconds = 0;
+    if (fraction.size() == 8 && fraction.front() == '.' && fraction.back() == 'Z')
+        if (const auto [digits, error] = std::from_chars(fraction.data() + 1, fraction.data() + 7, microseconds);
+            error == std::errc{} && digits == fraction.data() + 7)
+            return Timestamp{std::chrono::seconds{::timegm(&time)} + std::chrono::microseconds{microseconds}};
+    throw Failure{EXIT_FAILURE, "belayd's answer has no time: it is of another version"};
 }
 
 /** What belayd keeps of an event: credentials are not among it. */

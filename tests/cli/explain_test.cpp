@@ -304,6 +304,29 @@ TEST_F(ExplainSignatures, OfAnEventAreCheckedAsOfWhenItCame)
     EXPECT_THAT(token.out, HasSubstr("\ncannot be told here: belayd keeps no Authorization"));
 }
 
+TEST_F(ExplainSignatures, OfAnEventKnowTheMillisecondInWhichItCame)
+{
+    write("belay.toml", R"(
+[hooks.quick]
+auth = "none"
+run = ["/bin/true"]
+when = { signature = { scheme = "custom", header = "X-Sum", secret_file = "github.secret", message = "{timestamp}.{body}", timestamp_header = "X-Time", timestamp_format = "unix_milliseconds", tolerance = "1s" } }
+)");
+    const std::string sum = hooks::github_signature("hunter2", "1772357401900.{}").substr(7);
+    const auto explain_event = [&](const std::string& received) {
+        FakeDaemon daemon;
+        daemon.answer("GET /api/v1/events/" + job_id + "/request", 200,
+            R"({"hook":"quick","method":"POST","target":"/hooks/quick","headers":[["X-Time","1772357401900"],["X-Sum",")" +
+                sum + R"("]],"body_base64":"e30=","remote":"192.0.2.7","received":")" + received + R"("})");
+        return ask(daemon, {"explain", "quick", "--event", job_id, "--config", directory_.path("belay.toml")});
+    };
+    const Result good = explain_event("2026-03-01T09:30:00.950000Z");
+    EXPECT_EQ(good.exit_status, 0) << good.out << good.err;
+    EXPECT_THAT(explain_event("2026-03-01T09:30:00.899999Z").out, HasSubstr("was signed 1.001 s from now"));
+    for (const char* wrong : {"2026-03-01T09:30:00Z", "2026-03-01T09:30:00.9Z", "2026-03-01T09:30:00.-50000Z", ""})
+        EXPECT_THAT(explain_event(wrong).err, HasSubstr("has no time")) << wrong;
+}
+
 TEST_F(Explain, TakesTheRequestsPartsFromOptions)
 {
     const Result result = explain("open", "POST /x HTTP/1.1\nContent-Type: text/plain\n\na=1+2",
