@@ -128,13 +128,25 @@ private:
     void append_value(const std::string& value)
     {
         expanded_.text += value;
+        check_size(expanded_.text); // before a short text has become a very long one
         expanded_.lines.insert(expanded_.lines.end(), static_cast<std::size_t>(std::ranges::count(value, '\n')), line_);
+    }
+
+    /** Go reads one right after the delimiter, or the marker and its blank, and nothing after it. */
+    static bool is_comment(std::string_view action, unsigned line)
+    {
+        const auto start = action.find_first_not_of(blanks);
+        if (start == std::string_view::npos || action.substr(start, 2) != "/*")
+            return false;
+        if (start != 0 || action.find("*/", 2) + 2 != action.size())
+            throw FileError{line, "a comment of a template is written {{/* so */}} or {{- /* so */ -}}: webhook drops "
+                                  "the whole file"};
+        return true;
     }
 
     std::string evaluate(std::string_view action, unsigned line)
     {
-        static const re2::RE2 comment{R"re((?s)\s*/\*.*\*/\s*)re"};
-        if (re2::RE2::FullMatch(re2::StringPiece{action.data(), action.size()}, comment))
+        if (is_comment(action, line))
             return {};
         static const re2::RE2 known{R"re(\s*getenv\s+(?:"([^"\\\n]*)"|`([^`]*)`)\s*(\|\s*js\s*)?)re"};
         std::string quoted;
@@ -153,6 +165,11 @@ private:
             remarks_.push_back({Remark::Kind::loss, line,
                 fmt::format(
                     "the variable {} is not set here, so that it is empty: import with webhook's environment", name)});
+        else if (pipe.empty() && value->find_first_of("\r\n") != std::string::npos)
+            remarks_.push_back({Remark::Kind::warning, line,
+                fmt::format("the variable {} has line ends, at which webhook may refuse the file: write {{{{ getenv "
+                            "\"{}\" | js }}}} within double quotes",
+                    name, name)});
         return pipe.empty() ? value.value_or("") : escape_for_javascript(value.value_or(""));
     }
 
@@ -168,6 +185,7 @@ private:
 
 FileText expand_template(const std::string& text, const Environment& environment, std::vector<Remark>& remarks)
 {
+    check_size(text);
     return Expander{text, environment, remarks}.expand();
 }
 

@@ -17,7 +17,6 @@
 namespace belay::webhook {
 namespace {
 
-constexpr std::size_t max_file_bytes = std::size_t{1} << 20;
 constexpr std::size_t max_nesting = 64;
 constexpr std::size_t max_values = 200'000; // ten times what a file of 1 MiB with real hooks has
 
@@ -262,10 +261,15 @@ void check_characters(std::string_view text)
 
 } // namespace
 
-Node parse_yaml(const std::string& text)
+void check_size(std::string_view text)
 {
     if (text.size() > max_file_bytes)
         throw FileError{0, "the file is over 1 MiB"};
+}
+
+Node parse_yaml(const std::string& text)
+{
+    check_size(text);
     check_characters(text);
     constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
     const auto content = text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text;

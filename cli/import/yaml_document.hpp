@@ -1,12 +1,16 @@
 #pragma once
 #include "cli/import/yaml_scalar.hpp"
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace belay::webhook {
+
+/** Of a hooks file: thousands of hooks. */
+inline constexpr std::size_t max_file_bytes = std::size_t{1} << 20;
 
 /** A hooks file that adnanh/webhook would not load either, or that is made to exhaust who reads it. */
 class FileError : public std::runtime_error {
@@ -17,6 +21,9 @@ public:
 private:
     unsigned line_;
 };
+
+/** @throws FileError where it is over max_file_bytes */
+void check_size(std::string_view text);
 
 /** One value of a YAML document, aliases and merges resolved. */
 struct Node {

@@ -122,6 +122,12 @@ TEST_F(Import, SaysWhatCannotBeRead)
     EXPECT_EQ(templated.exit_status, 66);
     EXPECT_THAT(templated.err, HasSubstr("a template, for webhook's -template?"));
     EXPECT_EQ(run_belay({"import", directory_.path("")}).exit_status, 66);
+    for (const std::vector<std::string>& endless :
+        {std::vector<std::string>{"import", "/dev/zero"}, {"import", "--template", "/dev/zero"}}) {
+        const Result result = run_belay(endless);
+        EXPECT_EQ(result.exit_status, 66);
+        EXPECT_EQ(result.err, "belay: /dev/zero: the file is over 1 MiB\n");
+    }
     EXPECT_EQ(run_belay({"import"}).exit_status, 64);
     EXPECT_EQ(run_belay({"import", "--compat", "lax", file}).exit_status, 64);
 }

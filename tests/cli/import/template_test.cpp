@@ -86,6 +86,45 @@ TEST(ExpandTemplate, LeavesOutWhatItDoesNotKnow)
         }
 }
 
+TEST(ExpandTemplate, TakesCommentsWhereGoDoes)
+{
+    EXPECT_EQ(expand("a{{/* b */}}c{{- /* d */ -}} e{{/* */ -}} f").text, "acef");
+    for (const char* wrong : {"a\n{{ /* c */ }}x", "a\n{{ /* c */}}x", "a\n{{/* c */ }}x", "a\n{{-  /* c */ -}}x",
+             "a\n{{/* c */ d */}}x", "a\n{{/* c */  -}}x"})
+        try {
+            (void)expand(wrong);
+            FAIL() << wrong;
+        } catch (const FileError& error) {
+            EXPECT_EQ(error.line(), 2U) << wrong;
+            EXPECT_THAT(error.what(), HasSubstr("webhook drops the whole file"));
+        }
+}
+
+TEST(ExpandTemplate, TellsOfLineEndsThatNothingEscapes)
+{
+    EXPECT_THAT(expand("\na: {{ getenv \"LINES\" }}").remarks,
+        HasSubstr("2: the variable LINES has line ends, at which webhook may refuse the file: write {{ getenv "
+                  "\"LINES\" | js }} within"));
+    EXPECT_EQ(expand("a: \"{{ getenv \"LINES\" | js }}\"").remarks, "");
+}
+
+TEST(ExpandTemplate, StopsWhereItGetsTooLong)
+{
+    const std::string value(1000, 'x');
+    std::size_t asked = 0;
+    const auto find_long = [&](const std::string&) {
+        ++asked;
+        return std::optional{value};
+    };
+    std::string text;
+    for (int i = 0; i < 50'000; ++i)
+        text += "{{getenv `A`}}";
+    std::vector<Remark> remarks;
+    EXPECT_THROW((void)expand_template(text, find_long, remarks), FileError);
+    EXPECT_EQ(asked, 1049U) << "1 MiB has 1048 of them";
+    EXPECT_THROW((void)expand_template(std::string((std::size_t{1} << 20) + 1, '{'), find_long, remarks), FileError);
+}
+
 TEST(ExpandTemplate, TellsOfVariablesThatAreNotSet)
 {
     const Expanded expanded = expand("\n\"{{ getenv \"NONE\" | js }}\"");
@@ -103,8 +142,9 @@ TEST(ExpandTemplate, KnowsTheLinesOfItsSource)
     const auto hooks = read_hooks(expand_template(text, find, remarks), remarks);
     ASSERT_EQ(hooks.size(), 2U);
     EXPECT_EQ(hooks[0].line, 1U);
-    ASSERT_EQ(remarks.size(), 1U);
+    ASSERT_EQ(remarks.size(), 2U);
     EXPECT_EQ(remarks[0].line, 5U);
+    EXPECT_EQ(remarks[1].line, 5U);
     try {
         (void)read_hooks(expand_template("a: b{{/* \n\n */}}\n- [", find, remarks), remarks);
         FAIL() << "that is no YAML";
