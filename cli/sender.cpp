@@ -14,6 +14,7 @@
 
 #include <sysexits.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 
@@ -73,10 +74,19 @@ void add_delivery(
         fields.emplace_back("Idempotency-Key", id); // what belayd takes of any sender
 }
 
+/** As belayd wants it: any other it refuses, or takes for another id. */
+void check_delivery(const std::optional<std::string>& delivery)
+{
+    const auto is_visible = [](char c) { return c > 0x20 && c < 0x7f; };
+    if (delivery && (delivery->empty() || delivery->size() > 255 || !std::ranges::all_of(*delivery, is_visible)))
+        throw Failure{EX_USAGE, fmt::format("--delivery \"{}\": an id is 1 to 255 bytes of visible ASCII", *delivery)};
+}
+
 } // namespace
 
 Fields make_sender_fields(const Sender& sender, std::string_view body)
 {
+    check_delivery(sender.delivery);
     const config::Scheme& scheme = scheme_of(sender);
     const std::string id = sender.delivery.value_or(to_string(make_uuid_v7()));
     Fields fields;

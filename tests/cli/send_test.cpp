@@ -105,6 +105,12 @@ TEST_F(SendAs, NobodyIsPrecise)
         "belay: --event paid: stripe has no header for that; what kind of event it is stands in the body\n");
     EXPECT_EQ(send({"--scheme=slack", "--delivery=d1"}, "hush"),
         "belay: --delivery d1: slack has it in the body, at /event_id\n");
+    for (const std::string& id : {std::string{" x"}, std::string{}, std::string{"\xc3\xbc"}, std::string(256, 'x')}) {
+        const Result result = run_belay({"send", "x", "--delivery", id});
+        EXPECT_EQ(result.exit_status, 64) << id;
+        EXPECT_THAT(result.err, testing::HasSubstr("an id is 1 to 255 bytes of visible ASCII")) << id;
+    }
+    EXPECT_THAT(send({"--delivery=" + std::string(255, 'x')}), testing::HasSubstr("xxx\r\n"));
     EXPECT_EQ(send({"--scheme=discord"}, "hush"), "belay: --secret-file " + file_ +
                                                       " is no private key of discord, lower-case hexadecimal digits "
                                                       "of 32 bytes\n");
