@@ -17,7 +17,8 @@ using config::SignatureForm;
 using Algorithm = SignatureForm::Algorithm;
 using Layout = config::Scheme::Layout;
 using PrivateKey = std::unique_ptr<EVP_PKEY, FreePrivateKey>;
-using SecretKey = std::variant<Mac, PrivateKey, std::string>;
+using SentText = std::unique_ptr<std::string, WipeText>;
+using SecretKey = std::variant<Mac, PrivateKey, SentText>;
 
 std::string_view prefix_of(const SignatureForm& form) noexcept
 {
@@ -74,9 +75,9 @@ SecretKey make_key(const config::Scheme& scheme, const SignatureForm& form, std:
     if (form.algorithm == Algorithm::ed25519)
         return make_private_key(scheme, form, secret);
     std::string key = key_of(scheme, form, secret);
-    if (form.algorithm == Algorithm::equality)
-        return key;
     const Wiped wiped{key};
+    if (form.algorithm == Algorithm::equality)
+        return SentText{new std::string{key}};
     return Mac{hash_of(form.algorithm), key};
 }
 
@@ -117,6 +118,12 @@ void FreePrivateKey::operator()(EVP_PKEY* key) const noexcept
     EVP_PKEY_free(key); // overwrites it
 }
 
+void WipeText::operator()(std::string* text) const noexcept
+{
+    const std::unique_ptr<std::string> owned{text};
+    const Wiped wiped{*owned};
+}
+
 Signer::Signer(const config::Scheme& scheme, std::string_view secret)
     : scheme_(scheme), message_(config::parse_message(scheme.message)), form_(form_of(scheme, secret)),
       key_(make_key(scheme, form_, secret))
@@ -125,8 +132,8 @@ Signer::Signer(const config::Scheme& scheme, std::string_view secret)
 
 std::string Signer::sign(const SignedParts& parts) const
 {
-    if (const auto* const itself = std::get_if<std::string>(&key_))
-        return *itself;
+    if (const auto* const itself = std::get_if<SentText>(&key_))
+        return **itself;
     const auto message = fill_message(message_, parts);
     if (const auto* const mac = std::get_if<Mac>(&key_))
         return encode(form_.encoding, mac->digest(message).view());

@@ -18,6 +18,10 @@ struct FreePrivateKey {
     void operator()(evp_pkey_st* key) const noexcept;
 };
 
+struct WipeText {
+    void operator()(std::string* text) const noexcept;
+};
+
 /**
  * A sender with one secret, which signs what a Verifier of the same scheme accepts.
  *
@@ -46,7 +50,8 @@ private:
     config::Scheme scheme_;
     std::vector<config::MessagePart> message_;
     config::SignatureForm form_;
-    std::variant<Mac, PrivateKey, std::string> key_; // the text: is itself sent
+    using SentText = std::unique_ptr<std::string, WipeText>; // where it is moved, no copy stays behind
+    std::variant<Mac, PrivateKey, SentText> key_;
 };
 
 } // namespace belay::hooks

@@ -4,6 +4,7 @@
 #include "belayd/config/pattern.hpp"
 #include "belayd/hooks/encoding.hpp"
 #include "belayd/hooks/secret.hpp"
+#include "belayd/hooks/secret_key.hpp"
 #include "belayd/hooks/signed_time.hpp"
 
 #include <openssl/crypto.h>
@@ -19,14 +20,8 @@ namespace {
 
 using Outcome = WebhookRule::Outcome;
 using Error = WebhookRule::Error;
-using Algorithm = config::SignatureForm::Algorithm;
 
 constexpr Outcome no_match{};
-
-std::string_view hash_of(Algorithm algorithm)
-{
-    return algorithm == Algorithm::hmac_sha1 ? "SHA1" : algorithm == Algorithm::hmac_sha512 ? "SHA512" : "SHA256";
-}
 
 bool is_equal(std::string_view a, std::string_view b)
 {
@@ -160,9 +155,10 @@ WebhookRule::Node WebhookRule::compile(
             source.text = scheme.header;
         }
         try {
+            std::string secret = load_secret(rule.auth->secrets.front(), config_directory);
+            const Wiped wiped{secret};
             node.secret =
-                Secret{Mac{hash_of(form.algorithm), load_secret(rule.auth->secrets.front(), config_directory)},
-                    std::move(source), form.label, scheme.name == "scalr"};
+                Secret{Mac{hash_of(form.algorithm), secret}, std::move(source), form.label, scheme.name == "scalr"};
         } catch (const std::runtime_error& error) {
             throw config::ConfigError{{config::make_diagnostic(rule.auth->secrets.front().origin, error.what())}};
         }
