@@ -6,6 +6,7 @@
 #include "cli/format.hpp"
 #include "cli/json.hpp"
 #include "cli/trial.hpp"
+#include "http/chars.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
@@ -13,11 +14,14 @@
 
 #include <sysexits.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <ostream>
 #include <string_view>
@@ -85,7 +89,59 @@ RecordedRequest fetch_event(const std::string& id, const Context& context)
     return request;
 }
 
-RecordedRequest make_request(const ExplainOptions& options, const config::Hook& hook, const Context& context)
+using Sources = std::vector<std::reference_wrapper<const config::ValueSource>>;
+
+/** Of what would be run. */
+Sources sources_of(const config::Hook& hook)
+{
+    Sources sources{hook.run.begin(), hook.run.end()};
+    for (const auto* const named : {&hook.env, &hook.files})
+        for (const auto& [name, source] : *named)
+            sources.emplace_back(source);
+    return sources;
+}
+
+/** The headers of which rules want to know. */
+void add_headers(const config::Rule& rule, std::vector<std::string>& names) // no deeper than config::max_rule_depth
+{
+    if (rule.source.kind == config::ValueSource::Kind::header)
+        names.push_back(rule.source.text);
+    if (rule.auth)
+        names.push_back(rule.auth->scheme.header);
+    for (const config::Rule& part : rule.rules)
+        add_headers(part, names);
+}
+
+bool is_withheld(const RecordedRequest& request, std::string_view name)
+{
+    return std::ranges::any_of(
+        request.withheld, [name](const std::string& other) { return http::is_same_name(other, name); });
+}
+
+/** What the hook wants to know and belayd does not keep, for itself or for a hook that shares the path. */
+void add_withheld(const config::Config& config, const config::Hook& hook, RecordedRequest& request)
+{
+    std::vector<std::string> names;
+    for (const config::ValueSource& source : sources_of(hook))
+        if (source.kind == config::ValueSource::Kind::header)
+            names.push_back(source.text);
+    const std::size_t of_values = names.size();
+    if (hook.when)
+        add_headers(*hook.when, names);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const std::string& name = names[i];
+        const bool is_secret = std::ranges::any_of(config.hooks,
+            [&](const auto& other) { return other.second.path == hook.path && hooks::is_secret(name, other.second); });
+        if (!is_secret || is_withheld(request, name) || request.view().field(name)) // that --header has
+            continue;
+        request.withheld.push_back(name);
+        if (i < of_values)
+            request.set_field(name, ""); // stands in, so that what needs it can be shown all the same
+    }
+}
+
+RecordedRequest make_request(
+    const ExplainOptions& options, const config::Config& config, const config::Hook& hook, const Context& context)
 {
     if (options.file.empty() == options.event.empty())
         throw Failure{EX_USAGE, "name the request: a FILE, or --event ID"};
@@ -106,13 +162,15 @@ RecordedRequest make_request(const ExplainOptions& options, const config::Hook& 
         request.query = options.query;
     if (!options.from.empty())
         request.remote = options.from;
+    if (!options.event.empty())
+        add_withheld(config, hook, request);
     return request;
 }
 
 /** Signatures among the rules are what authenticates, so they are checked where that is. */
 Trial make_trial(const config::Hook& hook, const ExplainOptions& options, const std::string& directory)
 {
-    const bool is_assumed = options.trust || !options.event.empty();
+    const bool is_assumed = options.trust || (hook.webhook && !options.event.empty());
     try {
         return {hook, directory, is_assumed ? hooks::Signatures::assumed : hooks::Signatures::checked};
     } catch (const config::ConfigError& e) {
@@ -135,7 +193,7 @@ Explanation judge(const config::Hook& hook, const RecordedRequest& request, cons
     const hooks::Input input{.request = view,
         .now = request.received.value_or(now()),
         .client_address = request.remote,
-        .is_stored = request.received.has_value()};
+        .withheld = request.withheld};
     if (authentication.state == Authentication::State::refused)
         return {
             hook, request, authentication, std::nullopt, hooks::Refusal{authentication.status, authentication.detail}};
@@ -146,6 +204,50 @@ Explanation judge(const config::Hook& hook, const RecordedRequest& request, cons
         explanation.unknown = e.what();
     }
     return explanation;
+}
+
+/** The first signature that may say who sends, and with that what the delivery's id is; nullptr: there is none. */
+const hooks::Trace* find_sender(const hooks::Trace& trace)
+{
+    using Result = hooks::Trace::Result;
+    const bool may_decide = trace.result == Result::match || trace.result == Result::unknown;
+    if (!may_decide || trace.rule.kind == config::Rule::Kind::negation)
+        return nullptr;
+    if (trace.rule.kind == config::Rule::Kind::signature)
+        return &trace;
+    for (const hooks::Trace& child : trace.children)
+        if (const hooks::Trace* const found = find_sender(child))
+            return found;
+    return nullptr;
+}
+
+/** Why the delivery's id is not known here; "" where it is. */
+std::string why_no_delivery_id(const Explanation& explanation)
+{
+    if (!explanation.rules || !explanation.hook.auth.anybody || explanation.hook.webhook)
+        return {};
+    const hooks::Trace* const sender = find_sender(*explanation.rules);
+    return sender != nullptr && sender->result == hooks::Trace::Result::unknown ? sender->detail : "";
+}
+
+/** Why a value is not known here; "" where it is. */
+std::string why_unknown(const Explanation& explanation, const config::ValueSource& source)
+{
+    using Kind = config::ValueSource::Kind;
+    const RecordedRequest& request = explanation.request;
+    if (source.kind == Kind::header && is_withheld(request, source.text))
+        return hooks::describe_withheld(source.text);
+    if (source.kind == Kind::request && source.text == "headers" && explanation.hook.webhook && request.received)
+        return "belayd keeps no header that holds a secret";
+    return source.kind == Kind::event && source.text == "delivery_id" ? why_no_delivery_id(explanation) : "";
+}
+
+/** Likewise of a variable or a file; what overflowed into a file is long, and so known. */
+std::string why_unknown(
+    const Explanation& explanation, const std::map<std::string, config::ValueSource>& sources, const std::string& name)
+{
+    const auto found = sources.find(name);
+    return found == sources.end() ? "" : why_unknown(explanation, found->second);
 }
 
 std::string describe(const Authentication& authentication)
@@ -197,13 +299,15 @@ std::string title_of(const hooks::Trace& trace)
     }
 }
 
-/** What is known of a signature. */
+/** What is known of a signature, and why nothing is of another. */
 std::string detail_of(const hooks::Trace& trace)
 {
     using Result = hooks::Trace::Result;
-    if (trace.rule.kind != config::Rule::Kind::signature || trace.result == Result::unseen)
+    if (trace.detail.empty() || trace.result == Result::unseen)
         return {};
     const std::string detail = escape_for_line(trace.detail, max_shown_value);
+    if (trace.is_assumed)
+        return ", " + detail;
     if (trace.result == Result::match)
         return fmt::format(", by secret {}", format_command(std::vector{trace.detail}));
     return (trace.result == Result::unknown ? ": that cannot be told here, " : ": ") + detail;
@@ -232,19 +336,31 @@ std::string quote(const std::string& text)
     return format_command(std::vector{text});
 }
 
-void print_event(const hooks::Event& event, Context& context)
+/** @param why_unknown "": it is known */
+std::string show(const std::string& value, const std::string& why_unknown)
 {
-    const auto& invocation = event.invocation;
+    return why_unknown.empty() ? value : "not known here: " + escape_for_line(why_unknown);
+}
+
+void print_event(const Explanation& explanation, const hooks::Event& event, Context& context)
+{
+    const auto& [arguments, environment, files] = event.invocation;
+    const config::Hook& hook = explanation.hook;
     context.out << "would run:\n";
-    for (std::size_t i = 0; i < invocation.arguments.size(); ++i)
-        context.out << fmt::format("  argument {}: {}\n", i, quote(invocation.arguments[i]));
-    for (const auto& [name, value] : invocation.environment)
-        context.out << fmt::format("  variable {}={}\n", name, quote(value));
-    for (const auto& [name, content] : invocation.files)
+    for (std::size_t i = 0; i < arguments.size(); ++i)
         context.out << fmt::format(
-            "  file {}: {}\n", name, content ? fmt::format("{} bytes", content->size()) : "the body");
+            "  argument {}: {}\n", i, show(quote(arguments[i]), why_unknown(explanation, hook.run.at(i))));
+    for (const auto& [name, value] : environment) {
+        const std::string why = why_unknown(explanation, hook.env, name);
+        context.out << fmt::format("  variable {}{}{}\n", name, why.empty() ? "=" : ": ", show(quote(value), why));
+    }
+    for (const auto& [name, content] : files)
+        context.out << fmt::format("  file {}: {}\n", name,
+            show(content ? fmt::format("{} bytes", content->size()) : "the body",
+                why_unknown(explanation, hook.files, name)));
     context.out << fmt::format("  delivery id: {}\n",
-        event.delivery_id ? quote(*event.delivery_id) : "none: a repeated request would run again");
+        show(event.delivery_id ? quote(*event.delivery_id) : "none: a repeated request would run again",
+            why_no_delivery_id(explanation)));
 }
 
 void print(const Explanation& explanation, Context& context)
@@ -266,7 +382,7 @@ void print(const Explanation& explanation, Context& context)
     }
     const hooks::Decision& decision = *explanation.decision;
     if (const auto* const event = std::get_if<hooks::Event>(&decision)) {
-        print_event(*event, context);
+        print_event(explanation, *event, context);
         return;
     }
     context.out << fmt::format("would not run: {} with {}: {}\n", outcome_of(decision),
@@ -299,25 +415,31 @@ json::object to_json(const hooks::Trace& trace)
     return object;
 }
 
-/** The command, and what it gets. */
-void add_event(const hooks::Event& event, const std::string& body, json::object& document)
+json::value to_json(const std::string& value, const std::string& why_unknown)
 {
+    return why_unknown.empty() ? json::value(to_json(value)) : json::value(nullptr);
+}
+
+/** The command, and what it gets: null where that is not known here. */
+void add_event(const Explanation& explanation, const hooks::Event& event, json::object& document)
+{
+    const config::Hook& hook = explanation.hook;
     json::array arguments;
-    for (const auto& argument : event.invocation.arguments)
-        arguments.push_back(to_json(argument));
+    for (std::size_t i = 0; i < event.invocation.arguments.size(); ++i)
+        arguments.push_back(to_json(event.invocation.arguments[i], why_unknown(explanation, hook.run.at(i))));
     json::object environment;
     for (const auto& [name, value] : event.invocation.environment)
-        environment[name] = to_json(value);
-    document["arguments"] = std::move(arguments);
+        environment[name] = to_json(value, why_unknown(explanation, hook.env, name));
     json::object files;
     for (const auto& [name, content] : event.invocation.files)
-        files[name] = to_json(content ? *content : body);
+        files[name] =
+            to_json(content ? *content : explanation.request.body, why_unknown(explanation, hook.files, name));
+    document["arguments"] = std::move(arguments);
     document["environment"] = std::move(environment);
     document["files"] = std::move(files);
+    document["delivery_id"] = nullptr;
     if (event.delivery_id)
-        document["delivery_id"] = to_json(*event.delivery_id);
-    else
-        document["delivery_id"] = nullptr;
+        document["delivery_id"] = to_json(*event.delivery_id, why_no_delivery_id(explanation));
 }
 
 json::object to_json(const Explanation& explanation)
@@ -339,7 +461,7 @@ json::object to_json(const Explanation& explanation)
     document["outcome"] = outcome_of(*explanation.decision);
     document["status"] = status_of(*explanation.decision, explanation.hook);
     if (const auto* const event = std::get_if<hooks::Event>(&*explanation.decision))
-        add_event(*event, explanation.request.body, document);
+        add_event(explanation, *event, document);
     else
         document["reason"] = to_json(reason_of(*explanation.decision));
     return document;
@@ -349,7 +471,7 @@ int explain(const ExplainOptions& options, Context& context)
 {
     const config::Config config = load_for_trial(context);
     const config::Hook& hook = find_hook(config, options.hook, EX_USAGE);
-    const RecordedRequest request = make_request(options, hook, context);
+    const RecordedRequest request = make_request(options, config, hook, context);
     const std::string directory = std::filesystem::path{config.file}.parent_path().string();
     const Trial whole = make_trial(hook, options, directory);
     const Explanation explanation = judge(hook, request, whole, options, directory);
@@ -372,7 +494,7 @@ Examples:
   belay explain deploy push.json --header X-GitHub-Event:push
 
 Exit status: 0 it would run; 1 it would not, or that cannot be told: a rule asks for a signature by
-a secret that you may not read, or that belayd did not keep; 64 usage; 65, 66 the file; 78 the configuration.)";
+a secret that you may not read, or for a header that belayd did not keep; 64 usage; 65, 66 the file; 78 the configuration.)";
 
 } // namespace
 

@@ -22,6 +22,7 @@ public:
     std::string body;
     std::string remote = "127.0.0.1";       ///< who sent it
     std::optional<Timestamp> received = {}; ///< when; of one that belayd has stored
+    std::vector<std::string> withheld = {}; ///< of that one: headers that it may have had, but belayd does not keep
 
     /** In place of every field of that name. */
     void set_field(const std::string& name, std::string value);

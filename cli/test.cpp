@@ -122,7 +122,7 @@ std::vector<std::string> try_case(
     } catch (const config::ConfigError& e) { // of a secret
         return {e.diagnostics().front().message};
     } catch (const hooks::UnknownSignature& e) {
-        return {e.what()};
+        return {fmt::format("cannot be told: {}; signed = true has signatures checked", e.what())};
     }
 }
 
@@ -186,7 +186,8 @@ int test(const TestOptions& options, Context& context)
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-constexpr const char* footer = R"(A file has cases, whose requests need no signature unless they say signed = true:
+constexpr const char* footer =
+    R"(A file has cases, whose requests need no signature, neither for auth nor for a rule, unless they say signed = true:
   [[case]]
   name = "a push to main deploys it"
   hook = "deploy"

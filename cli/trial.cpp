@@ -71,7 +71,8 @@ Trial::Trial(const config::Hook& hook, const std::string& config_directory, hook
     if (hook.webhook)
         webhook_.emplace(hook, config_directory, signatures);
     else
-        judge_.emplace(hook, config_directory, hooks::Secrets::optional);
+        judge_.emplace(hook, config_directory,
+            signatures == hooks::Signatures::assumed ? hooks::Secrets::unused : hooks::Secrets::optional);
 }
 
 hooks::Decision Trial::decide(const hooks::Input& input) const

@@ -36,8 +36,9 @@ struct Authentication {
 class Trial {
 public:
     /**
-     * @param signatures that are among the rules: of hooks with compat = "webhook"
-     * @throws config::ConfigError naming the secret of one that cannot be had
+     * @param signatures that are among the rules
+     * @throws config::ConfigError naming the secret of one that cannot be had, with compat = "webhook"; else what hangs
+     * on it is unknown
      */
     Trial(const config::Hook& hook, const std::string& config_directory, hooks::Signatures signatures);
 

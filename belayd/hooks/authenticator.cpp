@@ -4,6 +4,7 @@
 #include "belayd/config/jwt_schema.hpp"
 #include "belayd/config/load.hpp"
 #include "belayd/hooks/secret.hpp"
+#include "http/chars.hpp"
 
 #include <fmt/format.h>
 
@@ -94,6 +95,12 @@ Authenticator::Proof Authenticator::make_proof(const config::Auth& auth, const s
         keys.push_back({load_key(auth.scheme, source, config_directory), source.not_after});
     });
     return Verifier{auth.scheme, std::move(keys)};
+}
+
+bool Input::withholds(std::string_view field_name) const noexcept
+{
+    return std::ranges::any_of(
+        withheld, [field_name](const std::string& name) { return http::is_same_name(name, field_name); });
 }
 
 Authenticator::Authenticator(const config::Auth& auth, const std::string& config_directory)

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,7 +26,10 @@ struct Input {
     std::optional<EventIdentity> identity = {}; ///< of an event that has one already; else it gets one
     /** The password file by which its credentials were found right, where Authenticator::credentials() has any. */
     std::optional<std::size_t> password_file = {};
-    bool is_stored = false; ///< what belayd kept of it: the headers that hold secrets are not there
+    /** Of a request that belayd has stored: headers that it did not keep, whether they were there or not. */
+    std::span<const std::string> withheld = {};
+
+    [[nodiscard]] bool withholds(std::string_view field_name) const noexcept;
 };
 
 /**

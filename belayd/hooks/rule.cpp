@@ -103,7 +103,7 @@ const Trace* Trace::culprit() const noexcept
 /** Observes nothing but signatures. */
 class Matcher::Silence {
 public:
-    /** Why there is no decision: a signature that cannot be checked, or what cannot be read. */
+    /** Why there is no decision: what cannot be told here, or what cannot be read. */
     struct Trouble {
         std::string unknown;
         std::exception_ptr failure;
@@ -125,6 +125,7 @@ public:
         if (finding.state == State::unknown)
             trouble_.unknown = std::move(finding.why_not);
     }
+    void miss(std::string why) { trouble_.unknown = std::move(why); }
     void fail(const MalformedPayload&) { trouble_.failure = std::current_exception(); }
     void leave(const Node& node, Result result) noexcept
     {
@@ -157,8 +158,13 @@ public:
     void see(const Node& node, const SignatureFinding& finding)
     {
         const bool is_good = finding.state == SignatureFinding::State::good && finding.key;
-        trace_->detail = is_good ? node.rule->auth->secrets.at(*finding.key).name : finding.why_not;
+        trace_->is_assumed = finding.is_assumed;
+        trace_->detail = finding.is_assumed ? RuleSignature::assumed
+                         : is_good          ? node.rule->auth->secrets.at(*finding.key).name
+                                            : finding.why_not;
     }
+
+    void miss(std::string why) { trace_->detail = std::move(why); }
 
     void fail(const MalformedPayload& malformed) { trace_->why = malformed.what(); }
 
@@ -186,6 +192,7 @@ struct Matcher::Loading {
     const std::string& config_directory;
     Secrets secrets;
     std::size_t next_secret;
+    bool is_negated = false;
 };
 
 Matcher::Matcher(
@@ -205,10 +212,13 @@ Matcher::Node Matcher::compile(const config::Rule& rule, Loading& loading)
         .networks = {},
         .signature = nullptr,
         .first_secret = loading.next_secret,
+        .is_negated = loading.is_negated,
         .mismatch = config::describe_mismatch(rule),
         .missing = fmt::format("{} is missing", config::describe(rule.source))};
+    loading.is_negated = node.is_negated || rule.kind == Kind::negation;
     for (const auto& child : rule.rules)
         node.children.push_back(compile(child, loading));
+    loading.is_negated = node.is_negated;
     if (rule.kind == Kind::test)
         compile_test(rule, node);
     if (rule.kind == Kind::signature) {
@@ -269,7 +279,7 @@ Matcher::Verdict Matcher::decide(const Node& node, Question question, Observer o
         verdict = decide_signature(node, question.input, observer);
         break;
     case Kind::test:
-        verdict = decide_test(node, question.values, observer);
+        verdict = decide_test(node, question, observer);
         break;
     }
     // A value may be missing below; of this node, what it is about is told.
@@ -302,7 +312,7 @@ Matcher::Verdict Matcher::decide_list(const Node& node, Question question, Obser
 template <typename Observer>
 Matcher::Verdict Matcher::decide_signature(const Node& node, const Input& input, Observer observer)
 {
-    SignatureFinding finding = node.signature->check(input);
+    SignatureFinding finding = node.signature->check(input, node.is_negated);
     const auto state = finding.state;
     observer.see(node, std::move(finding));
     return {state == SignatureFinding::State::good  ? Result::match
@@ -312,11 +322,16 @@ Matcher::Verdict Matcher::decide_signature(const Node& node, const Input& input,
 }
 
 template <typename Observer>
-Matcher::Verdict Matcher::decide_test(const Node& node, Values& values, Observer observer)
+Matcher::Verdict Matcher::decide_test(const Node& node, Question question, Observer observer)
 {
+    const config::ValueSource& source = node.rule->source;
+    if (source.kind == config::ValueSource::Kind::header && question.input.withholds(source.text)) {
+        observer.miss(describe_withheld(source.text));
+        return {Result::unknown, &node};
+    }
     std::optional<Value> value;
     try {
-        value = values.find(node.rule->source);
+        value = question.values.find(source);
     } catch (const MalformedPayload& malformed) {
         observer.fail(malformed);
         return {Result::error, &node};

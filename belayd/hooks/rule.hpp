@@ -23,14 +23,17 @@ struct Trace {
         missing, ///< there is no such value: that does not match either
         error,   ///< the request cannot be read
         unseen,  ///< not looked at, since those before have decided
-        unknown  ///< it hangs on a signature that cannot be checked here: never in belayd
+        unknown  ///< it hangs on what cannot be told here, see UnknownSignature: never in belayd
     };
 
     const config::Rule& rule;
     Result result = Result::unseen;
     std::optional<std::string> value = {}; ///< of a test, where there is one
     std::string why = {};                  ///< a phrase; what is malformed, of an error
-    std::string detail = {}; ///< of a signature: the name of the secret that fits, or why there is none; for operators
+    /** Of a signature: the name of the secret that fits, or why there is none; of what is unknown: why.  For operators.
+     */
+    std::string detail = {};
+    bool is_assumed = false; ///< a signature that matches, unchecked
     std::vector<Trace> children = {};
 
     /** Of a tree that does not match: the first rule to blame, which may be this one.  Else nullptr. */
@@ -83,6 +86,7 @@ private:
         std::vector<IpNetwork> networks;
         std::shared_ptr<const RuleSignature> signature;
         std::size_t first_secret; ///< of the signature, among those of the hook
+        bool is_negated;          ///< it is below a `not`
         std::string mismatch;     ///< what to say where it does not match
         std::string missing;      ///< and where there is no value
     };
@@ -104,7 +108,7 @@ private:
     template <typename Observer>
     [[nodiscard]] static Verdict decide_signature(const Node& node, const Input& input, Observer observer);
     template <typename Observer>
-    [[nodiscard]] static Verdict decide_test(const Node& node, Values& values, Observer observer);
+    [[nodiscard]] static Verdict decide_test(const Node& node, Question question, Observer observer);
 
     Node root_;
 };

@@ -10,8 +10,10 @@
 namespace belay::hooks {
 
 RuleSignature::RuleSignature(const config::Rule& rule, const std::string& config_directory, Secrets secrets)
-    : auth_(*rule.auth)
+    : auth_(*rule.auth), is_assumed_(secrets == Secrets::unused)
 {
+    if (is_assumed_)
+        return;
     try {
         authenticator_ = std::make_unique<const Authenticator>(auth_, config_directory);
     } catch (const config::ConfigError& error) {
@@ -21,15 +23,18 @@ RuleSignature::RuleSignature(const config::Rule& rule, const std::string& config
     }
 }
 
-SignatureFinding RuleSignature::check(const Input& input) const
+SignatureFinding RuleSignature::check(const Input& input, bool is_negated) const
 {
     using State = SignatureFinding::State;
+    if (is_assumed_ && is_negated)
+        return {State::unknown, {}, not_assumed};
+    if (is_assumed_)
+        return {.state = State::good, .key = 0, .is_assumed = true};
     const std::string& header = auth_.scheme.header;
-    if (input.request.count(header) == 0) {
-        if (input.is_stored && is_secret(header, auth_))
-            return {State::unknown, {}, fmt::format("belayd keeps no {}, since it holds a secret", header)};
+    if (input.withholds(header))
+        return {State::unknown, {}, describe_withheld(header)};
+    if (input.request.count(header) == 0)
         return {State::bad, {}, fmt::format("the request has no {}", header)};
-    }
     if (!authenticator_)
         return {State::unknown, {}, fault_};
     Verdict verdict = authenticator_->verify(input);

@@ -11,13 +11,14 @@
 
 namespace belay::hooks {
 
-/** Whether the secrets of rules have to be there. */
+/** What becomes of the secrets of rules. */
 enum class Secrets : std::uint8_t {
     required, ///< by belayd
-    optional  ///< for `belay`, whose user may not be allowed to read them
+    optional, ///< for `belay`, whose user may not be allowed to read them
+    unused    ///< for `belay`, which takes every signature for good
 };
 
-/** A decision hangs on a signature that cannot be checked here: never in belayd. */
+/** A decision hangs on what cannot be told here, a signature or a header that belayd did not keep: never in belayd. */
 class UnknownSignature : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -28,6 +29,7 @@ struct SignatureFinding {
     enum class State : std::uint8_t { good, bad, unknown } state = State::unknown;
     std::optional<std::size_t> key = {}; ///< of its secrets, that which fits, also where it or the time signed is over
     std::string why_not = {};            ///< for the operator: a sentence without a stop
+    bool is_assumed = false;             ///< good, unchecked; as if by the first secret: all are of one sender
 };
 
 /**
@@ -40,12 +42,20 @@ public:
     /** @throws config::ConfigError if the secrets are required, and one cannot be had or is none of its sender's */
     RuleSignature(const config::Rule& rule, const std::string& config_directory, Secrets secrets);
 
-    /** Reads the raw bytes, in constant time over the secrets.  Parses nothing. */
-    [[nodiscard]] SignatureFinding check(const Input& input) const;
+    /** What is told of a signature that is taken for good, and where that cannot be. */
+    static constexpr const char* assumed = "taken for good, unchecked";
+    static constexpr const char* not_assumed = "below \"not\" none is taken for good";
+
+    /**
+     * Reads the raw bytes, in constant time over the secrets.  Parses nothing.
+     * @param is_negated it is below a `not`: there what is assumed would be no favour
+     */
+    [[nodiscard]] SignatureFinding check(const Input& input, bool is_negated = false) const;
 
 private:
     const config::Auth& auth_;
-    std::unique_ptr<const Authenticator> authenticator_; // none: its secrets cannot be had
+    bool is_assumed_;
+    std::unique_ptr<const Authenticator> authenticator_; // none: its secrets cannot be had, or are not used
     std::string fault_;                                  // why
 };
 

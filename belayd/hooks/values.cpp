@@ -74,6 +74,13 @@ bool is_credential_in(const config::Rule& rule, std::string_view field_name) // 
                rule.rules, [field_name](const config::Rule& part) { return is_credential_in(part, field_name); });
 }
 
+bool is_secret_in(const config::Rule& rule, std::string_view field_name) noexcept // likewise
+{
+    return (rule.auth && is_secret(field_name, *rule.auth)) ||
+           std::ranges::any_of(
+               rule.rules, [field_name](const config::Rule& part) { return is_secret_in(part, field_name); });
+}
+
 /** A JSON object of the first value of each name. */
 class FirstValues {
 public:
@@ -110,6 +117,16 @@ bool is_secret(std::string_view field_name, const config::Auth& auth) noexcept
                always, [field_name](std::string_view name) { return http::is_same_name(field_name, name); }) ||
            (!auth.anybody && std::ranges::any_of(auth.scheme.forms, is_sent) &&
                http::is_same_name(field_name, auth.scheme.header));
+}
+
+bool is_secret(std::string_view field_name, const config::Hook& hook) noexcept
+{
+    return is_secret(field_name, hook.auth) || (hook.when && is_secret_in(*hook.when, field_name));
+}
+
+std::string describe_withheld(std::string_view field_name)
+{
+    return fmt::format("belayd keeps no {}, since it holds a secret", field_name);
 }
 
 bool is_credential(std::string_view field_name, const config::Auth& auth) noexcept

@@ -45,6 +45,10 @@ protected:
 
 /** Whether the field holds a secret itself, so that it is not kept: a signature is none. */
 [[nodiscard]] bool is_secret(std::string_view field_name, const config::Auth& auth) noexcept;
+[[nodiscard]] bool is_secret(std::string_view field_name, const config::Hook& hook) noexcept; ///< its rules' included
+
+/** Of such a field of a stored request, why nobody knows it: "belayd keeps no Authorization, since …" */
+[[nodiscard]] std::string describe_withheld(std::string_view field_name);
 
 /** The values of an HTTP request.  Lifetime: borrows what it is given. */
 class RequestValues final : public Values {

@@ -52,6 +52,17 @@ std::variant<Invocation, Refusal> extract_as_webhook(const config::Hook& hook, W
     return invocation;
 }
 
+/** Why: of the first of its leaves that is. */
+std::optional<std::string> find_unknown(const Trace& trace)
+{
+    if (trace.result != Trace::Result::unknown)
+        return std::nullopt;
+    for (const Trace& child : trace.children)
+        if (auto why = find_unknown(child))
+            return why;
+    return trace.detail;
+}
+
 } // namespace
 
 WebhookHook::WebhookHook(const config::Hook& hook, const std::string& config_directory, Signatures signatures)
@@ -79,7 +90,7 @@ std::optional<Trace> WebhookHook::trace(const Input& input) const
     try {
         if (!refuse_unread(input)) {
             const WebhookRequest request{input.request, *config_.webhook};
-            return rule_->trace(request, std::chrono::floor<std::chrono::seconds>(input.now));
+            return rule_->trace(request, input);
         }
     } catch (const WebhookFailure&) { // which decide() tells
     } catch (const MalformedPayload&) {
@@ -103,7 +114,9 @@ Decision WebhookHook::judge(const Input& input) const
         return *std::move(refusal);
     WebhookRequest request{input.request, *config_.webhook};
     if (rule_) {
-        const auto [value, error] = rule_->evaluate(request, std::chrono::floor<std::chrono::seconds>(input.now));
+        const auto [value, error] = rule_->evaluate(request, input);
+        if (error == WebhookRule::Error::unknown)
+            throw UnknownSignature{*find_unknown(rule_->trace(request, input))};
         if (error != WebhookRule::Error::none && error != WebhookRule::Error::missing)
             return Refusal{500, "Error occurred while evaluating hook rules."};
         if (!value)

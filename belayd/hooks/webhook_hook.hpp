@@ -19,7 +19,8 @@ public:
     WebhookHook(
         const config::Hook& hook, const std::string& config_directory, Signatures signatures = Signatures::checked);
 
-    /** Ignored and Refusal have the texts of webhook.  There is no delivery id: webhook runs whatever comes again. */
+    /** Ignored and Refusal have the texts of webhook.  There is no delivery id: webhook runs whatever comes again.
+     *  @throws UnknownSignature where signatures are assumed, or headers withheld */
     [[nodiscard]] Decision decide(const Input& input) const;
 
     /** How the hook's rules see the request; nothing where it has none.  As long as the hook. */

@@ -22,6 +22,13 @@ using Outcome = WebhookRule::Outcome;
 using Error = WebhookRule::Error;
 
 constexpr Outcome no_match{};
+constexpr Outcome unknown{false, Error::unknown};
+
+void explain(Trace* trace, std::string detail)
+{
+    if (trace != nullptr)
+        trace->detail = std::move(detail);
+}
 
 bool is_equal(std::string_view a, std::string_view b)
 {
@@ -89,8 +96,13 @@ Outcome check_networks(const std::vector<IpNetwork>& networks, const WebhookRequ
     return {std::ranges::any_of(networks, [&address](const IpNetwork& network) { return network.contains(*address); })};
 }
 
-Outcome check_value(const config::Rule& rule, const re2::RE2* pattern, const WebhookRequest& request, Trace* trace)
+Outcome check_value(
+    const config::Rule& rule, const re2::RE2* pattern, const WebhookRequest& request, const Input& input, Trace* trace)
 {
+    if (rule.source.kind == config::ValueSource::Kind::header && input.withholds(rule.source.text)) {
+        explain(trace, describe_withheld(rule.source.text));
+        return unknown;
+    }
     const auto found = request.look_up(rule.source);
     if (found.walk != Walk::found)
         return {false, found.walk == Walk::missing ? Error::missing : Error::other};
@@ -121,7 +133,7 @@ Trace* child_of(Trace* trace, std::size_t i)
 std::string words_for(const Trace& trace, Error error)
 {
     using Result = Trace::Result;
-    if (trace.result == Result::match)
+    if (trace.result == Result::match || trace.result == Result::unknown)
         return config::describe(trace.rule);
     if (trace.rule.kind == config::Rule::Kind::negation && error != Error::none)
         return trace.children.front().why;
@@ -136,35 +148,23 @@ std::string words_for(const Trace& trace, Error error)
 
 WebhookRule::WebhookRule(
     const config::Rule& rule, const std::string& config_directory, bool soft_signatures, Signatures signatures)
-    : root_(compile(rule, config_directory, signatures)), soft_signatures_(soft_signatures)
+    : root_(compile(rule, config_directory, signatures, /*is_negated=*/false)), soft_signatures_(soft_signatures)
 {
 }
 
 WebhookRule::Node WebhookRule::compile(
-    const config::Rule& rule, const std::string& config_directory, Signatures signatures)
+    const config::Rule& rule, const std::string& config_directory, Signatures signatures, bool is_negated)
 {
-    Node node{.rule = &rule};
+    using Kind = config::Rule::Kind;
+    Node node{.rule = &rule, .is_negated = is_negated};
     for (const auto& child : rule.rules)
-        node.children.push_back(compile(child, config_directory, signatures));
-    if (rule.kind == config::Rule::Kind::signature && signatures == Signatures::checked) {
-        const config::Scheme& scheme = rule.auth->scheme;
-        const auto& form = scheme.forms.front();
-        config::ValueSource source = rule.source;
-        if (!scheme.header.empty()) {
-            source.kind = config::ValueSource::Kind::header;
-            source.text = scheme.header;
-        }
-        try {
-            std::string secret = load_secret(rule.auth->secrets.front(), config_directory);
-            const Wiped wiped{secret};
-            node.secret =
-                Secret{Mac{hash_of(form.algorithm), secret}, std::move(source), form.label, scheme.name == "scalr"};
-        } catch (const std::runtime_error& error) {
-            throw config::ConfigError{{config::make_diagnostic(rule.auth->secrets.front().origin, error.what())}};
-        }
-    } else if (rule.kind == config::Rule::Kind::test && rule.test == config::Rule::Test::regex) {
+        node.children.push_back(
+            compile(child, config_directory, signatures, is_negated || rule.kind == Kind::negation));
+    if (rule.kind == Kind::signature && signatures == Signatures::checked) {
+        node.secret = load(rule, config_directory);
+    } else if (rule.kind == Kind::test && rule.test == config::Rule::Test::regex) {
         node.pattern = config::compile_regex(std::get<std::string>(rule.operands.front()));
-    } else if (rule.kind == config::Rule::Kind::test && rule.test == config::Rule::Test::in) {
+    } else if (rule.kind == Kind::test && rule.test == config::Rule::Test::in) {
         for (const auto& operand : rule.operands)
             if (const auto network = parse_ip_network(std::get<std::string>(operand)))
                 node.networks.push_back(*network);
@@ -172,16 +172,34 @@ WebhookRule::Node WebhookRule::compile(
     return node;
 }
 
-Outcome WebhookRule::evaluate(const WebhookRequest& request, std::chrono::sys_seconds now) const
+WebhookRule::Secret WebhookRule::load(const config::Rule& rule, const std::string& config_directory)
 {
-    return evaluate(root_, {request, now}, {.missing = true}, nullptr);
+    const config::Scheme& scheme = rule.auth->scheme;
+    const auto& form = scheme.forms.front();
+    config::ValueSource source = rule.source;
+    if (!scheme.header.empty()) {
+        source.kind = config::ValueSource::Kind::header;
+        source.text = scheme.header;
+    }
+    try {
+        std::string secret = load_secret(rule.auth->secrets.front(), config_directory);
+        const Wiped wiped{secret};
+        return {Mac{hash_of(form.algorithm), secret}, std::move(source), form.label, scheme.name == "scalr"};
+    } catch (const std::runtime_error& error) {
+        throw config::ConfigError{{config::make_diagnostic(rule.auth->secrets.front().origin, error.what())}};
+    }
 }
 
-Trace WebhookRule::trace(const WebhookRequest& request, std::chrono::sys_seconds now) const
+Outcome WebhookRule::evaluate(const WebhookRequest& request, const Input& input) const
+{
+    return evaluate(root_, {request, input}, {.missing = true}, nullptr);
+}
+
+Trace WebhookRule::trace(const WebhookRequest& request, const Input& input) const
 {
     Trace trace = make_trace(*root_.rule);
     try {
-        (void)evaluate(root_, {request, now}, {.missing = true}, &trace);
+        (void)evaluate(root_, {request, input}, {.missing = true}, &trace);
     } catch (const MalformedPayload&) { // is in it
     }
     return trace;
@@ -197,7 +215,8 @@ void WebhookRule::record(Trace& trace, Outcome outcome, Tolerance tolerance)
     using Result = Trace::Result;
     const bool is_value = outcome.error == Error::none || (outcome.error == Error::missing && tolerance.missing) ||
                           (outcome.error == Error::signature && tolerance.signature);
-    trace.result = is_value && outcome.value         ? Result::match
+    trace.result = outcome.error == Error::unknown   ? Result::unknown
+                   : is_value && outcome.value       ? Result::match
                    : outcome.error == Error::missing ? Result::missing
                    : is_value                        ? Result::mismatch
                                                      : Result::error;
@@ -223,7 +242,7 @@ Outcome WebhookRule::decide(const Node& node, const Scene& scene, Tolerance tole
 {
     switch (node.rule->kind) {
     case config::Rule::Kind::all:
-        return decide_all(node, scene, trace);
+        return decide_all(node, scene, tolerance, trace);
     case config::Rule::Kind::any:
         return decide_any(node, scene, trace);
     case config::Rule::Kind::negation: {
@@ -231,44 +250,84 @@ Outcome WebhookRule::decide(const Node& node, const Scene& scene, Tolerance tole
         return {!outcome.value, outcome.error};
     }
     case config::Rule::Kind::signature:
-        if (!node.secret)
-            return {true};
-        return node.secret->is_scalr
-                   ? check_scalr(node.secret->mac, scene.request, scene.now)
-                   : check_hmac(node.secret->mac, node.secret->source, node.secret->label, scene.request);
+        return check_signature(node, scene, trace);
     case config::Rule::Kind::test:
         break;
     }
     if (node.rule->test == config::Rule::Test::in)
         return check_networks(node.networks, scene.request, trace);
-    return check_value(*node.rule, node.pattern.get(), scene.request, trace);
+    return check_value(*node.rule, node.pattern.get(), scene.request, scene.input, trace);
 }
 
-Outcome WebhookRule::decide_all(const Node& node, const Scene& scene, Trace* trace) const
+Outcome WebhookRule::check_signature(const Node& node, const Scene& scene, Trace* trace)
 {
+    if (!node.secret) {
+        explain(trace, node.is_negated ? RuleSignature::not_assumed : RuleSignature::assumed);
+        if (trace != nullptr)
+            trace->is_assumed = !node.is_negated;
+        return node.is_negated ? unknown : Outcome{true};
+    }
+    const auto& [mac, source, label, is_scalr] = *node.secret;
+    const Outcome outcome =
+        is_scalr ? check_scalr(mac, scene.request, std::chrono::floor<std::chrono::seconds>(scene.input.now))
+                 : check_hmac(mac, source, label, scene.request);
+    if (trace == nullptr)
+        return outcome;
+    if (outcome.value)
+        trace->detail = node.rule->auth->secrets.front().name;
+    else if (outcome.error == Error::other)
+        trace->detail = "it cannot be read as webhook reads it";
+    else if (outcome.error == Error::missing)
+        trace->detail = config::describe(source) + " is missing";
+    else if (outcome.error == Error::none)
+        trace->detail = "the request has no X-Signature, or no Date";
+    else
+        trace->detail =
+            is_scalr ? "it is by another secret, or its Date is over 300 s away" : "it is by another secret";
+    return outcome;
+}
+
+/**
+ * What is unknown leaves it open what webhook comes to, and whether those after it are reached at all: but for one that
+ * does not match, where a missing value is no more than that.
+ */
+Outcome WebhookRule::decide_all(const Node& node, const Scene& scene, Tolerance tolerance, Trace* trace) const
+{
+    bool is_unknown = false;
     for (std::size_t i = 0; i < node.children.size(); ++i) {
         const Outcome outcome = evaluate(node.children[i], scene, {}, child_of(trace, i));
+        const bool is_no = outcome.error == Error::missing || (outcome.error == Error::none && !outcome.value);
+        if (is_unknown && is_no && tolerance.missing)
+            return no_match;
+        is_unknown = is_unknown || outcome.error == Error::unknown;
+        if (is_unknown)
+            continue;
         if (outcome.error != Error::none)
             return {false, outcome.error};
         if (!outcome.value)
             return no_match;
     }
-    return {true};
+    return is_unknown ? unknown : Outcome{true};
 }
 
 Outcome WebhookRule::decide_any(const Node& node, const Scene& scene, Trace* trace) const
 {
     const Tolerance tolerance{.missing = true, .signature = soft_signatures_};
+    bool is_unknown = false;
     for (std::size_t i = 0; i < node.children.size(); ++i) {
         const Outcome outcome = evaluate(node.children[i], scene, tolerance, child_of(trace, i));
+        if (outcome.error == Error::unknown) {
+            is_unknown = true;
+            continue;
+        }
         const bool is_passed_over = outcome.error == Error::none || outcome.error == Error::missing ||
                                     (outcome.error == Error::signature && soft_signatures_);
         if (!is_passed_over)
-            return {false, outcome.error};
+            return is_unknown ? unknown : Outcome{false, outcome.error};
         if (outcome.value)
             return {true};
     }
-    return no_match;
+    return is_unknown ? unknown : no_match;
 }
 
 } // namespace belay::hooks

@@ -7,7 +7,6 @@
 
 #include <re2/re2.h>
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,7 +18,7 @@ namespace belay::hooks {
 /** What signatures among the rules are: `belay` may have neither the secret nor the signature. */
 enum class Signatures : std::uint8_t {
     checked,
-    assumed ///< good, whatever the request has
+    assumed ///< good, whatever the request has; unknown below a `not`, where that would be no favour
 };
 
 /**
@@ -34,7 +33,8 @@ public:
         none,
         missing,   ///< there is no such value
         signature, ///< it is not the right one
-        other
+        other,
+        unknown ///< what cannot be told here, see UnknownSignature: no error of webhook's
     };
     struct Outcome {
         bool value = false;
@@ -49,11 +49,11 @@ public:
         Signatures signatures = Signatures::checked);
 
     /** @throws MalformedPayload */
-    [[nodiscard]] Outcome evaluate(const WebhookRequest& request, std::chrono::sys_seconds now) const;
+    [[nodiscard]] Outcome evaluate(const WebhookRequest& request, const Input& input) const;
 
     /** The same for the operator, with every value that was seen: what has no value, but decides as if it did not
      * match, is `missing`; what makes webhook fail, or belay, is an error.  As long as the rule. */
-    [[nodiscard]] Trace trace(const WebhookRequest& request, std::chrono::sys_seconds now) const;
+    [[nodiscard]] Trace trace(const WebhookRequest& request, const Input& input) const;
 
     /** Of a request that is refused before. */
     [[nodiscard]] Trace unseen_trace() const;
@@ -71,11 +71,12 @@ private:
         std::shared_ptr<const re2::RE2> pattern = {};
         std::vector<IpNetwork> networks = {};
         std::optional<Secret> secret = {}; // of a signature; none: it is assumed
+        bool is_negated = false;           // it is below a `not`
     };
     /** What rules look at. */
     struct Scene {
         const WebhookRequest& request;
-        std::chrono::sys_seconds now;
+        const Input& input;
     };
     /** Which errors are but a value to what a rule is part of. */
     struct Tolerance {
@@ -84,12 +85,14 @@ private:
     };
 
     [[nodiscard]] static Node compile(
-        const config::Rule& rule, const std::string& config_directory, Signatures signatures);
+        const config::Rule& rule, const std::string& config_directory, Signatures signatures, bool is_negated);
+    [[nodiscard]] static Secret load(const config::Rule& rule, const std::string& config_directory);
+    [[nodiscard]] static Outcome check_signature(const Node& node, const Scene& scene, Trace* trace);
     static void record(Trace& trace, Outcome outcome, Tolerance tolerance);
     /** @param trace of that rule, to be filled in; or nullptr */
     [[nodiscard]] Outcome evaluate(const Node& node, const Scene& scene, Tolerance tolerance, Trace* trace) const;
     [[nodiscard]] Outcome decide(const Node& node, const Scene& scene, Tolerance tolerance, Trace* trace) const;
-    [[nodiscard]] Outcome decide_all(const Node& node, const Scene& scene, Trace* trace) const;
+    [[nodiscard]] Outcome decide_all(const Node& node, const Scene& scene, Tolerance tolerance, Trace* trace) const;
     [[nodiscard]] Outcome decide_any(const Node& node, const Scene& scene, Trace* trace) const;
 
     Node root_;

@@ -304,6 +304,108 @@ TEST_F(ExplainSignatures, OfAnEventAreCheckedAsOfWhenItCame)
     EXPECT_THAT(token.out, HasSubstr("\ncannot be told here: belayd keeps no Authorization"));
 }
 
+TEST_F(ExplainSignatures, AreTakenForGoodWhereItIsTold)
+{
+    const Result good = explain("either", "{}", {"--no-auth", "--header", "X-GitHub-Delivery:d-1"});
+    EXPECT_EQ(good.exit_status, 0) << good.out;
+    EXPECT_THAT(good.out, HasSubstr("[yes] signature by \"github\" is good, taken for good, unchecked\n"));
+    EXPECT_THAT(good.out, HasSubstr("delivery id: 1/d-1\n"));
+    const Result negated = explain("secretless", "{}", {"--no-auth"});
+    EXPECT_EQ(negated.exit_status, 1);
+    EXPECT_THAT(negated.out, HasSubstr("\ncannot be told here: below \"not\" none is taken for good\n"));
+}
+
+/** Of what belayd has kept of a request with credentials. */
+class ExplainWithheld : public Explain {
+protected:
+    Result explain_event(const std::string& hook, const std::string& more, const std::vector<std::string>& options = {})
+    {
+        write("belay.toml", R"(
+[hooks.a]
+auth = "none"
+run = ["/bin/echo", { header = "authorization" }, { event = "delivery_id", default = "-" }]
+env = { COOKIE = { header = "Cookie" }, TOKEN = { header = "X-Token" } }
+)" + more);
+        FakeDaemon daemon;
+        daemon.answer("GET /api/v1/events/" + job_id + "/request", 200,
+            R"({"hook":"a","method":"POST","target":"/hooks/a","headers":[["X-GitHub-Delivery","d-1"]],)"
+            R"("body_base64":"eyJhIjoxfQ==","remote":"192.0.2.7","received":"2026-03-01T09:30:00.000000Z"})");
+        std::vector<std::string> all{"explain", hook, "--event", job_id, "--config", directory_.path("belay.toml")};
+        all.insert(all.end(), options.begin(), options.end());
+        return ask(daemon, all);
+    }
+};
+
+TEST_F(ExplainWithheld, HeadersAreNoConfidentValues)
+{
+    const Result result = explain_event("a", "");
+    EXPECT_EQ(result.exit_status, 0) << result.out << result.err;
+    EXPECT_THAT(result.out, HasSubstr("  argument 1: not known here: belayd keeps no authorization, since it holds a "
+                                      "secret\n  argument 2: d-1\n  variable COOKIE: not known here: belayd keeps no "
+                                      "Cookie, since it holds a secret\n  delivery id: d-1\n"));
+    const auto document = json::parse(explain_event("a", "", {"--json"}).out);
+    EXPECT_TRUE(document.at("arguments").at(1).is_null());
+    EXPECT_TRUE(document.at("environment").at("COOKIE").is_null());
+    EXPECT_EQ(document.at("arguments").at(2), "d-1");
+    EXPECT_THAT(
+        explain_event("a", "", {"--header", "Authorization: Bearer x"}).out, HasSubstr("argument 1: 'Bearer x'\n"));
+}
+
+TEST_F(ExplainWithheld, HeadersAreThoseOfEveryHookOfThePath)
+{
+    const Result result = explain_event("a", "[hooks.b]\npath = 'a'\nauth = { scheme = 'custom', algorithm = 'token', "
+                                             "encoding = 'plain', header = 'X-Token', "
+                                             "secret_file = 'github.secret' }\nrun = ['/bin/true']\n");
+    EXPECT_EQ(result.exit_status, 0) << result.out << result.err;
+    EXPECT_THAT(result.out, HasSubstr("variable TOKEN: not known here: belayd keeps no X-Token"));
+}
+
+TEST_F(ExplainWithheld, RulesThatHangOnThemCannotBeTold)
+{
+    const Result ignored = explain_event("a", "when = { header = 'Authorization', equals = 'Bearer x' }\n");
+    EXPECT_EQ(ignored.exit_status, 1);
+    EXPECT_THAT(
+        ignored.out, HasSubstr("[ ? ] header \"Authorization\" is \"Bearer x\": that cannot be told here, belayd "
+                               "keeps no Authorization, since it holds a secret\n"));
+    EXPECT_THAT(ignored.out, HasSubstr("\ncannot be told here: belayd keeps no Authorization"));
+    const Result runs = explain_event("a", "when = { any = [{ signature = { scheme = 'bearer', secret_file = "
+                                           "'github.secret' } }, { payload = '/a', equals = 1 }] }\n");
+    EXPECT_EQ(runs.exit_status, 0) << runs.out << runs.err;
+    EXPECT_THAT(
+        runs.out, HasSubstr("  argument 2: not known here: belayd keeps no Authorization, since it holds a secret\n"));
+    EXPECT_THAT(runs.out, HasSubstr("  delivery id: not known here: belayd keeps no Authorization"));
+}
+
+TEST_F(ExplainWithheld, CompatibleHooksAlike)
+{
+    const std::string strict = R"(
+[hooks.strict]
+compat = "webhook"
+auth = "none"
+run = ["/bin/true", { header = "Authorization" }, { request = "headers" }]
+)";
+    const Result runs = explain_event("strict", strict);
+    EXPECT_EQ(runs.exit_status, 0) << runs.out << runs.err;
+    EXPECT_THAT(
+        runs.out, HasSubstr("argument 1: not known here: belayd keeps no Authorization, since it holds a "
+                            "secret\n  argument 2: not known here: belayd keeps no header that holds a secret\n"));
+    const Result open = explain_event("strict", strict + "when = { header = 'Authorization', equals = 'Bearer x' }\n");
+    EXPECT_EQ(open.exit_status, 1);
+    EXPECT_THAT(
+        open.out, HasSubstr("[ ? ] header \"Authorization\" is \"Bearer x\": that cannot be told here, belayd"));
+}
+
+TEST_F(ExplainCompatible, TellsWhatBecameOfASignature)
+{
+    const std::string body = "{}";
+    EXPECT_THAT(explain_json(body, {"--header=X-Sum:" + hooks::github_signature("hush", body)}).out,
+        HasSubstr(" is good, by secret strict.secret\n"));
+    EXPECT_THAT(
+        explain_json(body, {"--header=X-Sum:sha256=00"}).out, HasSubstr(" is not good: it is by another secret"));
+    EXPECT_THAT(explain_json(body).out, HasSubstr(" is not good: header \"X-Sum\" is missing"));
+    EXPECT_THAT(explain_json(body, {"--no-auth"}).out, HasSubstr(" is good, taken for good, unchecked\n"));
+}
+
 TEST_F(ExplainSignatures, OfAnEventKnowTheMillisecondInWhichItCame)
 {
     write("belay.toml", R"(

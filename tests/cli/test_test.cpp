@@ -263,20 +263,61 @@ TEST_F(Test, SpeaksJson)
     EXPECT_EQ(document.at("cases").at(1).at("differences").as_array().size(), 1U);
 }
 
-TEST_F(Test, ChecksSignaturesOfRulesWhereItCan)
-{
-    write("belay.toml", R"(
-[hooks.open]
+/** The hook `release` of README, and one that negates. */
+class TestSignatures : public Test {
+protected:
+    TestSignatures()
+    {
+        write("belay.toml", R"(
+[hooks.release]
+auth = "none"
+run = ["/bin/true", { payload = "/ref" }]
+[hooks.release.when]
+any = [
+    { signature = { scheme = "github", secret_file = "github.secret" } },
+    { all = [
+        { signature = { scheme = "gitlab", secret_file = "none.secret" } },
+        { header = "X-Gitlab-Event", equals = "Tag Push Hook" },
+    ] },
+]
+[hooks.negated]
 auth = "none"
 run = ["/bin/true"]
-when = { signature = { scheme = "github", secret_file = "none.secret" } }
+when = { not = { signature = { scheme = "github", secret_file = "github.secret" } } }
+[hooks.strict]
+compat = "webhook"
+auth = "none"
+run = ["/bin/true"]
+when = { not = { signature = { scheme = "custom", header = "X-S", secret_file = "github.secret" } } }
 )");
-    const Result without = test("[[case]]\nhook = 'open'\nexpect = 'ignored'\n");
-    EXPECT_EQ(without.exit_status, 0) << without.out;
-    const Result unknown = test(
-        "[[case]]\nhook = 'open'\nrequest = { headers = { X-Hub-Signature-256 = 'sha256=0' } }\nexpect = 'ignored'\n");
-    EXPECT_EQ(unknown.exit_status, 1);
-    EXPECT_THAT(unknown.out, HasSubstr("secret file \"none.secret\" cannot be opened"));
+    }
+};
+
+TEST_F(TestSignatures, AreTakenForGoodWithoutSigned)
+{
+    const Result result = test("[[case]]\nhook = 'release'\nrequest = { body = '{\"ref\":\"v1\"}' }\narguments = "
+                               "['v1']\nexpect = 'event'\n");
+    EXPECT_EQ(result.exit_status, 0) << result.out << result.err;
+}
+
+TEST_F(TestSignatures, BelowNotAreNot)
+{
+    const Result result = test("[[case]]\nhook = 'negated'\nexpect = 'ignored'\n[[case]]\nhook = 'negated'\nexpect = "
+                               "'event'\n[[case]]\nhook = 'strict'\nexpect = 'ignored'\n[[case]]\nhook = "
+                               "'negated'\nsigned = true\nexpect = 'event'\n");
+    EXPECT_EQ(result.exit_status, 1);
+    const std::string told = "     cannot be told: below \"not\" none is taken for good; signed = true has signatures "
+                             "checked\n";
+    for (const char* number : {"1", "2", "3"})
+        EXPECT_THAT(result.out, testing::ContainsRegex(std::string{"FAIL case "} + number + " [^\n]*\n" + told));
+    EXPECT_THAT(result.out, HasSubstr("ok   case 4\n"));
+}
+
+TEST_F(TestSignatures, AreCheckedWithIt)
+{
+    write("none.secret", "x");
+    const Result result = test("[[case]]\nhook = 'release'\nsigned = true\nexpect = 'ignored'\n");
+    EXPECT_EQ(result.exit_status, 0) << result.out << result.err;
 }
 
 } // namespace

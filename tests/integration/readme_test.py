@@ -48,15 +48,17 @@ class Readme(TestCase):
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_its_case_of_a_test_passes(self):
-        rules = next(example for example in examples() if "[hooks.release.when]" in example)
+        rules = [example for example in examples() if "[hooks.release.when]" in example]
         case = next(example for example in examples() if "[[case]]" in example)
-        with tempfile.TemporaryDirectory(prefix="belay-readme-") as directory:
-            base = pathlib.Path(directory)
-            (base / "belay.toml").write_text(rules.replace("/usr/local/bin/release", "/bin/true"))
-            (base / "hooks.test.toml").write_text(case)
-            done = subprocess.run([BUILD / "cli" / "belay", "test", base / "hooks.test.toml", "--config", base / "belay.toml"],
-                                  capture_output=True, text=True)
-            self.assertEqual((done.returncode, done.stdout), (0, "ok   a tag is released\n1 passed, 0 failed\n"), done)
+        self.assertEqual(sum("signature" in each for each in rules), 1, "one of them asks who has signed")
+        for each in rules:
+            with self.subTest(each), tempfile.TemporaryDirectory(prefix="belay-readme-") as directory:
+                base = pathlib.Path(directory)
+                (base / "belay.toml").write_text(each.replace("/usr/local/bin/release", "/bin/true"))
+                (base / "hooks.test.toml").write_text(case)
+                done = subprocess.run([BUILD / "cli" / "belay", "test", base / "hooks.test.toml", "--config", base / "belay.toml"],
+                                      capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stdout), (0, "ok   a tag is released\n1 passed, 0 failed\n"), done)
 
 
 if __name__ == "__main__":

@@ -290,16 +290,17 @@ protected:
     }
 
     /** "match", "mismatch: …", "unknown: …": what both evaluations say. */
-    std::string ask(const std::string& rule, const SampleRequest& request, bool is_stored = false)
+    std::string ask(const std::string& rule, const SampleRequest& request,
+        const std::vector<std::string>& withheld = {}, Secrets secrets = Secrets::optional)
     {
         const config::Auth anybody{.anybody = true, .scheme = {}, .secrets = {}};
         const config::Rule read_rule = read(rule);
-        const Matcher matcher{read_rule, {}, Secrets::optional};
+        const Matcher matcher{read_rule, {}, secrets};
         Payload payload{static_cast<const http::Request&>(request).body, "application/json"};
         RequestValues values{request, "192.0.2.7", payload, anybody};
         const Input input{.request = request,
             .now = std::chrono::sys_seconds{std::chrono::seconds{1'700'000'000}},
-            .is_stored = is_stored};
+            .withheld = withheld};
         const Trace trace = matcher.evaluate({values, input});
         detail_ = leaf(trace).detail;
         keys_.clear();
@@ -419,10 +420,44 @@ TEST_F(SignedRule, OfAStoredRequestWhoseSecretsAreLeftOut)
     const std::string token = by("A", "scheme = 'bearer'");
     const SampleRequest bare{body};
     EXPECT_EQ(ask(token, bare), "mismatch: signature by \"bearer\" is not good");
-    EXPECT_EQ(ask(token, bare, true), "unknown: belayd keeps no Authorization, since it holds a secret");
-    EXPECT_EQ(ask(by("A"), bare, true), "mismatch: signature by \"github\" is not good") << "a signature is kept";
+    EXPECT_EQ(ask(token, bare, {"authorization"}), "unknown: belayd keeps no Authorization, since it holds a secret");
+    EXPECT_EQ(ask(by("A"), bare, {"authorization"}), "mismatch: signature by \"github\" is not good")
+        << "a signature is kept";
     const SampleRequest sent{body, {{"Authorization", "Bearer a"}}};
     EXPECT_EQ(ask(token, sent), "match");
+}
+
+TEST_F(SignedRule, LeavesOpenWhatHangsOnAHeaderThatIsNotKept)
+{
+    const SampleRequest bare{body};
+    const std::vector<std::string> withheld{"Authorization"};
+    const std::string unknown = "unknown: belayd keeps no authorization, since it holds a secret";
+    const std::string token = "{ header = 'authorization', equals = 'Bearer a' }";
+    EXPECT_EQ(ask("{ all = [" + token + "] }", bare), "mismatch: header \"authorization\" is missing");
+    EXPECT_EQ(ask(token, bare, withheld), unknown);
+    EXPECT_EQ(detail_, "belayd keeps no authorization, since it holds a secret");
+    EXPECT_EQ(ask("{ header = 'authorization', exists = false }", bare, withheld), unknown);
+    EXPECT_EQ(ask("{ not = " + token + " }", bare, withheld), unknown);
+    EXPECT_EQ(ask("{ all = [" + token + ", { payload = '/n', equals = 8 }] }", bare, withheld),
+        "mismatch: payload \"/n\" is not 8");
+    EXPECT_EQ(ask("{ any = [" + token + ", { payload = '/n', equals = 7 }] }", bare, withheld), "match");
+    EXPECT_EQ(ask("{ header = 'x-other', exists = false }", bare, withheld), "match");
+}
+
+TEST_F(SignedRule, IsAssumedWhereItIsTold)
+{
+    const SampleRequest bare{body};
+    const auto assume = [&](const std::string& rule) { return ask(rule, bare, {}, Secrets::unused); };
+    const std::string no = "{ payload = '/n', equals = 8 }";
+    const std::string unknown = "unknown: below \"not\" none is taken for good";
+    EXPECT_EQ(assume(by("NONE")), "match");
+    EXPECT_EQ(detail_, "taken for good, unchecked");
+    ASSERT_EQ(keys_.size(), 1U) << "of that sender";
+    EXPECT_TRUE(keys_[0].authentic);
+    EXPECT_EQ(assume("{ not = " + by("NONE") + " }"), unknown);
+    EXPECT_EQ(assume("{ not = { any = [" + no + ", " + by("NONE") + "] } }"), unknown);
+    EXPECT_EQ(assume("{ all = [{ not = " + by("NONE") + " }, " + no + "] }"), "mismatch: payload \"/n\" is not 8");
+    EXPECT_EQ(assume("{ any = [{ not = " + by("NONE") + " }, " + by("NONE") + "] }"), "match") << "it is not below it";
 }
 
 } // namespace

@@ -56,10 +56,11 @@ protected:
     }
 };
 
-/** "-(+-.)": of the rule and, in brackets, of those in it; ? has no value, ! fails, . was not looked at. */
+/** "-(+-.)": of the rule and, in brackets, of those in it; 0 has no value, ! fails, . was not looked
+ * at, ? is not known. */
 std::string marks_of(const Trace& trace)
 {
-    std::string marks(1, std::string_view{"+-?!."}.at(static_cast<std::size_t>(trace.result)));
+    std::string marks(1, std::string_view{"+-0!.?"}.at(static_cast<std::size_t>(trace.result)));
     for (const Trace& child : trace.children)
         marks += (&child == &trace.children.front() ? "(" : "") + marks_of(child);
     return trace.children.empty() ? marks : marks + ")";
@@ -142,10 +143,10 @@ TEST_F(WebhookRules, AreTraced)
     const std::string one = a_is_1;
     EXPECT_EQ(traced(one, json), "+");
     EXPECT_EQ(traced(one, R"({"a":2})"), R"(- path "a" is not "1")");
-    EXPECT_EQ(traced(is_missing, json), R"(? path "x" is missing)");
-    EXPECT_EQ(traced(negate(is_missing), json), "+(?)");
-    EXPECT_EQ(traced(all(one + ", " + negate(is_missing) + ", " + fails), json), R"(?(+?(?).) path "x" is missing)");
-    EXPECT_EQ(traced(any(negate(is_missing) + ", " + one), json), "+(+(?).)");
+    EXPECT_EQ(traced(is_missing, json), R"(0 path "x" is missing)");
+    EXPECT_EQ(traced(negate(is_missing), json), "+(0)");
+    EXPECT_EQ(traced(all(one + ", " + negate(is_missing) + ", " + fails), json), R"(0(+0(0).) path "x" is missing)");
+    EXPECT_EQ(traced(any(negate(is_missing) + ", " + one), json), "+(+(0).)");
     EXPECT_EQ(
         traced(any(std::string{fails} + ", " + one), json), R"(!(!.) path "n.x" cannot be read as webhook reads it)");
     EXPECT_EQ(traced(one, json, {}, Signatures::checked, "max_body = \"6B\"\n"), ".") << "413";
@@ -184,12 +185,90 @@ TEST_F(WebhookRules, CheckSignaturesOrAssumeThem)
     ASSERT_EQ(::setenv("BELAYTEST_SIGNATURE", "hush", 1), 0);
     EXPECT_EQ(traced(rule, json, {{"X-S", github_signature("hush", json)}}), "+");
     EXPECT_EQ(traced(rule, json, wrong).substr(0, 2), "! ") << "webhook answers 500";
-    EXPECT_EQ(traced(rule, json).substr(0, 2), "? ");
+    EXPECT_EQ(traced(rule, json).substr(0, 2), "0 ");
     EXPECT_EQ(traced(either, json, wrong).substr(0, 5), "!(!.)");
     EXPECT_EQ(traced(either, json, wrong, Signatures::checked, "webhook = { soft_signatures = true }\n"), "+(-+)");
-    EXPECT_EQ(traced(either, json), "+(?+)");
+    EXPECT_EQ(traced(either, json), "+(0+)");
     EXPECT_EQ(decide(rule, json, wrong), "500");
     EXPECT_EQ(decide(rule, json), "not");
+    ::unsetenv("BELAYTEST_SIGNATURE");
+}
+
+TEST_F(WebhookRules, AssumeNoSignatureBelowNot)
+{
+    const std::string rule =
+        "{ signature = { scheme = \"custom\", header = \"X-S\", secret_env = \"BELAYTEST_NONE\" } }";
+    const std::string json = R"({"a":1})";
+    const std::string no = negate(a_is_1);
+    EXPECT_EQ(traced(negate(rule), json, {}, Signatures::assumed), "?(?)");
+    EXPECT_EQ(traced(negate(negate(rule)), json, {}, Signatures::assumed), "?(?(?))");
+    EXPECT_EQ(traced(all(negate(rule) + ", " + no), json, {}, Signatures::assumed).substr(0, 11), "-(?(?)-(+))");
+    EXPECT_EQ(traced(any(negate(rule) + ", " + rule), json, {}, Signatures::assumed), "+(?(?)+)");
+}
+
+/** What both make of a request of which the Authorization is not kept. */
+std::string judged_without(const std::string& rule, const std::string& json)
+{
+    const auto config = config::parse_config(
+        "[hooks.a]\ncompat = \"webhook\"\nauth = \"none\"\nrun = [\"/bin/true\"]\nwhen = " + rule, "belay.toml");
+    const SampleRequest request{json, {{"Content-Type", "application/json"}, {"Authorization", ""}}};
+    const std::vector<std::string> withheld{"authorization"};
+    const Input input{.request = request, .now = {}, .withheld = withheld};
+    const WebhookHook hook{config.hooks.at("a"), ""};
+    const std::string marks = marks_of(*hook.trace(input));
+    try {
+        const auto decision = hook.decide(input);
+        return marks + (std::holds_alternative<Event>(decision)        ? " runs"
+                           : std::holds_alternative<Ignored>(decision) ? " not"
+                                                                       : " fails");
+    } catch (const UnknownSignature& unknown) {
+        EXPECT_STREQ(unknown.what(), "belayd keeps no Authorization, since it holds a secret");
+        return marks;
+    }
+}
+
+TEST_F(WebhookRules, LeaveOpenWhatHangsOnWhatIsNotKept)
+{
+    const std::string json = R"({"a":1,"n":null})";
+    const std::string kept = "{ header = \"Authorization\", equals = \"Bearer x\" }";
+    const std::string yes = a_is_1;
+    const std::string no = negate(a_is_1);
+    EXPECT_EQ(judged_without(kept, json), "?");
+    EXPECT_EQ(judged_without("{ header = \"Authorization\", exists = true }", json), "?");
+    EXPECT_EQ(judged_without(negate(kept), json), "?(?)");
+    EXPECT_EQ(judged_without(all(kept + ", " + yes), json), "?(?+)");
+    EXPECT_EQ(judged_without(all(kept + ", " + no), json), "-(?-(+)) not");
+    EXPECT_EQ(judged_without(all(kept + ", " + is_missing), json), "-(?0) not");
+    EXPECT_EQ(judged_without(all(kept + ", " + fails), json), "?(?!)") << "webhook may not come that far";
+    EXPECT_EQ(judged_without(all(no + ", " + kept), json), "-(-(+).) not");
+    EXPECT_EQ(judged_without(any(kept + ", " + yes), json), "+(?+) runs");
+    EXPECT_EQ(judged_without(any(kept + ", " + no), json), "?(?-(+))");
+    EXPECT_EQ(judged_without(any(kept + ", " + fails), json), "?(?!)");
+    EXPECT_EQ(judged_without(all(negate(all(kept + ", " + no)) + ", " + yes), json), "?(?(?(?-(+)))+)")
+        << "where the header is missing, webhook passes that on";
+}
+
+TEST_F(WebhookRules, TellOfSignaturesWhatBecameOfThem)
+{
+    const auto detail = [](const std::string& scheme, const SampleRequest::Fields& fields,
+                            Signatures signatures = Signatures::checked) {
+        const auto config =
+            config::parse_config("[hooks.a]\ncompat = \"webhook\"\nauth = \"none\"\nrun = [\"/bin/true\"]\nwhen = { "
+                                 "signature = { " +
+                                     scheme + ", secret_env = \"BELAYTEST_SIGNATURE\" } }\n",
+                "belay.toml");
+        const SampleRequest request{"{}", fields};
+        return WebhookHook{config.hooks.at("a"), "", signatures}.trace({request, {}})->detail;
+    };
+    const std::string custom = "scheme = \"custom\", header = \"X-S\", label = \"sha256=\"";
+    EXPECT_EQ(detail(custom, {}, Signatures::assumed), "taken for good, unchecked");
+    ASSERT_EQ(::setenv("BELAYTEST_SIGNATURE", "hush", 1), 0);
+    EXPECT_EQ(detail(custom, {{"X-S", github_signature("hush", "{}")}}), "BELAYTEST_SIGNATURE");
+    EXPECT_EQ(detail(custom, {{"X-S", "sha256=00"}}), "it is by another secret");
+    EXPECT_EQ(detail(custom, {}), "header \"X-S\" is missing");
+    EXPECT_EQ(detail("scheme = \"scalr\"", {}), "the request has no X-Signature, or no Date");
+    EXPECT_EQ(detail("scheme = \"scalr\"", {{"X-Signature", "00"}, {"Date", "x"}}),
+        "it is by another secret, or its Date is over 300 s away");
     ::unsetenv("BELAYTEST_SIGNATURE");
 }
 
