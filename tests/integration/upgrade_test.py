@@ -129,7 +129,9 @@ class Upgrade(TestCase):
                                   hook("slow", ["/bin/sh", "-c", 'read line < "$0"; echo "$line"', fifo]))
         job = belayd.post("slow").json()["job"]
         belayd.wait_job(job, "running")
-        earlier = belayd.post("a", delivery="d-1").json()["event"]
+        done = belayd.post("a", delivery="d-1").json()
+        earlier = done["event"]
+        belayd.wait_job(done["job"], "succeeded")  # else it may be claimed from the tables of the older version
         with contextlib.closing(sqlite3.connect(belayd.base / "state" / "belay.db")) as database:
             for column in ("files", "request"):  # what the first version did not have
                 database.execute(f"ALTER TABLE events DROP COLUMN {column}")
