@@ -98,8 +98,10 @@ Opinions ask(const std::vector<IngressHook>& hooks, const http::Request& request
         const IngressHook& hook = hooks[i];
         if (!hook.takes_method(request))
             continue;
-        hooks::Judgement judgement = hook.hook.decide(
-            {.request = request, .now = now(), .client_address = request.client, .password_file = passwords.files[i]});
+        hooks::Judgement judgement = hook.hook.decide({.request = request,
+            .now = now(),
+            .client_address = request.client,
+            .password_file = passwords.file_for(i)});
         hook.count_signatures(judgement);
         opinions.authentic |= judgement.authentic;
         (judgement.authentic ? opinions.list : refusals).push_back({&hook, std::move(judgement.decision)});
@@ -303,7 +305,11 @@ asio::awaitable<http::Response> Ingress::receive(http::Request& request) const
     if (hooks == nullptr)
         co_return http::problem_response(404, no_such_hook); // gone since its head was read
     const auto second = std::chrono::floor<std::chrono::seconds>(now());
-    const PasswordsFound passwords = co_await find_passwords(parts_.passwords, *hooks, request, second);
+    PasswordsFound passwords;
+    if (wants_passwords(*hooks)) {
+        asio::awaitable<PasswordsFound> search = find_passwords(parts_.passwords, *hooks, request, second);
+        passwords = co_await std::move(search);
+    }
     if (passwords.outcome == PasswordThread::Answer::Outcome::resting)
         co_return successors_response();
     if (passwords.outcome == PasswordThread::Answer::Outcome::busy) {

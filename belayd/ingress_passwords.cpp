@@ -23,6 +23,12 @@ void remember(const std::vector<IngressHook>& hooks, const std::vector<std::opti
 
 } // namespace
 
+bool wants_passwords(const std::vector<IngressHook>& hooks) noexcept
+{
+    return std::ranges::any_of(
+        hooks, [](const IngressHook& hook) { return hook.hook.authenticator().passwords() != nullptr; });
+}
+
 asio::awaitable<PasswordsFound> find_passwords(PasswordThread& thread, const std::vector<IngressHook>& hooks,
     const http::Request& request, std::chrono::sys_seconds now)
 {
