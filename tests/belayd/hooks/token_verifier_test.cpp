@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
 
 namespace belay::hooks {
@@ -22,10 +21,7 @@ constexpr const char* sound =
 
 std::string encode(std::string_view bytes)
 {
-    std::string text = to_base64(bytes_of(bytes));
-    std::ranges::replace(text, '+', '-');
-    std::ranges::replace(text, '/', '_');
-    return text.substr(0, text.find('='));
+    return to_base64url(bytes_of(bytes));
 }
 
 std::string make_token(std::string_view head, std::string_view claims, const std::string& key = secret)
