@@ -102,6 +102,16 @@ def remove_cgroup(directory: pathlib.Path) -> None:
         raise MachineError(f"cgroup {directory.name} is still there: {removed.stderr}")
 
 
+def find_init(unshare: int) -> int | None:
+    """The systemd that is the only child of unshare(1).  Before it is there, a command of boot may be in its place, which may
+    end while it is looked at: before its file is opened (ENOENT) or before it is read (ESRCH)."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        children = pathlib.Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()
+        if len(children) == 1 and pathlib.Path(f"/proc/{children[0]}/comm").read_text().strip() == "systemd":
+            return int(children[0])
+    return None
+
+
 class Machine(contextlib.AbstractContextManager):
     """Boots on __enter__, is gone after __exit__: processes, mounts, cgroups, files."""
 
@@ -188,13 +198,8 @@ class Machine(contextlib.AbstractContextManager):
     def _find_init(self) -> bool:
         if self._unshare.poll() is not None:
             raise MachineError(f"boot ended with {self._unshare.returncode}:\n{self._console.read_text(errors='replace')}")
-        children = pathlib.Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children").read_text().split()
-        if len(children) != 1:
-            return False
-        self.init = int(children[0])
-        with contextlib.suppress(FileNotFoundError):
-            return pathlib.Path(f"/proc/{self.init}/comm").read_text().strip() == "systemd"
-        return False
+        self.init = find_init(self._unshare.pid) or 0
+        return self.init != 0
 
     def _is_up(self) -> bool:
         if self._unshare.poll() is not None:

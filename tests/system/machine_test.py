@@ -40,6 +40,11 @@ class MachineTest(unittest.TestCase):
             signal.pidfd_send_signal(ended, signal.SIGKILL)
             self.fail("PID 1 of the machine is still there")
 
+    def test_commands_of_boot_may_end_while_they_are_looked_at(self):
+        with subprocess.Popen(["sh", "-c", "for command in $(seq 1000); do /bin/true; done"]) as boot:
+            while boot.poll() is None:
+                self.assertIsNone(machine.find_init(boot.pid))
+
     @staticmethod
     def remove(directory: pathlib.Path) -> None:
         """What a killed test cannot: an empty cgroup, a directory."""
