@@ -131,11 +131,11 @@ func main() {
 		"gin":         func() http.Handler { return ginRouter(secret, false) },
 		"gin+metrics": func() http.Handler { return ginRouter(secret, true) },
 	}
-	make, known := handlers[os.Args[1]]
+	makeHandler, known := handlers[os.Args[1]]
 	if !known {
 		fmt.Fprintln(os.Stderr, "no such stack:", os.Args[1])
 		os.Exit(64)
 	}
-	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Args[2], make()))
+	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Args[2], makeHandler()))
 	os.Exit(1)
 }
