@@ -1,24 +1,15 @@
 #include "base/trace_context.hpp"
 
-#include <sys/random.h>
+#include "base/random.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <span>
-#include <system_error>
 
 namespace belay {
 namespace {
 
 constexpr std::string_view digits = "0123456789abcdef";
 constexpr std::size_t traceparent_size = 55;
-
-void fill_random(std::span<std::uint8_t> out)
-{
-    while (::getrandom(out.data(), out.size(), 0) != static_cast<ssize_t>(out.size()))
-        if (errno != EINTR)
-            throw std::system_error{errno, std::system_category(), "getrandom"};
-}
 
 void append_hex(std::string& text, std::span<const std::uint8_t> bytes)
 {

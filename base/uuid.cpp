@@ -1,22 +1,13 @@
 #include "base/uuid.hpp"
 
-#include <sys/random.h>
+#include "base/random.hpp"
 
 #include <atomic>
-#include <cerrno>
 #include <cstring>
-#include <system_error>
+#include <span>
 
 namespace belay {
 namespace {
-
-void fill_random(std::uint8_t* out, std::size_t size)
-{
-    // Up to 256 bytes come whole once the pool is ready, getrandom(2); only EINTR before that is worth a retry.
-    while (::getrandom(out, size, 0) != static_cast<ssize_t>(size))
-        if (errno != EINTR)
-            throw std::system_error{errno, std::system_category(), "getrandom"};
-}
 
 /** 48 bits of milliseconds and 12 bits that follow: strictly increasing in this process. */
 std::uint64_t next_tick(std::chrono::system_clock::time_point now)
@@ -38,7 +29,7 @@ std::uint64_t next_tick(std::chrono::system_clock::time_point now)
 Uuid from_tick(std::uint64_t tick)
 {
     Uuid id;
-    fill_random(id.bytes.data() + 8, 8);
+    fill_random(std::span{id.bytes}.last(8));
     const std::uint64_t milliseconds = tick >> 12;
     for (unsigned i = 0; i < 6; ++i)
         id.bytes[i] = static_cast<std::uint8_t>(milliseconds >> (40 - 8 * i));
