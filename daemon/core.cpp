@@ -99,6 +99,7 @@ struct Core::Impl {
     asio::awaitable<void> live(Service& service);
     /** Tells why it cannot start. @return the exit code */
     ExitCode failed_to_start(ExitCode code, const std::exception& error);
+    http::Response healthz() const;
     http::Response readyz() const;
     void set_timeouts(const Lifecycle::Timeouts& timeouts);
 
@@ -135,7 +136,7 @@ Core::Impl::Impl(CoreOptions o, std::optional<Handover> p)
 {
     admin.emplace(threads, metrics, control_router,
         Admin::Probes{
-            [this] { return healthz(threads.running(), Heartbeat::Clock::now()); },
+            [this] { return healthz(); },
             [this] { return readyz(); },
             [this] { return debug_threads(threads.running(), Heartbeat::Clock::now()); },
         });
@@ -167,6 +168,12 @@ void Core::Impl::set_timeouts(const Lifecycle::Timeouts& timeouts)
 {
     lifecycle.set_timeouts(timeouts);
     stop_timeout.check(timeouts.whole_drain());
+}
+
+http::Response Core::Impl::healthz() const
+{
+    const auto now = Heartbeat::Clock::now();
+    return daemon::healthz(threads.wedged(now), now);
 }
 
 http::Response Core::Impl::readyz() const

@@ -78,15 +78,14 @@ json::object describe(std::string name, pid_t tid, std::string creator)
 
 } // namespace
 
-http::Response healthz(const std::vector<ThreadRecord>& running, Clock::time_point now)
+http::Response healthz(const std::vector<ThreadRecord>& wedged, Clock::time_point now)
 {
-    json::array wedged;
-    for (const auto& thread : running)
-        if (thread.heartbeat->wedged(now))
-            wedged.push_back({{"loop", thread.name}, {"seconds", seconds(thread.heartbeat->age(now))}});
     if (wedged.empty())
         return http::json_response(200, R"({"status":"ok"})");
-    return http::json_response(503, json::serialize(json::object{{"status", "wedged"}, {"loops", wedged}}));
+    json::array loops;
+    for (const auto& thread : wedged)
+        loops.push_back({{"loop", thread.name}, {"seconds", seconds(thread.heartbeat->age(now))}});
+    return http::json_response(503, json::serialize(json::object{{"status", "wedged"}, {"loops", loops}}));
 }
 
 Readiness readiness(State state, const std::vector<ThreadRecord>& running, Clock::time_point now)

@@ -8,8 +8,8 @@
 
 namespace belay::daemon {
 
-/** /healthz: 200 while every loop beats, also during a drain; else 503, naming the loops that are wedged. */
-[[nodiscard]] http::Response healthz(const std::vector<ThreadRecord>& running, Heartbeat::Clock::time_point now);
+/** /healthz: 200 while every loop beats, also during a drain; else 503, naming the loops that are `wedged`. */
+[[nodiscard]] http::Response healthz(const std::vector<ThreadRecord>& wedged, Heartbeat::Clock::time_point now);
 
 /** Why the process cannot take work, beside what the service says: its state, and loops that wait for the disk. */
 [[nodiscard]] Readiness readiness(

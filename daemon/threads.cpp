@@ -118,4 +118,14 @@ std::vector<ThreadRecord> Threads::running() const
     return {records_.begin(), records_.end()};
 }
 
+std::vector<ThreadRecord> Threads::wedged(Heartbeat::Clock::time_point now) const
+{
+    std::vector<ThreadRecord> wedged;
+    const std::scoped_lock lock{mutex_};
+    for (const ThreadRecord& record : records_)
+        if (record.heartbeat->wedged(now))
+            wedged.push_back(record);
+    return wedged;
+}
+
 } // namespace belay::daemon

@@ -79,6 +79,9 @@ public:
 
     [[nodiscard]] std::vector<ThreadRecord> running() const;
 
+    /** Those whose loops are wedged.  Of none it allocates nothing: balancers ask for it all the time. */
+    [[nodiscard]] std::vector<ThreadRecord> wedged(Heartbeat::Clock::time_point now) const;
+
 private:
     const Heartbeat::Clock::duration wedge_limit_;
     mutable std::mutex mutex_; // guards records_

@@ -25,16 +25,27 @@ ThreadRecord record(const std::string& name, std::shared_ptr<const Heartbeat> he
 
 TEST(Probes, HealthzNamesTheLoopsThatAreWedged)
 {
-    const std::vector running{
-        record("http-0", std::make_shared<Heartbeat>("http-0")), record("store", std::make_shared<Heartbeat>("store"))};
-    const Heartbeat::DiskWait committing{const_cast<Heartbeat&>(*running[1].heartbeat)};
+    Threads threads;
+    std::promise<void> commits;
+    std::promise<void> release;
+    const std::shared_future<void> released = release.get_future().share();
+    const Thread loop = threads.start("http-0", [released](Heartbeat&) { released.wait(); });
+    const Thread store = threads.start("store", [&commits, released](Heartbeat& heartbeat) {
+        const Heartbeat::DiskWait committing{heartbeat};
+        commits.set_value();
+        released.wait();
+    });
+    commits.get_future().wait();
     const auto now = Heartbeat::Clock::now();
-    EXPECT_EQ(healthz(running, now).status, 200);
-    EXPECT_EQ(healthz(running, now).body, R"({"status":"ok"})");
-    const auto wedged = healthz(running, now + 6s);
+    EXPECT_EQ(healthz(threads.wedged(now), now).status, 200);
+    EXPECT_EQ(healthz(threads.wedged(now), now).body, R"({"status":"ok"})");
+    const auto later = now + 6s;
+    const auto wedged = healthz(threads.wedged(later), later);
     EXPECT_EQ(wedged.status, 503);
     EXPECT_THAT(wedged.body, HasSubstr(R"("loop":"http-0")"));
+    EXPECT_THAT(wedged.body, HasSubstr(R"("seconds":6)"));
     EXPECT_THAT(wedged.body, ::testing::Not(HasSubstr("store"))) << "a disk wait is no wedge";
+    release.set_value();
 }
 
 TEST(Probes, ReadyzWantsTheRightStateAndNoLongDiskWait)
