@@ -2,6 +2,7 @@
 
 #include "base/random.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <span>
@@ -39,6 +40,8 @@ Uuid from_tick(std::uint64_t tick)
     return id;
 }
 
+constexpr std::size_t text_size = 36;
+
 constexpr bool is_dash(std::size_t position)
 {
     return position == 8 || position == 13 || position == 18 || position == 23;
@@ -70,21 +73,28 @@ Uuid make_uuid_v7(std::chrono::system_clock::time_point time)
 
 std::string to_string(const Uuid& id)
 {
-    constexpr std::string_view digits = "0123456789abcdef";
     std::string text;
-    text.reserve(36);
-    for (const std::uint8_t byte : id.bytes) {
-        if (is_dash(text.size()))
-            text += '-';
-        text += digits[byte >> 4];
-        text += digits[byte & 0x0f];
-    }
+    append(text, id);
     return text;
+}
+
+void append(std::string& out, const Uuid& id)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::array<char, text_size> text;
+    std::size_t size = 0;
+    for (const std::uint8_t byte : id.bytes) {
+        if (is_dash(size))
+            text[size++] = '-';
+        text[size++] = digits[byte >> 4];
+        text[size++] = digits[byte & 0x0f];
+    }
+    out.append(text.data(), size);
 }
 
 std::optional<Uuid> parse_uuid(std::string_view text)
 {
-    if (text.size() != 36)
+    if (text.size() != text_size)
         return std::nullopt;
     Uuid id;
     std::size_t digit = 0;

@@ -28,6 +28,9 @@ struct Uuid {
 /** Lower-case text of 36 characters. */
 [[nodiscard]] std::string to_string(const Uuid& id);
 
+/** Appends that text. */
+void append(std::string& out, const Uuid& id);
+
 /** The 36-character form, either case; nothing else. */
 [[nodiscard]] std::optional<Uuid> parse_uuid(std::string_view text);
 

@@ -29,11 +29,16 @@ const config::WebhookCompat* find_compat(const Opinions& opinions)
 
 http::Response with_headers(const config::WebhookCompat& compat, http::Response response)
 {
+    const std::string* content_type = nullptr; // the last one counts
     for (const auto& [name, value] : compat.response_headers)
-        if (!http::is_same_name(name, "Content-Type"))
+        if (http::is_same_name(name, "Content-Type"))
+            content_type = &value;
+        else
             response.fields.emplace_back(name, value);
-        else if (!response.content_type.empty())
-            response.content_type = value;
+    if (content_type != nullptr && !response.content_type.empty()) {
+        response.content_type = {}; // which holds literals only
+        response.fields.emplace_back("Content-Type", *content_type);
+    }
     return response;
 }
 

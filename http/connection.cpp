@@ -105,10 +105,11 @@ asio::awaitable<void> Connection::refuse()
 
 asio::awaitable<void> Connection::run()
 {
+    Request request;
     while (!close_ && !unanswered_) { // without co_await: GCC 12 forgets the rest of a loop's condition beside one
         if (!co_await next_head())
             break;
-        Request request;
+        request.reset();
         if (!co_await next_request(request))
             co_return; // it broke off in the middle of a body: there is nobody to answer
         set_state(ConnectionState::in_flight);
@@ -300,7 +301,8 @@ void Connection::finish_request(const Request& request, const Response& response
             {.head_only = request.method == "HEAD",
                 .close = close_,
                 .keep_alive_1_0 = http_1_0_,
-                .date = loop_.date()});
+                .date = loop_.date(),
+                .request_id = request.id});
     served_any_ = true;
     forget_body();
 }

@@ -18,15 +18,6 @@ bool is_sane_id(std::string_view text) noexcept
 
 // The coroutines borrow `next` and `observe` from the handler that called them; it lives as long as the server.
 
-asio::awaitable<Response> with_request_id(const Handler& next, Request& request)
-{
-    const auto given = request.field("X-Request-Id");
-    request.id = given && is_sane_id(*given) ? std::string{*given} : to_string(make_uuid_v7());
-    Response response = co_await next(request);
-    response.fields.emplace_back("X-Request-Id", request.id);
-    co_return response;
-}
-
 asio::awaitable<Response> with_observer(
     const Handler& next, const std::function<void(const Exchange&)>& observe, Request& request)
 {
@@ -65,7 +56,15 @@ asio::awaitable<Response> with_exceptions_caught(const Handler& next, const Repo
 Middleware request_id()
 {
     return [](Handler next) -> Handler {
-        return [next = std::move(next)](Request& request) { return with_request_id(next, request); };
+        return [next = std::move(next)](Request& request) {
+            const auto given = request.field("X-Request-Id");
+            request.id.clear();
+            if (given && is_sane_id(*given))
+                request.id = *given;
+            else
+                append(request.id, make_uuid_v7());
+            return next(request);
+        };
     };
 }
 

@@ -8,8 +8,7 @@
 
 namespace belay::http {
 
-/** Gives each request an id: the client's X-Request-Id if it is 1 to 128 of [A-Za-z0-9._-], else a UUIDv7; sent back.
- */
+/** Gives each request an id: the client's X-Request-Id if it is 1 to 128 of [A-Za-z0-9._-], else a UUIDv7. */
 [[nodiscard]] Middleware request_id();
 
 /** W3C trace context: continues the client's trace or starts one; see base/trace_context.hpp. */

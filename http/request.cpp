@@ -5,6 +5,20 @@
 #include <algorithm>
 
 namespace belay::http {
+
+void Request::reset() noexcept
+{
+    Request anew; // whatever a request may come to have, none inherits it
+    const auto keep = [](auto& memory, auto& of) {
+        of.clear();
+        memory.swap(of);
+    };
+    keep(anew.path_parameters, path_parameters);
+    keep(anew.id, id);
+    keep(anew.client, client);
+    *this = std::move(anew);
+}
+
 std::optional<std::string_view> Request::field(std::string_view name) const noexcept
 {
     for (const Field& field : fields)

@@ -84,9 +84,12 @@ struct Request {
     std::vector<std::pair<std::string_view, std::string>> path_parameters; ///< percent-decoded
 
     // Filled by middleware:
-    std::string id;     ///< X-Request-Id: the client's if it is sane, else a new one
+    std::string id;     ///< X-Request-Id: the client's if it is sane, else a new one; sent back if there is one
     TraceContext trace; ///< belay's own span
     std::string client; ///< whom it comes from, see client_address(); "" where no middleware asks
+
+    /** As if new, but for the memory of its texts and lists, which the next one needs as well. */
+    void reset() noexcept;
 
     /** The first field of that name (case-insensitive), if any. */
     [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const noexcept;

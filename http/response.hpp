@@ -11,7 +11,7 @@ struct Rejection;
 /** What is sent back.  Content-Length, Date, Connection and framing are the connection's business. */
 struct Response {
     int status = 200;
-    std::string content_type = "application/json";
+    std::string_view content_type = "application/json"; ///< a literal; "" for none
     std::vector<std::pair<std::string, std::string>> fields;
     std::string body;
     bool close = false; ///< close the connection after this answer, and say so

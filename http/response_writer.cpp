@@ -46,6 +46,8 @@ void append_response(std::string& out, const Response& response, const ResponseF
     }
     for (const auto& [name, value] : response.fields)
         append_field(out, name, value);
+    if (!framing.request_id.empty())
+        append_field(out, "X-Request-Id", framing.request_id);
     if (framing.close)
         out += "Connection: close\r\n";
     else if (framing.keep_alive_1_0)

@@ -12,6 +12,7 @@ struct ResponseFraming {
     bool close = false;          ///< say `Connection: close`
     bool keep_alive_1_0 = false; ///< say `Connection: keep-alive`, which an HTTP/1.0 client waits for
     std::string_view date{};     ///< IMF-fixdate, RFC 9110 §5.6.7
+    std::string_view request_id{};
 };
 
 /** Appends the answer as it goes on the wire.  CR, LF and NUL in a field become spaces: nobody splits an answer. */

@@ -30,9 +30,7 @@ std::string id_of(std::string_view given)
     const Field fields[] = {{"x-request-id", given}};
     Request request;
     request.fields = fields;
-    const Response response = run_handler(request_id()(say_ok), request);
-    EXPECT_EQ(response.fields.back().first, "X-Request-Id");
-    EXPECT_EQ(response.fields.back().second, request.id);
+    run_handler(request_id()(say_ok), request);
     return request.id;
 }
 

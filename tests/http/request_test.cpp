@@ -25,5 +25,23 @@ TEST(Request, HasAnEmptyTextForAMissingPathParameter)
     EXPECT_EQ(request.path_parameter("id"), "");
 }
 
+TEST(Request, IsAsIfNewAfterReset)
+{
+    Request request;
+    request.method = "POST";
+    request.body = "secret";
+    request.left_by_predecessor = true;
+    request.rejection = Rejection{};
+    request.path_parameters.emplace_back("name", "deploy");
+    request.id = std::string(128, 'x');
+    request.client = "192.0.2.7";
+    const void* const text = request.id.data();
+    request.reset();
+    EXPECT_TRUE(request.method.empty() && request.body.empty() && request.path_parameters.empty());
+    EXPECT_TRUE(request.id.empty() && request.client.empty());
+    EXPECT_FALSE(request.left_by_predecessor || request.rejection);
+    EXPECT_EQ(static_cast<const void*>(request.id.assign(128, 'y').data()), text) << "the memory was to be kept";
+}
+
 } // namespace
 } // namespace belay::http

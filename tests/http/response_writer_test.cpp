@@ -24,6 +24,7 @@ TEST(AppendResponse, WritesTheWholeAnswer)
         "Content-Length: 5\r\nX-A: b\r\n\r\nhello");
     EXPECT_TRUE(written(response, {.head_only = true}).ends_with("Content-Length: 5\r\nX-A: b\r\n\r\n"));
     EXPECT_NE(written(response, {.close = true}).find("\r\nConnection: close\r\n"), std::string::npos);
+    EXPECT_TRUE(written(response, {.request_id = "r1"}).ends_with("X-A: b\r\nX-Request-Id: r1\r\n\r\nhello"));
     EXPECT_NE(written(response, {.keep_alive_1_0 = true}).find("\r\nConnection: keep-alive\r\n"), std::string::npos);
 }
 
