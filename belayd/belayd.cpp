@@ -57,9 +57,11 @@ http::Handler with_middleware(daemon::Core& core, Ingress& ingress, const http::
     const auto report = [](const http::Request& request, std::string_view what) {
         log::error("handler failed", {{"request", request.id}, {"route", request.route}, {"error", what}});
     };
-    return http::compose({http::request_id(), http::trace_context(), ingress.name_clients(),
-                             daemon::access_log("ingress"), daemon::http_metrics(core.metrics(), "ingress"),
-                             http::exceptions_to_500(report), ingress.count_rejections()},
+    std::vector<http::Observer> observers{
+        daemon::access_log("ingress"), daemon::http_metrics(core.metrics(), "ingress")};
+    return http::compose(
+        {http::request_id(), http::trace_context(), ingress.name_clients(), http::observed_by(std::move(observers)),
+            http::exceptions_to_500(report), ingress.count_rejections()},
         router.dispatcher());
 }
 

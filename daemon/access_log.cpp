@@ -34,10 +34,9 @@ void write_record(std::string_view server, const http::Exchange& exchange)
 
 } // namespace
 
-http::Middleware access_log(std::string server)
+http::Observer access_log(std::string server)
 {
-    return http::observer(
-        [server = std::move(server)](const http::Exchange& exchange) { write_record(server, exchange); });
+    return [server = std::move(server)](const http::Exchange& exchange) { write_record(server, exchange); };
 }
 
 } // namespace belay::daemon

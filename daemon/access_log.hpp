@@ -12,6 +12,6 @@ namespace belay::daemon {
  *
  * @param server as in http_metrics()
  */
-[[nodiscard]] http::Middleware access_log(std::string server);
+[[nodiscard]] http::Observer access_log(std::string server);
 
 } // namespace belay::daemon

@@ -82,8 +82,8 @@ http::Server::Options Admin::options(const char* name, const http::Router& route
     const auto report = [](const http::Request& request, std::string_view what) {
         log::error("request failed", {{"target", request.target}, {"request_id", request.id}, {"error", what}});
     };
-    std::vector<http::Middleware> middleware{http::request_id(), http::trace_context(), access_log(name),
-        http_metrics(metrics_, name), http::exceptions_to_500(report)};
+    std::vector<http::Middleware> middleware{http::request_id(), http::trace_context(),
+        http::observed_by({access_log(name), http_metrics(metrics_, name)}), http::exceptions_to_500(report)};
     http::Server::Options options;
     options.name = name;
     options.loops = {&io()};

@@ -130,11 +130,11 @@ private:
 
 } // namespace
 
-http::Middleware http_metrics(Metrics& metrics, std::string server)
+http::Observer http_metrics(Metrics& metrics, std::string server)
 {
     const auto table = std::make_shared<RouteTable>(std::move(server));
     metrics.add([table](std::vector<prometheus::MetricFamily>& out) { table->collect(out); });
-    return http::observer([table](const http::Exchange& exchange) { table->count(exchange); });
+    return [table](const http::Exchange& exchange) { table->count(exchange); };
 }
 
 Metrics::Collector connection_metrics(const http::Server& server, std::string name)

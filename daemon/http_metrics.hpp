@@ -17,7 +17,7 @@ namespace belay::daemon {
  * Call it once for each server: its counts live as long as `metrics`.
  * @param server "ingress", "admin" or "control"
  */
-[[nodiscard]] http::Middleware http_metrics(Metrics& metrics, std::string server);
+[[nodiscard]] http::Observer http_metrics(Metrics& metrics, std::string server);
 
 /** belay_connections{server,state} and belay_connections_refused_total{server,reason} of `server`, which must outlive
  * the collector. */

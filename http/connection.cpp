@@ -107,10 +107,12 @@ asio::awaitable<void> Connection::run()
 {
     Request request;
     while (!close_ && !unanswered_) { // without co_await: GCC 12 forgets the rest of a loop's condition beside one
-        if (!co_await next_head())
+        begin_head();
+        if (!find_head() && !co_await wait_for_head())
             break;
         request.reset();
-        if (!co_await next_request(request))
+        const AwaitedBody body = begin_request(request);
+        if (!find_body(request, body) && !co_await read_body(request, body))
             co_return; // it broke off in the middle of a body: there is nobody to answer
         set_state(ConnectionState::in_flight);
         freeze_given_up_ = false;
@@ -131,29 +133,38 @@ asio::awaitable<void> Connection::run()
         co_await linger();
 }
 
-/** Waits until head_ is decided; false: there will be none, and ending_ says how to go. */
-asio::awaitable<bool> Connection::next_head()
+void Connection::begin_head()
 {
     input_.unpin();
     raw_head_ = {};
     scanner_.reset();
+    blank_line_seen_ = false;
+}
+
+/** Whether head_ is decided by what is here already. */
+bool Connection::find_head()
+{
+    if (freezing_)
+        return false;
+    if (!blank_line_seen_ && input_.unread().starts_with("\r\n")) { // one is ignored, RFC 9112 §2.2
+        blank_line_seen_ = true;
+        input_.consume(2);
+    }
+    if (!blank_line_seen_ && input_.unread() == "\r")
+        return false;
+    head_ = scanner_.scan(input_.unread());
+    return head_.size > 0 || head_.rejection;
+}
+
+/** Waits until head_ is decided; false: there will be none, and ending_ says how to go. */
+asio::awaitable<bool> Connection::wait_for_head()
+{
     auto head_deadline = Clock::time_point::max();
-    bool blank_line_seen = false;
-    for (;;) {
+    do {
         if (freezing_) {
             if (output_.empty() || co_await flush())
                 ending_ = Ending::hand_over;
             co_return false;
-        }
-        if (!blank_line_seen && input_.unread().starts_with("\r\n")) { // one is ignored, RFC 9112 §2.2
-            blank_line_seen = true;
-            input_.consume(2);
-        }
-        const bool cr_only = !blank_line_seen && input_.unread() == "\r";
-        if (!cr_only) {
-            head_ = scanner_.scan(input_.unread());
-            if (head_.size > 0 || head_.rejection)
-                co_return true;
         }
         if (!output_.empty()) {
             if (!co_await flush())
@@ -199,11 +210,12 @@ asio::awaitable<bool> Connection::next_head()
         case Wake::failed:
             co_return false;
         }
-    }
+    } while (!find_head());
+    co_return true;
 }
 
-/** Completes `request` from head_, or sets its rejection; false: the peer is gone. */
-asio::awaitable<bool> Connection::next_request(Request& request)
+/** Begins `request` with head_, or sets its rejection. @return the body that it has */
+Connection::AwaitedBody Connection::begin_request(Request& request)
 {
     set_state(ConnectionState::partial);
     request.peer = &place_.peer();
@@ -215,55 +227,45 @@ asio::awaitable<bool> Connection::next_request(Request& request)
     http_1_0_ = false;
     if (head_.rejection) {
         request.rejection = std::move(head_.rejection);
-        co_return true;
+        return {};
     }
     const std::string_view raw = input_.unread().substr(0, head_.size);
     input_.consume(head_.size);
     input_.pin();
     raw_head_ = raw;
-    HeadVerdict verdict;
-    Bytes body_limit = 0;
-    judge_head(raw, request, verdict, body_limit);
-    if (request.rejection)
-        co_return true;
-    switch (verdict.framing) {
-    case Framing::content_length:
-        co_return co_await read_sized_body(request, verdict.content_length, verdict.expects_continue);
-    case Framing::chunked:
-        co_return co_await read_chunked_body(request, body_limit, verdict.expects_continue);
-    case Framing::none:
-        break;
-    }
-    co_return true;
+    return judge_head(raw, request);
 }
 
 /** Everything that can be said about a request before its body. */
-void Connection::judge_head(std::string_view raw, Request& request, HeadVerdict& verdict, Bytes& body_limit)
+Connection::AwaitedBody Connection::judge_head(std::string_view raw, Request& request)
 {
     Head head;
     request.rejection = parse_head(raw, head, fields_);
     request.method = head.method;
     request.target = head.target;
     if (request.rejection)
-        return;
+        return {};
     request.fields = fields_;
-    verdict = apply_header_policy(head, limits());
+    HeadVerdict verdict = apply_header_policy(head, limits());
     request.path = verdict.path;
     request.query = verdict.query;
     keep_alive_ = verdict.keep_alive;
     http_1_0_ = head.http_1_0;
     if (verdict.rejection) {
         request.rejection = std::move(verdict.rejection);
-        return;
+        return {};
     }
-    const Admission admission = loop_.context().options.router->admit(request);
-    if (const Rejection* const rejection = std::get_if<Rejection>(&admission)) {
-        request.rejection = *rejection;
-        return;
+    Admission admission = loop_.context().options.router->admit(request);
+    if (Rejection* const rejection = std::get_if<Rejection>(&admission)) {
+        request.rejection = std::move(*rejection);
+        return {};
     }
-    body_limit = std::get<Bytes>(admission);
-    if (verdict.content_length > body_limit)
+    const Bytes limit = std::get<Bytes>(admission);
+    if (verdict.content_length > limit) {
         request.rejection = Rejection{.status = 413, .detail = "The body is too large.", .fields = {}};
+        return {};
+    }
+    return {verdict.framing, verdict.content_length, limit, verdict.expects_continue};
 }
 
 asio::awaitable<Response> Connection::answer(Request& request)

@@ -65,14 +65,26 @@ private:
     /** What is to be done with the socket once nothing more is served. */
     enum class Ending : std::uint8_t { close, linger, hand_over };
 
+    /** What follows a head. */
+    struct AwaitedBody {
+        Framing framing = Framing::none;
+        Bytes size = 0; ///< as its head says
+        Bytes limit = 0;
+        bool expects_continue = false;
+    };
+
     [[nodiscard]] bool open() noexcept;
     [[nodiscard]] asio::awaitable<void> refuse();
     [[nodiscard]] asio::awaitable<void> run();
-    [[nodiscard]] asio::awaitable<bool> next_head();
-    [[nodiscard]] asio::awaitable<bool> next_request(Request& request);
-    void judge_head(std::string_view raw, Request& request, HeadVerdict& verdict, Bytes& body_limit);
-    [[nodiscard]] asio::awaitable<bool> read_sized_body(Request& request, Bytes size, bool expects_continue);
-    [[nodiscard]] asio::awaitable<bool> read_chunked_body(Request& request, Bytes limit, bool expects_continue);
+    void begin_head();
+    [[nodiscard]] bool find_head();
+    [[nodiscard]] asio::awaitable<bool> wait_for_head();
+    [[nodiscard]] AwaitedBody begin_request(Request& request);
+    [[nodiscard]] AwaitedBody judge_head(std::string_view raw, Request& request);
+    [[nodiscard]] bool find_body(Request& request, const AwaitedBody& body);
+    [[nodiscard]] asio::awaitable<bool> read_body(Request& request, AwaitedBody body);
+    [[nodiscard]] asio::awaitable<bool> read_sized_body(Request& request, Bytes size);
+    [[nodiscard]] asio::awaitable<bool> read_chunked_body(Request& request, Bytes limit);
     [[nodiscard]] asio::awaitable<bool> receive_body(char* data, std::size_t size, Request& request);
     [[nodiscard]] asio::awaitable<Response> answer(Request& request);
     void finish_request(const Request& request, const Response& response);
@@ -134,6 +146,7 @@ private:
     ReadBuffer input_;
     HeadScanner scanner_;
     HeadScan head_;
+    bool blank_line_seen_ = false; // before it
     std::vector<Field> fields_;
     std::string_view raw_head_; // of a request whose body is being read
     std::optional<ChunkedDecoder> decoder_;

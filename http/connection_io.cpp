@@ -35,15 +35,30 @@ constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
 } // namespace
 
-asio::awaitable<bool> Connection::read_sized_body(Request& request, Bytes size, bool expects_continue)
+/** Whether there is nothing to wait for: no body, or all of it is here, and stays where it is. */
+bool Connection::find_body(Request& request, const AwaitedBody& body)
 {
-    if (input_.unread().size() >= size) { // it is here, and stays where it is
-        request.body = input_.unread().substr(0, size);
-        input_.consume(size);
-        co_return true;
-    }
-    if (expects_continue && input_.unread().empty())
+    if (body.framing == Framing::none)
+        return true;
+    if (body.framing == Framing::chunked || input_.unread().size() < body.size)
+        return false;
+    request.body = input_.unread().substr(0, body.size);
+    input_.consume(body.size);
+    return true;
+}
+
+/** Completes `request`, or sets its rejection; false: the peer is gone. */
+asio::awaitable<bool> Connection::read_body(Request& request, AwaitedBody body)
+{
+    if (body.expects_continue && input_.unread().empty())
         output_ += continue_line;
+    if (body.framing == Framing::chunked)
+        co_return co_await read_chunked_body(request, body.limit);
+    co_return co_await read_sized_body(request, body.size);
+}
+
+asio::awaitable<bool> Connection::read_sized_body(Request& request, Bytes size)
+{
     body_.reserve(size);
     body_ = input_.unread();
     input_.consume(body_.size());
@@ -67,11 +82,9 @@ asio::awaitable<bool> Connection::read_sized_body(Request& request, Bytes size, 
     co_return true;
 }
 
-asio::awaitable<bool> Connection::read_chunked_body(Request& request, Bytes limit, bool expects_continue)
+asio::awaitable<bool> Connection::read_chunked_body(Request& request, Bytes limit)
 {
     decoder_.emplace(limit);
-    if (expects_continue && input_.unread().empty())
-        output_ += continue_line;
     body_start_ = Clock::now();
     body_received_ = input_.unread().size();
     for (;;) {

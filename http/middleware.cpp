@@ -16,14 +16,17 @@ bool is_sane_id(std::string_view text) noexcept
     });
 }
 
-// The coroutines borrow `next` and `observe` from the handler that called them; it lives as long as the server.
+// The coroutines borrow `next` and what else they call from the handler that called them; it lives as long as the
+// server.
 
-asio::awaitable<Response> with_observer(
-    const Handler& next, const std::function<void(const Exchange&)>& observe, Request& request)
+asio::awaitable<Response> with_observers(const Handler& next, const std::vector<Observer>& observers, Request& request)
 {
     const auto start = std::chrono::steady_clock::now();
     Response response = co_await next(request);
-    observe({.request = request, .response = response, .duration = std::chrono::steady_clock::now() - start});
+    const Exchange exchange{
+        .request = request, .response = response, .duration = std::chrono::steady_clock::now() - start};
+    for (const Observer& observe : observers)
+        observe(exchange);
     co_return response;
 }
 
@@ -81,10 +84,11 @@ Middleware trace_context()
     };
 }
 
-Middleware observer(std::function<void(const Exchange&)> observe)
+Middleware observed_by(std::vector<Observer> observers)
 {
-    return [observe = std::move(observe)](Handler next) -> Handler {
-        return [next = std::move(next), observe](Request& request) { return with_observer(next, observe, request); };
+    return [observers = std::move(observers)](Handler next) -> Handler {
+        return
+            [next = std::move(next), observers](Request& request) { return with_observers(next, observers, request); };
     };
 }
 

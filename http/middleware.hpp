@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace belay::http {
 
@@ -22,8 +23,10 @@ struct Exchange {
         duration; ///< from the whole request, with its body, to its answer; not the writing
 };
 
-/** Calls `observe` after each request, on its loop: the access log, the metrics. */
-[[nodiscard]] Middleware observer(std::function<void(const Exchange&)> observe);
+using Observer = std::function<void(const Exchange&)>;
+
+/** Calls each of `observers` after each request, on its loop: the access log, the metrics. */
+[[nodiscard]] Middleware observed_by(std::vector<Observer> observers);
 
 /**
  * An exception of a handler becomes a 500 problem document that names the request id and nothing else; `report` gets

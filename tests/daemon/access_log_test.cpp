@@ -28,7 +28,8 @@ protected:
 
     const log::Record& record_of(int status)
     {
-        const http::Handler handler = access_log("ingress")([status](http::Request&) { return answer(status); });
+        const http::Handler handler =
+            http::observed_by({access_log("ingress")})([status](http::Request&) { return answer(status); });
         http::Request request;
         request.method = "POST";
         request.path = path;
@@ -81,7 +82,7 @@ TEST_F(AccessLog, ChoosesTheLevelByTheStatus)
 
 TEST_F(AccessLog, SaysWhyARequestWasRefused)
 {
-    const http::Handler handler = access_log("ingress")([](http::Request&) { return refuse(); });
+    const http::Handler handler = http::observed_by({access_log("ingress")})([](http::Request&) { return refuse(); });
     http::Request request;
     http::run_handler(handler, request);
     EXPECT_EQ(text_of(last_record(), "reason"), "the signature is wrong");

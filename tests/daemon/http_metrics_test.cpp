@@ -39,7 +39,7 @@ protected:
 
 private:
     http::Router router_;
-    http::Handler handler_ = http_metrics(metrics_, "ingress")(router_.dispatcher());
+    http::Handler handler_ = http::observed_by({http_metrics(metrics_, "ingress")})(router_.dispatcher());
 };
 
 TEST_F(HttpMetrics, CountRoutesAndCodes)
@@ -103,7 +103,7 @@ asio::awaitable<http::Response> slow(http::Request&)
 TEST(HttpDurations, FallIntoCumulativeBuckets)
 {
     Metrics metrics;
-    const http::Handler handler = http_metrics(metrics, "admin")(slow);
+    const http::Handler handler = http::observed_by({http_metrics(metrics, "admin")})(slow);
     http::Request request;
     http::run_handler(handler, request);
     const std::string text = metrics.text();

@@ -18,7 +18,7 @@ int main()
 {
     belay::daemon::Metrics metrics;
     metrics.add(belay::daemon::process_metrics());
-    const auto handler = belay::daemon::http_metrics(metrics, "ingress")(say_ok);
+    const auto handler = belay::http::observed_by({belay::daemon::http_metrics(metrics, "ingress")})(say_ok);
     belay::http::Request request;
     belay::http::run_handler(handler, request);
     request.route = "/hooks/{name}";

@@ -81,11 +81,11 @@ TEST(ExceptionsTo500, TellsTheReportAndNotTheClient)
     }
 }
 
-TEST(Observer, SeesRequestAndResponseOnce)
+TEST(Observers, SeeRequestAndResponseOnce)
 {
-    int seen = 0;
+    std::string seen;
     const auto observe = [&seen](const Exchange& exchange) {
-        ++seen;
+        seen += 'a';
         EXPECT_EQ(exchange.request.path, "/x");
         EXPECT_EQ(exchange.response.status, 500);
         EXPECT_GE(exchange.duration.count(), 0);
@@ -93,8 +93,10 @@ TEST(Observer, SeesRequestAndResponseOnce)
     Request request;
     request.path = "/x";
     const auto ignore = [](const Request&, std::string_view) {};
-    run_handler(compose({observer(observe), exceptions_to_500(ignore)}, fail_late), request);
-    EXPECT_EQ(seen, 1);
+    run_handler(compose({observed_by({observe, [&seen](const Exchange&) { seen += 'b'; }}), exceptions_to_500(ignore)},
+                    fail_late),
+        request);
+    EXPECT_EQ(seen, "ab");
 }
 
 TEST(Compose, PutsTheFirstOutermost)
