@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace belay {
@@ -17,6 +18,9 @@ constexpr const char* queue_full_retry_after = "30";
 
 /** Of stdout and of stderr, each, in an answer: the API has the rest. */
 constexpr std::size_t largest_output = 65'536;
+
+/** An answer about one event needs no more memory than this while it is made; it takes what it needs. */
+constexpr std::size_t usual_document = 2048;
 
 /** The first bytes, cut where a character of UTF-8 begins, so that text stays text. */
 jobs::Captured first_bytes(jobs::Captured captured)
@@ -42,11 +46,12 @@ json::object to_json(const jobs::AttemptSummary& attempt, const jobs::AttemptOut
     return object;
 }
 
-json::object to_json(const AcceptedEvent& event)
+json::object to_json(const AcceptedEvent& event, const json::storage_ptr& memory)
 {
     const auto& [accepted, end] = event;
-    json::object object{{"event", to_string(accepted.event)}, {"job", to_string(accepted.job)},
-        {"state", jobs::to_string(end ? end->job.state : accepted.state)}};
+    json::object object{{{"event", to_string(accepted.event)}, {"job", to_string(accepted.job)},
+                            {"state", jobs::to_string(end ? end->job.state : accepted.state)}},
+        memory};
     if (accepted.duplicate)
         object["duplicate"] = true;
     if (end && !end->job.reason.empty())
@@ -56,38 +61,43 @@ json::object to_json(const AcceptedEvent& event)
     return object;
 }
 
-json::object to_json(const hooks::Ignored& ignored)
+json::object to_json(const hooks::Ignored& ignored, const json::storage_ptr& memory)
 {
-    return {{"state", "ignored"}, {"reason", ignored.reason}};
+    return {{{"state", "ignored"}, {"reason", ignored.reason}}, memory};
 }
 
 /** Of a hook that shares its path. */
 json::object of_hook(const IngressHook& hook, const json::object& object)
 {
-    json::object named{{"hook", hook.config().name}};
+    json::object named{{{"hook", hook.config().name}}, object.storage()};
     named.insert(object.begin(), object.end());
     return named;
 }
 
 /** What became of the request at each hook that has a say. */
-json::array make_list(const Opinions& opinions, const std::vector<AcceptedEvent>& events)
+json::array make_list(
+    const Opinions& opinions, const std::vector<AcceptedEvent>& events, const json::storage_ptr& memory)
 {
-    json::array list;
+    json::array list(memory); // braces would make it an element
     auto next = events.begin();
     for (const auto& [hook, decision] : opinions.list) {
         const auto* const ignored = std::get_if<hooks::Ignored>(&decision);
-        const json::object object = ignored != nullptr ? to_json(*ignored) : to_json(*next++);
-        list.emplace_back(opinions.shared ? of_hook(*hook, object) : object);
+        json::object object = ignored != nullptr ? to_json(*ignored, memory) : to_json(*next++, memory);
+        list.emplace_back(opinions.shared ? of_hook(*hook, object) : std::move(object));
     }
     return list;
 }
 
-http::Response document_response(int status, const json::array& events, bool shared)
+http::Response document_response(int status, const Opinions& opinions, const std::vector<AcceptedEvent>& events)
 {
     if (status == 204 || status == 205 || status == 304) // RFC 9110: without content
         return {.status = status, .content_type = {}, .fields = {}, .body = {}};
-    return http::json_response(
-        status, shared ? json::serialize(json::object{{"events", events}}) : json::serialize(events.front()));
+    std::array<unsigned char, usual_document> buffer;
+    json::monotonic_resource memory{buffer.data(), buffer.size()};
+    json::array list = make_list(opinions, events, &memory);
+    if (!opinions.shared)
+        return http::json_response(status, json::serialize(list.front()));
+    return http::json_response(status, json::serialize(json::object{{{"events", std::move(list)}}, &memory}));
 }
 
 http::Response retry_later(std::string_view detail, const char* seconds)
@@ -133,14 +143,14 @@ http::Response refused_response(const hooks::Refusal& refusal)
 
 http::Response ignored_response(const Opinions& opinions)
 {
-    return document_response(opinions.find<hooks::Ignored>()->status, make_list(opinions, {}), opinions.shared);
+    return document_response(opinions.find<hooks::Ignored>()->status, opinions, {});
 }
 
 http::Response accepted_response(const Opinions& opinions, const std::vector<AcceptedEvent>& events)
 {
     const bool done =
         std::ranges::all_of(events, [](const AcceptedEvent& event) { return event.accepted.duplicate || event.end; });
-    return document_response(done ? 200 : 202, make_list(opinions, events), opinions.shared);
+    return document_response(done ? 200 : 202, opinions, events);
 }
 
 http::Response reply_response(const hooks::Reply& reply)
