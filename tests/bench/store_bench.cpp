@@ -1,6 +1,6 @@
 // What a page size costs: durable accepts, and accept + claim + finish, from concurrent awaiters on one loop.
 //
-//     store_bench DIRECTORY [seconds per slice] [rounds] [rows already there]
+//     store_bench DIRECTORY [seconds per slice] [rounds] [rows already there] [bytes of a body]
 //
 // Page sizes alternate (A B C A B C …), since machines change speed meanwhile: only ratios within a run mean anything.
 //
@@ -39,8 +39,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr std::size_t body_size = 1024;
-
 struct Slice {
     double accepts = 0;    ///< per second, 64 awaiters
     double accept_p99 = 0; ///< milliseconds
@@ -51,13 +49,13 @@ struct Slice {
     double single_cpu = 0;
 };
 
-NewEvent make_event()
+NewEvent make_event(std::size_t body_bytes)
 {
     NewEvent event;
     event.hook = "bench";
     event.delivery_id = to_string(make_uuid_v7(std::chrono::system_clock::time_point{
         std::chrono::milliseconds{std::rand() * std::int64_t{100'000}}})); // as random as GitHub's
-    event.body.assign(body_size, 'x');
+    event.body.assign(body_bytes, 'x');
     event.content_type = "application/json";
     event.remote = "127.0.0.1";
     event.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -65,20 +63,21 @@ NewEvent make_event()
     return event;
 }
 
-asio::awaitable<void> accept_until(Store& store, Clock::time_point end, std::vector<double>& latencies)
+asio::awaitable<void> accept_until(
+    Store& store, std::size_t body_bytes, Clock::time_point end, std::vector<double>& latencies)
 {
     while (Clock::now() < end) {
         const auto begin = Clock::now();
-        auto event = make_event(); // named: GCC 12 destroys temporaries of a co_await expression twice
+        auto event = make_event(body_bytes); // named: GCC 12 destroys temporaries of a co_await expression twice
         co_await store.accept(std::move(event));
         latencies.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
     }
 }
 
-asio::awaitable<void> cycle_until(Store& store, Clock::time_point end, std::size_t& cycles)
+asio::awaitable<void> cycle_until(Store& store, std::size_t body_bytes, Clock::time_point end, std::size_t& cycles)
 {
     while (Clock::now() < end) {
-        auto event = make_event();
+        auto event = make_event(body_bytes);
         co_await store.accept(std::move(event));
         std::map<std::string, unsigned> room;
         const auto claimed = co_await store.claim(1, std::move(room));
@@ -100,25 +99,26 @@ double cpu_seconds()
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-double measure_cycles(Store& store, std::size_t awaiters, Clock::duration length, double& cpu_microseconds)
+double measure_cycles(
+    Store& store, std::size_t body_bytes, std::size_t awaiters, Clock::duration length, double& cpu_microseconds)
 {
     const double cpu = cpu_seconds();
     asio::io_context io{1};
     std::size_t cycles = 0;
     for (std::size_t i = 0; i < awaiters; ++i)
-        asio::co_spawn(io, cycle_until(store, Clock::now() + length, cycles), asio::detached);
+        asio::co_spawn(io, cycle_until(store, body_bytes, Clock::now() + length, cycles), asio::detached);
     io.run();
     cpu_microseconds = (cpu_seconds() - cpu) / double(cycles) * 1e6;
     return double(cycles) / std::chrono::duration<double>(length).count();
 }
 
-void measure_accepts(Store& store, Clock::duration length, Slice& slice)
+void measure_accepts(Store& store, std::size_t body_bytes, Clock::duration length, Slice& slice)
 {
     asio::io_context io{1};
     std::vector<double> latencies;
     const double cpu = cpu_seconds();
     for (int i = 0; i < 64; ++i)
-        asio::co_spawn(io, accept_until(store, Clock::now() + length, latencies), asio::detached);
+        asio::co_spawn(io, accept_until(store, body_bytes, Clock::now() + length, latencies), asio::detached);
     io.run();
     std::sort(latencies.begin(), latencies.end());
     slice.accepts = double(latencies.size()) / std::chrono::duration<double>(length).count();
@@ -126,24 +126,25 @@ void measure_accepts(Store& store, Clock::duration length, Slice& slice)
     slice.accept_cpu = (cpu_seconds() - cpu) / double(latencies.size()) * 1e6;
 }
 
-asio::awaitable<void> fill(Store& store, std::size_t rows)
+asio::awaitable<void> fill(Store& store, std::size_t body_bytes, std::size_t rows)
 {
     for (std::size_t i = 0; i < rows; ++i) {
-        auto event = make_event();
+        auto event = make_event(body_bytes);
         co_await store.accept(std::move(event));
     }
 }
 
 /** A store that stays open for the whole run. */
 struct Candidate {
-    Candidate(daemon::Threads& threads, const std::filesystem::path& directory, Bytes size, std::size_t rows)
+    Candidate(daemon::Threads& threads, const std::filesystem::path& directory, Bytes size, std::size_t rows,
+        std::size_t body_bytes)
         : page_size(size)
     {
         StoreOptions options{(directory / ("bench-" + std::to_string(size) + ".db")).string(), 24h, 0, "bench", size};
         store = std::make_unique<Store>(threads, metrics, options, [](const std::string&) { std::abort(); });
         asio::io_context io{1};
         for (int i = 0; i < 512; ++i)
-            asio::co_spawn(io, fill(*store, rows / 512), asio::detached);
+            asio::co_spawn(io, fill(*store, body_bytes, rows / 512), asio::detached);
         io.run();
     }
 
@@ -162,19 +163,19 @@ double median(const Candidate& candidate, double Slice::* value)
     return values[values.size() / 2];
 }
 
-void run(const std::filesystem::path& directory, double seconds, int rounds, std::size_t rows)
+void run(const std::filesystem::path& directory, double seconds, int rounds, std::size_t rows, std::size_t body_bytes)
 {
     const auto length = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>{seconds});
     daemon::Threads threads;
     std::vector<std::unique_ptr<Candidate>> candidates;
     for (const Bytes page_size : {4_KiB, 8_KiB, 16_KiB, 32_KiB, 64_KiB})
-        candidates.push_back(std::make_unique<Candidate>(threads, directory, page_size, rows));
+        candidates.push_back(std::make_unique<Candidate>(threads, directory, page_size, rows, body_bytes));
     for (int round = 0; round < rounds; ++round)
         for (const auto& candidate : candidates) {
             Slice slice;
-            measure_accepts(*candidate->store, length, slice);
-            slice.cycles = measure_cycles(*candidate->store, 64, length, slice.cycle_cpu);
-            slice.single = measure_cycles(*candidate->store, 1, length, slice.single_cpu);
+            measure_accepts(*candidate->store, body_bytes, length, slice);
+            slice.cycles = measure_cycles(*candidate->store, body_bytes, 64, length, slice.cycle_cpu);
+            slice.single = measure_cycles(*candidate->store, body_bytes, 1, length, slice.single_cpu);
             candidate->slices.push_back(slice);
         }
     fmt::print("page size  accepts/s   p99 ms  CPU us  cycles/s  CPU us  single/s  CPU us\n");
@@ -197,9 +198,10 @@ int main(int argc, char** argv)
         return std::atof(arguments.size() > index ? arguments[index] : otherwise);
     };
     if (arguments.size() < 2) {
-        fmt::print("usage: store_bench DIRECTORY [seconds per slice = 1] [rounds = 10] [rows = 0]\n");
+        fmt::print(
+            "usage: store_bench DIRECTORY [seconds per slice = 1] [rounds = 10] [rows = 0] [body bytes = 1024]\n");
         return 64;
     }
-    belay::jobs::run(
-        arguments[1], number(2, "1"), static_cast<int>(number(3, "10")), static_cast<std::size_t>(number(4, "0")));
+    belay::jobs::run(arguments[1], number(2, "1"), static_cast<int>(number(3, "10")),
+        static_cast<std::size_t>(number(4, "0")), static_cast<std::size_t>(number(5, "1024")));
 }
