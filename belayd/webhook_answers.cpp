@@ -35,8 +35,8 @@ http::Response with_headers(const config::WebhookCompat& compat, http::Response 
             content_type = &value;
         else
             response.fields.emplace_back(name, value);
-    if (content_type != nullptr && !response.content_type.empty()) {
-        response.content_type = {}; // which holds literals only
+    if (content_type != nullptr && !response.content_type.text().empty()) {
+        response.content_type = {};
         response.fields.emplace_back("Content-Type", *content_type);
     }
     return response;

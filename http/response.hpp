@@ -8,10 +8,21 @@ namespace belay::http {
 
 struct Rejection;
 
+/** Only a literal becomes one, so that no answer refers to text that is gone; none by default. */
+class MediaType {
+public:
+    consteval MediaType() = default;
+    consteval MediaType(const char* literal) : text_(literal) {}
+    [[nodiscard]] constexpr std::string_view text() const noexcept { return text_; }
+
+private:
+    std::string_view text_;
+};
+
 /** What is sent back.  Content-Length, Date, Connection and framing are the connection's business. */
 struct Response {
     int status = 200;
-    std::string_view content_type = "application/json"; ///< a literal; "" for none
+    MediaType content_type = "application/json";
     std::vector<std::pair<std::string, std::string>> fields;
     std::string body;
     bool close = false; ///< close the connection after this answer, and say so

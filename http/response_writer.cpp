@@ -38,8 +38,8 @@ void append_response(std::string& out, const Response& response, const ResponseF
     out += framing.date;
     out += "\r\n";
     if (has_content) {
-        if (!response.content_type.empty())
-            append_field(out, "Content-Type", response.content_type);
+        if (!response.content_type.text().empty())
+            append_field(out, "Content-Type", response.content_type.text());
         out += "Content-Length: ";
         append_number(out, response.body.size());
         out += "\r\n";

@@ -10,7 +10,7 @@ TEST(Response, ProblemDocumentsFollowRfc9457)
 {
     const Response response = problem_response(404, "No \"such\" hook.\n");
     EXPECT_EQ(response.status, 404);
-    EXPECT_EQ(response.content_type, "application/problem+json");
+    EXPECT_EQ(response.content_type.text(), "application/problem+json");
     EXPECT_EQ(
         response.body, R"({"type":"about:blank","title":"Not Found","status":404,"detail":"No \"such\" hook.\n"})");
     EXPECT_FALSE(response.close);
