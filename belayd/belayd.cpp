@@ -1,5 +1,6 @@
 #include "belayd/belayd.hpp"
 
+#include "base/cpu_share.hpp"
 #include "base/failpoint.hpp"
 #include "base/task_group.hpp"
 #include "belayd/derived.hpp"
@@ -196,7 +197,7 @@ void Belayd::start_ingress()
         log::error("cannot listen, going on with what there is", {{"error", e.what()}}); // jobs live on: do not exit
     }
     std::ranges::move(take_passed_listeners(specs, present, core_), std::back_inserter(sockets));
-    const unsigned threads = config_.http_threads != 0 ? config_.http_threads : usable_cpus();
+    const unsigned threads = config_.http_threads != 0 ? config_.http_threads : cpu_share().threads();
     std::vector<asio::io_context*> loops;
     for (unsigned i = 0; i < threads; ++i) {
         http_loops_.push_back(std::make_unique<daemon::LoopThread>(

@@ -1,8 +1,8 @@
 #include "belayd/derived.hpp"
 
+#include "base/cpu_share.hpp"
 #include "build_config.hpp"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -83,7 +83,7 @@ daemon::CoreOptions core_options(const config::Config& config, const CommandLine
 jobs::SchedulerRules scheduler_rules(const config::Config& config)
 {
     jobs::SchedulerRules rules;
-    rules.max_jobs = config.max_jobs != 0 ? config.max_jobs : usable_cpus();
+    rules.max_jobs = config.max_jobs != 0 ? config.max_jobs : cpu_share().threads();
     rules.kill_grace = config.kill_grace;
     rules.files_directory = files_directory(config);
     rules.free_space_floor = config.free_space_floor;
@@ -110,14 +110,6 @@ std::string store_path(const config::Config& config)
 std::string files_directory(const config::Config& config)
 {
     return config.state_dir + "/files";
-}
-
-unsigned usable_cpus()
-{
-    cpu_set_t cpus;
-    if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0)
-        return 1;
-    return static_cast<unsigned>(std::max(1, CPU_COUNT(&cpus)));
 }
 
 } // namespace belay

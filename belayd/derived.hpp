@@ -20,7 +20,4 @@ namespace belay {
 /** Where attempts find their files: on the disk of the store, and as private. */
 [[nodiscard]] std::string files_directory(const config::Config& config);
 
-/** CPUs this process may run on (sched_getaffinity(2)), at least 1. */
-[[nodiscard]] unsigned usable_cpus();
-
 } // namespace belay

@@ -78,7 +78,7 @@ struct Config {
     std::string state_dir;
     Milliseconds drain_timeout{30'000};
     Milliseconds drain_delay{0};
-    unsigned http_threads = 0; ///< 0: one per core
+    unsigned http_threads = 0; ///< 0: see cpu_share()
 
     // [log]
     log::Level log_level = log::Level::info;
@@ -99,7 +99,7 @@ struct Config {
     Bytes free_space_floor = 64_MiB;
 
     // [runner]
-    unsigned max_jobs = 0; ///< 0: as many as cores
+    unsigned max_jobs = 0; ///< 0: likewise
     Milliseconds default_timeout{600'000};
     Milliseconds kill_grace{10'000};
     Bytes output_limit = 1_MiB;
