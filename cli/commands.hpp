@@ -16,6 +16,7 @@ void add_explain(CLI::App& app, Context& context, Command& chosen);
 void add_test(CLI::App& app, Context& context, Command& chosen);
 void add_import(CLI::App& app, Context& context, Command& chosen);
 void add_send(CLI::App& app, Context& context, Command& chosen);
+void add_doctor(CLI::App& app, Context& context, Command& chosen);
 void add_status(CLI::App& app, Context& context, Command& chosen);
 void add_jobs(CLI::App& app, Context& context, Command& chosen); ///< jobs, job, retry, cancel
 void add_logs(CLI::App& app, Context& context, Command& chosen);

@@ -26,6 +26,7 @@ constexpr const char* examples = R"(Examples:
   belay logs -f ID                     follow what a job writes
   belay retry ID                       run it again
   belay reload && echo "in force"      waits for the verdict
+  belay doctor                         does this host hold it back?
 
 Exit status: 0 success; 1 what was asked for failed; 64 usage; 69 belayd cannot be
 reached; 78 the configuration has errors.)";
@@ -70,6 +71,7 @@ int run(std::vector<std::string> arguments, Context& context)
     add_test(app, context, command);
     add_import(app, context, command);
     add_send(app, context, command);
+    add_doctor(app, context, command);
     add_status(app, context, command);
     add_jobs(app, context, command);
     add_logs(app, context, command);

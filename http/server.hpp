@@ -75,13 +75,16 @@ struct ListeningSocket {
     std::string unix_path; ///< of our own unix socket, unlinked when closed; else empty
 };
 
+/** Connections that wait to be accepted, at most; net.core.somaxconn caps it, listen(2). */
+inline constexpr int default_backlog = 4096;
+
 /**
  * Binds and listens.  `spec` is "host:port", "[v6]:port" or "unix:/path"; a unix path that nobody listens on any more
  * is replaced, one that somebody listens on is an error.  SO_REUSEADDR, CLOEXEC and non-blocking are set.
  * @throws std::system_error whose text names the spec; std::invalid_argument for a malformed spec
  */
 [[nodiscard]] ListeningSocket open_listening_socket(
-    const std::string& spec, int backlog = 4096, unsigned unix_mode = 0660);
+    const std::string& spec, int backlog = default_backlog, unsigned unix_mode = 0660);
 
 /** A connection on its way to the server that takes over, cut between two answers. */
 struct HandedConnection {
