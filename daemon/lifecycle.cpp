@@ -1,6 +1,7 @@
 #include "daemon/lifecycle.hpp"
 
 #include "base/failpoint.hpp"
+#include "base/probe.hpp"
 #include "daemon/log.hpp"
 #include "daemon/stacks.hpp"
 #include "signals/notify_socket.hpp"
@@ -351,6 +352,7 @@ bool Lifecycle::begin_phase(std::string_view phase, std::string_view waiting_for
 {
     if (!phases_.report(phase, waiting_for, Clock::now()))
         return false;
+    BELAY_PROBE(drain_phase, phase.data(), phase.size());
     const std::scoped_lock lock{mutex_};
     view_.drain_phase = phase;
     return true;

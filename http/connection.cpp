@@ -1,5 +1,6 @@
 #include "http/connection.hpp"
 
+#include "base/probe.hpp"
 #include "http/head_parser.hpp"
 #include "http/response_writer.hpp"
 
@@ -115,6 +116,8 @@ asio::awaitable<void> Connection::run()
         if (!find_body(request, body) && !co_await read_body(request, body))
             co_return; // it broke off in the middle of a body: there is nobody to answer
         set_state(ConnectionState::in_flight);
+        BELAY_PROBE(request_start, this, request.method.data(), request.method.size(), request.target.data(),
+            request.target.size());
         freeze_given_up_ = false;
         Response response = co_await answer(request);
         if (response.left_to_successor && freeze_given_up_) { // there is none: asked again here
@@ -287,6 +290,7 @@ asio::awaitable<Response> Connection::answer(Request& request)
 /** Serialises the answer and forgets the request. */
 void Connection::finish_request(const Request& request, const Response& response)
 {
+    BELAY_PROBE(request_end, this, response.status, response.body.size());
     on_leave_ = {};
     unanswered_ = response.left_to_successor;
     if (unanswered_)

@@ -1,6 +1,7 @@
 #include "belayd/jobs/attempt_runner.hpp"
 
 #include "base/duration.hpp"
+#include "base/probe.hpp"
 #include "base/spawn.hpp"
 #include "belayd/jobs/adopted_children.hpp"
 #include "belayd/jobs/attempt_files.hpp"
@@ -175,6 +176,7 @@ std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_exe
     if (SpawnFailure* const failure = std::get_if<SpawnFailure>(&spawned))
         return std::move(*failure);
     child.emplace(std::move(std::get<Child>(spawned)));
+    BELAY_PROBE(attempt_spawn, child->pid(), spec.arguments.front().c_str());
     adopted.add_leader(child->pid());
     next_step = Clock::now() + spec.timeout;
     watch(executor);
@@ -297,6 +299,7 @@ void AttemptRunner::Running::kill(const std::vector<pid_t>& others)
 void AttemptRunner::Running::settle(AttemptResult& result)
 {
     const siginfo_t how = child->ended().value_or(siginfo_t{});
+    BELAY_PROBE(attempt_exit, child->pid(), how.si_code, how.si_status);
     adopted.forget_leader(child->pid());
     child->reap();
     child.reset();

@@ -1,5 +1,6 @@
 #include "belayd/jobs/store_thread.hpp"
 
+#include "base/probe.hpp"
 #include "belayd/jobs/store.hpp"
 #include "daemon/log.hpp"
 
@@ -178,7 +179,7 @@ bool StoreThread::commit_together(const StoreOperations& batch)
         const Time time = now();
         for (const auto& operation : batch)
             operation->run(*tables_, time);
-        commit();
+        commit(batch.size());
     } catch (const sqlite::Error& e) {
         tables_->rollback();
         handle(e);
@@ -212,7 +213,7 @@ void StoreThread::commit_one(StoreOperation& operation, Time time)
     try {
         tables_->begin();
         operation.run(*tables_, time);
-        commit();
+        commit(1);
     } catch (const sqlite::Error& e) {
         tables_->rollback();
         handle(e);
@@ -224,9 +225,11 @@ void StoreThread::commit_one(StoreOperation& operation, Time time)
     }
 }
 
-void StoreThread::commit()
+void StoreThread::commit(std::size_t operations)
 {
+    BELAY_PROBE(commit_start, operations);
     Committed now_done = tables_->commit();
+    BELAY_PROBE(commit_end, operations);
     done_.queued_hooks.merge(now_done.queued_hooks);
     done_.ended_jobs.insert(done_.ended_jobs.end(), now_done.ended_jobs.begin(), now_done.ended_jobs.end());
 }

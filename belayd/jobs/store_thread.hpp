@@ -72,7 +72,7 @@ private:
     [[nodiscard]] bool commit_together(const StoreOperations& batch);
     void commit_singly(const StoreOperations& batch);
     void commit_one(StoreOperation& operation, Time now);
-    void commit();
+    void commit(std::size_t operations);
     void answer(StoreOperations done);
     void handle(const sqlite::Error& error);
 
