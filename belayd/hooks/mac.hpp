@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -11,6 +12,25 @@ namespace belay::hooks {
 struct FreeMacContext {
     void operator()(evp_mac_ctx_st* context) const noexcept;
 };
+using MacContext = std::unique_ptr<evp_mac_ctx_st, FreeMacContext>;
+
+/** Room for one context that is used again and again.  Threads: take() and put() any; moving none beside. */
+class SpareMacContext {
+public:
+    SpareMacContext() noexcept = default;
+    SpareMacContext(SpareMacContext&& other) noexcept;
+    SpareMacContext& operator=(SpareMacContext&& other) noexcept;
+    SpareMacContext(const SpareMacContext&) = delete;
+    SpareMacContext& operator=(const SpareMacContext&) = delete;
+    ~SpareMacContext() { (void)take(); }
+
+    /** Null while another thread has it. */
+    [[nodiscard]] MacContext take() noexcept;
+    void put(MacContext context) noexcept;
+
+private:
+    std::atomic<evp_mac_ctx_st*> context_ = nullptr;
+};
 
 /** What an HMAC says of a message: as long as its hash, up to 64 bytes. */
 struct Digest {
@@ -20,7 +40,7 @@ struct Digest {
     [[nodiscard]] std::span<const unsigned char> view() const noexcept { return {bytes.data(), size}; }
 };
 
-/** RFC 2104's HMAC, keyed once: a digest costs little more than hashing the message.  Immutable, thread-safe. */
+/** RFC 2104's HMAC, keyed once: a digest costs little more than hashing the message.  Thread-safe. */
 class Mac {
 public:
     /** @param hash "SHA1", "SHA256" or "SHA512" */
@@ -30,7 +50,8 @@ public:
     [[nodiscard]] Digest digest(std::span<const std::string_view> message) const;
 
 private:
-    std::unique_ptr<evp_mac_ctx_st, FreeMacContext> keyed_; // only ever duplicated
+    MacContext keyed_;              // only ever duplicated
+    mutable SpareMacContext spare_; // a duplicate, ready for the next message: to make one costs as much as a short one
 };
 
 } // namespace belay::hooks
