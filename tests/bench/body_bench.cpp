@@ -1,0 +1,253 @@
+// Where bodies are best kept: durable accepts from 64 concurrent awaiters, the body as it is, compressed (zstd, level
+// 1), or appended to a file of its own and synced before its event is.
+//
+//     body_bench DIRECTORY [seconds per slice = 1] [rounds = 10] [bytes of a body = 10240]
+//
+// The three alternate, since machines change speed meanwhile: only ratios within a run mean anything.
+#include "belayd/jobs/store.hpp"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace belay::jobs {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+/** A push, as compressible as one: the same names again and again, hashes that are all different. */
+std::string make_body(std::size_t size)
+{
+    static std::mt19937_64 random{1};
+    std::string body = R"({"ref":"refs/heads/main","repository":{"full_name":"example/it"},"commits":[)";
+    while (body.size() < size)
+        body += fmt::format(R"({{"id":"{:016x}{:016x}{:08x}","message":"change {} of {}","distinct":true,)"
+                            R"("url":"https://github.com/example/it/commit/{:016x}","added":["src/{}.cpp"]}},)",
+            random(), random(), random() & 0xffffffff, random() % 100'000, random() % 1'000, random(), random() % 500);
+    body.resize(size);
+    return body;
+}
+
+/** Bodies one after another in a file; whatever waits is written and synced together. */
+class Segment {
+public:
+    explicit Segment(const std::filesystem::path& file)
+        : fd_(::open(file.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600)), writer_([this] { write_all(); })
+    {
+        // Written first, so that a sync changes no metadata, as the log limit does.
+        const std::string zeros(1 << 20, '\0');
+        for (int i = 0; i < 64; ++i)
+            (void)!::pwrite(fd_.get(), zeros.data(), zeros.size(), i * static_cast<off_t>(zeros.size()));
+        (void)::fdatasync(fd_.get());
+    }
+    ~Segment()
+    {
+        {
+            const std::scoped_lock lock{mutex_};
+            closed_ = true;
+        }
+        wake_.notify_one();
+        writer_.join();
+    }
+    Segment(const Segment&) = delete;
+    Segment& operator=(const Segment&) = delete;
+    Segment(Segment&&) = delete;
+    Segment& operator=(Segment&&) = delete;
+
+    /** Returns once it is on disk. */
+    asio::awaitable<void> append(std::string_view body)
+    {
+        const auto executor = co_await asio::this_coro::executor;
+        auto start = [this, body, executor](auto handler) {
+            auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+            const std::scoped_lock lock{mutex_};
+            waiting_.push_back(
+                {body, [shared, executor] { asio::post(executor, [shared] { std::move (*shared)(); }); }});
+            wake_.notify_one();
+        };
+        co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(start, asio::use_awaitable);
+    }
+
+private:
+    struct Waiting {
+        std::string_view body;
+        std::function<void()> done;
+    };
+
+    void write_all()
+    {
+        constexpr off_t most = 64 << 20;
+        off_t end = 0;
+        std::unique_lock lock{mutex_};
+        while (wake_.wait(lock, [this] { return closed_ || !waiting_.empty(); }), !waiting_.empty()) {
+            const std::vector<Waiting> batch = std::exchange(waiting_, {});
+            lock.unlock();
+            std::vector<iovec> parts;
+            for (const Waiting& waiting : batch)
+                parts.push_back({const_cast<char*>(waiting.body.data()), waiting.body.size()});
+            const ssize_t written = ::pwritev(fd_.get(), parts.data(), static_cast<int>(parts.size()), end);
+            if (written < 0 || ::fdatasync(fd_.get()) != 0)
+                std::abort();
+            end = end + written > most / 2 ? 0 : end + written;
+            for (const Waiting& waiting : batch)
+                waiting.done();
+            lock.lock();
+        }
+    }
+
+    UniqueFd fd_;
+    std::mutex mutex_; // guards what follows
+    std::condition_variable wake_;
+    std::vector<Waiting> waiting_;
+    bool closed_ = false;
+    std::thread writer_; // last: uses the others
+};
+
+enum class Kept { whole, compressed, outside };
+
+struct Slice {
+    double rate = 0; ///< per second
+    double p99 = 0;  ///< milliseconds
+    double cpu = 0;  ///< microseconds of the process, for each
+};
+
+struct Candidate {
+    Candidate(daemon::Threads& threads, const std::filesystem::path& directory, Kept kept_)
+        : kept(kept_), segment(directory / "segment")
+    {
+        const auto file = directory / fmt::format("bodies-{}.db", static_cast<int>(kept));
+        store = std::make_unique<Store>(threads, metrics, StoreOptions{file.string(), 24h, 0, "bench", 16_KiB},
+            [](const std::string&) { std::abort(); });
+    }
+
+    Kept kept;
+    Segment segment;
+    daemon::Metrics metrics;
+    std::unique_ptr<Store> store;
+    std::vector<Slice> slices;
+};
+
+std::string compress(const std::string& body)
+{
+    std::string out(::ZSTD_compressBound(body.size()), '\0');
+    static ZSTD_CCtx* const context = ::ZSTD_createCCtx();
+    out.resize(::ZSTD_compressCCtx(context, out.data(), out.size(), body.data(), body.size(), 1));
+    return out;
+}
+
+asio::awaitable<void> accept_until(
+    Candidate& candidate, const std::vector<std::string>& bodies, Clock::time_point end, std::vector<double>& latencies)
+{
+    for (std::size_t i = 0; Clock::now() < end; ++i) {
+        const std::string& body = bodies[(i * 31 + latencies.size()) % bodies.size()];
+        const auto begin = Clock::now();
+        NewEvent event;
+        event.hook = "bench";
+        event.delivery_id = to_string(make_uuid_v7(
+            std::chrono::system_clock::time_point{std::chrono::milliseconds{std::rand() * std::int64_t{100'000}}}));
+        event.content_type = "application/json";
+        event.remote = "127.0.0.1";
+        event.arguments = {"/usr/local/bin/deploy", "example/repository"};
+        if (candidate.kept == Kept::outside)
+            co_await candidate.segment.append(body);
+        else
+            event.body = candidate.kept == Kept::whole ? body : compress(body);
+        co_await candidate.store->accept(std::move(event));
+        latencies.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    }
+}
+
+double cpu_seconds()
+{
+    struct rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& time) { return double(time.tv_sec) + double(time.tv_usec) / 1e6; };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+Slice measure(Candidate& candidate, const std::vector<std::string>& bodies, Clock::duration length)
+{
+    asio::io_context io{1};
+    std::vector<double> latencies;
+    const double cpu = cpu_seconds();
+    const auto end = Clock::now() + length;
+    for (int i = 0; i < 64; ++i)
+        asio::co_spawn(io, accept_until(candidate, bodies, end, latencies), asio::detached);
+    io.run();
+    std::sort(latencies.begin(), latencies.end());
+    const double count = double(latencies.size());
+    return {count / std::chrono::duration<double>(length).count(), latencies[latencies.size() * 99 / 100],
+        (cpu_seconds() - cpu) / count * 1e6};
+}
+
+double median(const std::vector<Slice>& slices, double Slice::* value)
+{
+    std::vector<double> values;
+    for (const Slice& slice : slices)
+        values.push_back(slice.*value);
+    std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(values.size() / 2), values.end());
+    return values[values.size() / 2];
+}
+
+void run(const std::filesystem::path& directory, double seconds, int rounds, std::size_t body_bytes)
+{
+    const auto length = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>{seconds});
+    std::vector<std::string> bodies;
+    for (int i = 0; i < 64; ++i)
+        bodies.push_back(make_body(body_bytes));
+    daemon::Threads threads;
+    std::vector<std::unique_ptr<Candidate>> candidates;
+    for (const Kept kept : {Kept::whole, Kept::compressed, Kept::outside})
+        candidates.push_back(std::make_unique<Candidate>(threads, directory, kept));
+    for (int round = 0; round < rounds; ++round)
+        for (const auto& candidate : candidates)
+            candidate->slices.push_back(measure(*candidate, bodies, length));
+    fmt::print("a body of {} bytes compresses to {}\nkept        accepts/s  p99 ms  CPU us\n", body_bytes,
+        compress(bodies.front()).size());
+    constexpr std::array names{"whole", "compressed", "outside"};
+    for (const auto& candidate : candidates)
+        fmt::print("{:<10}  {:>9.0f}  {:>6.1f}  {:>6.1f}\n", names.at(static_cast<std::size_t>(candidate->kept)),
+            median(candidate->slices, &Slice::rate), median(candidate->slices, &Slice::p99),
+            median(candidate->slices, &Slice::cpu));
+}
+
+} // namespace
+} // namespace belay::jobs
+
+int main(int argc, char** argv)
+{
+    const std::span arguments{argv, static_cast<std::size_t>(argc)};
+    const auto number = [&arguments](std::size_t index, const char* otherwise) {
+        return std::atof(arguments.size() > index ? arguments[index] : otherwise);
+    };
+    if (arguments.size() < 2) {
+        fmt::print("usage: body_bench DIRECTORY [seconds per slice = 1] [rounds = 10] [body bytes = 10240]\n");
+        return 64;
+    }
+    belay::jobs::run(
+        arguments[1], number(2, "1"), static_cast<int>(number(3, "10")), static_cast<std::size_t>(number(4, "10240")));
+}
