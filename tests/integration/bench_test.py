@@ -1,4 +1,5 @@
 """tests/bench measures: what counts there counts right, and what is not answered as it should be has no rate."""
+import os
 import pathlib
 import shutil
 import subprocess
@@ -22,6 +23,11 @@ PROGRAMS = BUILD / "tests" / "bench"
 
 # A child that is busy until somebody says so, and is waited for; then its parent tells that and lives on.
 BUSY = "(while :; do :; done) & read x; kill $!; wait; echo; read x"
+
+
+def setUpModule() -> None:
+    """What starts servers pins itself to the client's core: not for the tests that follow in this process."""
+    unittest.addModuleCleanup(os.sched_setaffinity, 0, os.sched_getaffinity(0))
 
 
 def count_descriptors(server: Server) -> int:
