@@ -10,6 +10,31 @@
 #include <algorithm>
 #include <sstream>
 #include <tuple>
+#include <utility>
+
+#if TOML11_VERSION_MAJOR >= 4
+
+namespace belay::config {
+namespace {
+
+struct FirstError {
+    toml::error_info info;
+};
+
+} // namespace
+} // namespace belay::config
+
+/**
+ * Ends with the first error.  toml11 goes on to find more of them, and may not come to an end: at a comment in an array
+ * it turns for ever, at a '=' in one its recursion has no end (4.4.0, skip.hpp).
+ */
+template <>
+inline void toml::detail::context<toml::type_config>::report_error(error_info error)
+{
+    throw belay::config::FirstError{std::move(error)};
+}
+
+#endif
 
 namespace belay::config {
 namespace {
@@ -65,23 +90,29 @@ Place place(const toml::value& value, const LineTable&)
     return {value.location().first_line_number(), value.location().first_column_number()};
 }
 
+SyntaxError describe(const toml::error_info& info)
+{
+    SyntaxError error;
+    error.message = first_sentence(info.title());
+    if (!info.locations().empty()) {
+        const auto& [location, hint] = info.locations().front();
+        error.place = {location.first_line_number(), location.first_column_number()};
+        error.message += hint == "here" ? "" : ": " + hint;
+    }
+    return error;
+}
+
 toml::value parse(const std::string& text, const std::string& file)
 {
     std::istringstream in{text};
-    auto result = toml::try_parse(in, file);
-    if (result.is_ok())
-        return std::move(result.unwrap());
-    SyntaxError error;
-    if (!result.unwrap_err().empty()) {
-        const auto& first = result.unwrap_err().front();
-        error.message = first_sentence(first.title());
-        if (!first.locations().empty()) {
-            const auto& [location, hint] = first.locations().front();
-            error.place = {location.first_line_number(), location.first_column_number()};
-            error.message += hint == "here" ? "" : ": " + hint;
-        }
+    try {
+        auto result = toml::try_parse(in, file);
+        if (result.is_ok())
+            return std::move(result.unwrap());
+        throw FirstError{result.unwrap_err().at(0)};
+    } catch (const FirstError& error) {
+        throw describe(error.info);
     }
-    throw error;
 }
 
 #else

@@ -60,6 +60,19 @@ TEST(ParseDocument, KeepsTypesAndValues)
     EXPECT_TRUE(parse_document("# only a comment", "f").root.members.empty());
 }
 
+TEST(ParseDocument, ComesToAnEndWhateverIsWrong)
+{
+    for (const char* const text : {
+             "a = { b = [ 'x' }, c = [ 'y' ] }",
+             "a = [{ b = 1 { c = [{ d [ 'e', f = 'g' }, { h",
+             "a = [\n    'x',  # one\n    y,  # no string\n    'z',\n]\n",
+             "[hooks.a]\nrun = ['/bin/true' 'x' # two\n]\n",
+             "a = { b = 1, # no end\nc = 2\n",
+             "a = [ \"\\\" [ = ",
+         })
+        EXPECT_EQ(error_of(text).message.substr(0, 14), "syntax error: ") << text;
+}
+
 TEST(ParseDocument, KnowsWhereKeysAndValuesAre)
 {
     const auto document = parse_document("[daemon]\n"
