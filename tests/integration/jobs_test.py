@@ -1,7 +1,9 @@
 """What runs, when, with what, and how it ends: the runner and the scheduler through the real daemon."""
 import json
 import os
+import pathlib
 import signal
+import tempfile
 import time
 import unittest
 
@@ -163,13 +165,16 @@ class Drain(TestCase):
         belayd.stop()
 
     def test_ingress_stores_while_jobs_drain(self):
-        belayd = self.start(Belayd(hook("a", ["/bin/sh", "-c", "exec sleep 1"]), sections={"daemon": 'drain_timeout = "30s"\n'}))
+        stored = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "stored"
+        belayd = self.start(Belayd(hook("a", ["/bin/sh", "-c", 'until [ -e "$0" ]; do sleep 0.05; done', str(stored)]),
+                                   sections={"daemon": 'drain_timeout = "50s"\n'}))
         running = belayd.post("a").json()["job"]
         belayd.wait_job(running, "running")
         belayd.send_signal(signal.SIGTERM)
         belayd.wait_message("STOPPING", "1")
         answer = belayd.post("a")
         self.assertEqual((answer.status, answer.headers["Connection"]), (202, "close"))
+        stored.touch()
         self.assertEqual(belayd.wait(), 0)
         belayd = self.start(Belayd(hook("a", ["/bin/true"]), directory=belayd.base))
         self.assertEqual(belayd.job(running)["state"], "succeeded")
