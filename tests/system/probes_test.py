@@ -12,14 +12,15 @@ from tests.integration.harness import BUILD, Belayd, TestCase, hook, wait_until
 
 EXECUTABLE = BUILD / "belayd" / "belayd"
 NAMES = {"request_start", "request_end", "commit_start", "commit_end", "attempt_spawn", "attempt_exit", "drain_phase"}
+# buf() takes the length for what it is; str() of bpftrace 0.23 takes one off, for a NUL, and that of 0.17 does not.
 PROGRAM = """
-usdt:{belayd}:belay:request_start {{ printf("request_start %s %s\\n", str(arg1, arg2), str(arg3, arg4)); }}
+usdt:{belayd}:belay:request_start {{ printf("request_start %r %r\\n", buf(arg1, arg2), buf(arg3, arg4)); }}
 usdt:{belayd}:belay:request_end {{ printf("request_end %d\\n", arg1); }}
 usdt:{belayd}:belay:commit_start {{ @commit[tid] = nsecs; }}
 usdt:{belayd}:belay:commit_end /@commit[tid]/ {{ printf("commit %d %d\\n", arg0, (nsecs - @commit[tid]) / 1000); }}
 usdt:{belayd}:belay:attempt_spawn {{ printf("attempt_spawn %d %s\\n", arg0, str(arg1)); }}
 usdt:{belayd}:belay:attempt_exit {{ printf("attempt_exit %d %d %d\\n", arg0, arg1, arg2); }}
-usdt:{belayd}:belay:drain_phase {{ printf("drain_phase %s\\n", str(arg0, arg1)); }}
+usdt:{belayd}:belay:drain_phase {{ printf("drain_phase %r\\n", buf(arg0, arg1)); }}
 """
 CLD_EXITED = 1  # sigaction(2)
 
