@@ -16,6 +16,9 @@ struct Subject {
     std::filesystem::path sys = "/sys";
 };
 
+/** Jobs that may run at once: max_jobs, by default as many as belayd's CPUs can run. */
+[[nodiscard]] unsigned running_jobs(const Subject& subject);
+
 // Each looks at one limit and changes nothing, but for a file in the state directory that is gone at once.  None throws
 // for what it cannot look at: that is a finding too.
 

@@ -67,6 +67,12 @@ Finding examine_nodes(const Subject& subject)
 
 } // namespace
 
+unsigned running_jobs(const Subject& subject)
+{
+    const unsigned configured = subject.config.max_jobs;
+    return configured != 0 ? configured : cpu_share(subject.belayd.value_or(0)).threads();
+}
+
 Findings examine_cpus(const Subject& subject)
 {
     return {examine_threads(subject.config, cpu_share(subject.belayd.value_or(0))), examine_nodes(subject)};

@@ -1,4 +1,3 @@
-#include "base/cpu_share.hpp"
 #include "cli/doctor/checks.hpp"
 #include "cli/doctor/kernel_file.hpp"
 
@@ -54,8 +53,7 @@ std::optional<unsigned long long> limit_of_unit()
 
 Finding examine_descriptors(const Subject& subject)
 {
-    const auto jobs = subject.config.max_jobs != 0 ? subject.config.max_jobs : cpu_share().threads();
-    const auto needed = subject.config.ingress_limits.connections + per_job * jobs + of_daemon;
+    const auto needed = subject.config.ingress_limits.connections + per_job * running_jobs(subject) + of_daemon;
     Finding finding{"descriptors", Verdict::ok, {},
         fmt::format("{}: max_connections, {} for each job, {} beside", needed, per_job, of_daemon), {}};
     const auto limit =

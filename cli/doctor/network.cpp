@@ -1,4 +1,3 @@
-#include "base/cpu_share.hpp"
 #include "cli/doctor/checks.hpp"
 #include "cli/doctor/kernel_file.hpp"
 #include "http/server.hpp"
@@ -26,11 +25,6 @@ Finding compare(const Subject& subject, const char* name, const char* key, long 
     if (found.front() >= needed)
         return {name, Verdict::ok, std::to_string(found.front()), std::to_string(needed), {}};
     return {name, Verdict::warning, std::to_string(found.front()), std::to_string(needed), drop_in};
-}
-
-long long running_jobs(const Subject& subject)
-{
-    return subject.config.max_jobs != 0 ? subject.config.max_jobs : static_cast<long long>(cpu_share().threads());
 }
 
 /** The port of "host:port"; none of "unix:…" and "fd:…". */

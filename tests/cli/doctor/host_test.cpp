@@ -1,6 +1,9 @@
 #include "host.hpp"
 
 #include <sched.h>
+#include <sys/wait.h>
+
+#include <csignal>
 
 namespace belay::cli {
 namespace {
@@ -40,6 +43,31 @@ TEST_F(DoctorOfHost, ThreadsBeyondTheCpusAreNoGain)
     EXPECT_EQ(find(examine_cpus(subject()), "cpus").verdict, Verdict::ok);
     subject().config.http_threads = CPU_SETSIZE;
     EXPECT_EQ(find(examine_cpus(subject()), "cpus").verdict, Verdict::warning);
+}
+
+TEST_F(DoctorOfHost, JobsAreAsManyAsTheDaemonsCpusCanRun)
+{
+    cpu_set_t allowed;
+    ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    const pid_t daemon = ::fork();
+    ASSERT_GE(daemon, 0);
+    if (daemon == 0) {
+        ::pause();
+        ::_exit(0);
+    }
+    int used = 0;
+    while (!CPU_ISSET(used, &allowed))
+        ++used;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(used, &one);
+    EXPECT_EQ(::sched_setaffinity(daemon, sizeof one, &one), 0);
+    subject().belayd = daemon;
+    EXPECT_EQ(running_jobs(subject()), 1U);
+    subject().config.max_jobs = 7;
+    EXPECT_EQ(running_jobs(subject()), 7U);
+    EXPECT_EQ(::kill(daemon, SIGKILL), 0);
+    EXPECT_EQ(::waitpid(daemon, nullptr, 0), daemon);
 }
 
 TEST_F(DoctorOfHost, NodesAreCountedOfTheCpusInUse)
