@@ -5,6 +5,7 @@
 //
 // The three alternate, since machines change speed meanwhile: only ratios within a run mean anything.
 #include "belayd/jobs/store.hpp"
+#include "tests/bench/figures.hpp"
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -14,7 +15,6 @@
 #include <fmt/format.h>
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -38,6 +38,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
+using bench::cpu_seconds;
+using bench::median;
 
 /** A push, as compressible as one: the same names again and again, hashes that are all different. */
 std::string make_body(std::size_t size)
@@ -181,14 +183,6 @@ asio::awaitable<void> accept_until(
     }
 }
 
-double cpu_seconds()
-{
-    struct rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& time) { return double(time.tv_sec) + double(time.tv_usec) / 1e6; };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 Slice measure(Candidate& candidate, const std::vector<std::string>& bodies, Clock::duration length)
 {
     asio::io_context io{1};
@@ -202,15 +196,6 @@ Slice measure(Candidate& candidate, const std::vector<std::string>& bodies, Cloc
     const double count = double(latencies.size());
     return {count / std::chrono::duration<double>(length).count(), latencies[latencies.size() * 99 / 100],
         (cpu_seconds() - cpu) / count * 1e6};
-}
-
-double median(const std::vector<Slice>& slices, double Slice::* value)
-{
-    std::vector<double> values;
-    for (const Slice& slice : slices)
-        values.push_back(slice.*value);
-    std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(values.size() / 2), values.end());
-    return values[values.size() / 2];
 }
 
 void run(const std::filesystem::path& directory, double seconds, int rounds, std::size_t body_bytes)
@@ -240,14 +225,12 @@ void run(const std::filesystem::path& directory, double seconds, int rounds, std
 
 int main(int argc, char** argv)
 {
+    using belay::bench::number;
     const std::span arguments{argv, static_cast<std::size_t>(argc)};
-    const auto number = [&arguments](std::size_t index, const char* otherwise) {
-        return std::atof(arguments.size() > index ? arguments[index] : otherwise);
-    };
     if (arguments.size() < 2) {
         fmt::print("usage: body_bench DIRECTORY [seconds per slice = 1] [rounds = 10] [body bytes = 10240]\n");
         return 64;
     }
-    belay::jobs::run(
-        arguments[1], number(2, "1"), static_cast<int>(number(3, "10")), static_cast<std::size_t>(number(4, "10240")));
+    belay::jobs::run(arguments[1], number(arguments, 2, 1), static_cast<int>(number(arguments, 3, 10)),
+        static_cast<std::size_t>(number(arguments, 4, 10240)));
 }

@@ -17,12 +17,11 @@
 // single job the last page of every tree, and all of it goes through the log.  16 KiB it is: within 15 % of the best in
 // bulk, and bodies of 10 KiB, a usual push, fit into one page instead of three.
 #include "belayd/jobs/store.hpp"
+#include "tests/bench/figures.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -38,6 +37,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
+using bench::cpu_seconds;
+using bench::median;
 
 struct Slice {
     double accepts = 0;    ///< per second, 64 awaiters
@@ -89,14 +90,6 @@ asio::awaitable<void> cycle_until(Store& store, std::size_t body_bytes, Clock::t
             ++cycles;
         }
     }
-}
-
-double cpu_seconds()
-{
-    struct rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& time) { return double(time.tv_sec) + double(time.tv_usec) / 1e6; };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 double measure_cycles(
@@ -154,15 +147,6 @@ struct Candidate {
     std::vector<Slice> slices;
 };
 
-double median(const Candidate& candidate, double Slice::* value)
-{
-    std::vector<double> values;
-    for (const auto& slice : candidate.slices)
-        values.push_back(slice.*value);
-    std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(values.size() / 2), values.end());
-    return values[values.size() / 2];
-}
-
 void run(const std::filesystem::path& directory, double seconds, int rounds, std::size_t rows, std::size_t body_bytes)
 {
     const auto length = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>{seconds});
@@ -180,7 +164,7 @@ void run(const std::filesystem::path& directory, double seconds, int rounds, std
         }
     fmt::print("page size  accepts/s   p99 ms  CPU us  cycles/s  CPU us  single/s  CPU us\n");
     for (const auto& candidate : candidates) {
-        const auto value = [&candidate](double Slice::* of) { return median(*candidate, of); };
+        const auto value = [&candidate](double Slice::* of) { return median(candidate->slices, of); };
         fmt::print("{:>9}  {:>9.0f}  {:>7.1f}  {:>6.1f}  {:>8.0f}  {:>6.1f}  {:>8.0f}  {:>6.1f}\n",
             format_byte_size(candidate->page_size), value(&Slice::accepts), value(&Slice::accept_p99),
             value(&Slice::accept_cpu), value(&Slice::cycles), value(&Slice::cycle_cpu), value(&Slice::single),
@@ -193,15 +177,13 @@ void run(const std::filesystem::path& directory, double seconds, int rounds, std
 
 int main(int argc, char** argv)
 {
+    using belay::bench::number;
     const std::span arguments{argv, static_cast<std::size_t>(argc)};
-    const auto number = [&arguments](std::size_t index, const char* otherwise) {
-        return std::atof(arguments.size() > index ? arguments[index] : otherwise);
-    };
     if (arguments.size() < 2) {
         fmt::print(
             "usage: store_bench DIRECTORY [seconds per slice = 1] [rounds = 10] [rows = 0] [body bytes = 1024]\n");
         return 64;
     }
-    belay::jobs::run(arguments[1], number(2, "1"), static_cast<int>(number(3, "10")),
-        static_cast<std::size_t>(number(4, "0")), static_cast<std::size_t>(number(5, "1024")));
+    belay::jobs::run(arguments[1], number(arguments, 2, 1), static_cast<int>(number(arguments, 3, 10)),
+        static_cast<std::size_t>(number(arguments, 4, 0)), static_cast<std::size_t>(number(arguments, 5, 1024)));
 }
