@@ -10,8 +10,8 @@
 namespace belay {
 namespace {
 
-/** As much as getrandom(2) gives whole once its pool is ready; before, only EINTR is worth a retry. */
-constexpr std::size_t reserve_bytes = 256;
+/** For some thirty requests: no more than that share of a system call each. */
+constexpr std::size_t reserve_bytes = 1024;
 
 struct Reserve {
     std::array<std::uint8_t, reserve_bytes> bytes;
@@ -19,9 +19,14 @@ struct Reserve {
 
     void refill()
     {
-        while (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-            if (errno != EINTR)
+        // Beyond 256 bytes a signal may cut it short, getrandom(2).
+        for (std::size_t filled = 0; filled < bytes.size();) {
+            const ssize_t n = ::getrandom(bytes.data() + filled, bytes.size() - filled, 0);
+            if (n > 0)
+                filled += static_cast<std::size_t>(n);
+            else if (errno != EINTR)
                 throw std::system_error{errno, std::system_category(), "getrandom"};
+        }
         used = 0;
     }
 };

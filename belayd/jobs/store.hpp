@@ -43,8 +43,8 @@ struct StoreOptions {
     std::string path; ///< of the SQLite file
     std::chrono::milliseconds retention{7 * 86'400'000LL};
     Bytes free_space_floor = 64_MiB;
-    std::string boot_id;      ///< of this daemon's life: marks the attempts it runs
-    Bytes page_size = 16_KiB; ///< of a new database, 512 bytes to 64 KiB; measured in tests/bench/store_bench.cpp
+    std::string boot_id;     ///< of this daemon's life: marks the attempts it runs
+    Bytes page_size = 8_KiB; ///< of a new database, 512 bytes to 64 KiB; measured in tests/bench/store_bench.cpp
     /** After an upgrade, whose predecessor had the database open until now.  What follows a crash, reading all of a
      *  small database, is not done. */
     std::optional<ResumedStore> resumed{};

@@ -142,8 +142,8 @@ struct Candidate {
         : kept(kept_), segment(directory / "segment")
     {
         const auto file = directory / fmt::format("bodies-{}.db", static_cast<int>(kept));
-        store = std::make_unique<Store>(threads, metrics, StoreOptions{file.string(), 24h, 0, "bench", 16_KiB},
-            [](const std::string&) { std::abort(); });
+        store = std::make_unique<Store>(
+            threads, metrics, StoreOptions{file.string(), 24h, 0, "bench"}, [](const std::string&) { std::abort(); });
     }
 
     Kept kept;
