@@ -10,7 +10,7 @@
 namespace belay {
 namespace {
 
-/** For some thirty requests: no more than that share of a system call each. */
+/** For some thirty requests, each of which then pays for that share of a system call. */
 constexpr std::size_t reserve_bytes = 1024;
 
 struct Reserve {
