@@ -1,5 +1,6 @@
 #include "belayd/jobs/reader_queries.hpp"
 
+#include "belayd/jobs/body_segments.hpp"
 #include "belayd/jobs/netstrings.hpp"
 
 #include <sqlite3.h>
@@ -43,7 +44,7 @@ std::optional<Outcome> optional_outcome(const sqlite::Execution& row, int column
 } // namespace
 
 ReaderQueries::ReaderQueries(sqlite::Database database)
-    : database_(std::move(database)),
+    : database_(std::move(database)), directory_(segments_directory(::sqlite3_db_filename(database_.handle(), "main"))),
       next_hook_(database_.prepare("SELECT min(hook) FROM jobs INDEXED BY jobs_queue WHERE hook > ?1")),
       newest_jobs_(database_.prepare("SELECT id FROM jobs WHERE id < ?1 ORDER BY id DESC LIMIT ?2")),
       newest_in_state_(database_.prepare(
@@ -66,8 +67,9 @@ ReaderQueries::ReaderQueries(sqlite::Database database)
       newest_events_(database_.prepare("SELECT id FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2")),
       event_(database_.prepare(
           "SELECT id, hook, delivery_id, remote, received, body_bytes, job FROM events WHERE id = ?1")),
-      request_(database_.prepare("SELECT e.hook, e.remote, e.received, e.request, e.content_type, b.body FROM events e"
-                                 " JOIN bodies b ON b.id = e.body WHERE e.id = ?1")),
+      request_(database_.prepare(
+          "SELECT e.hook, e.remote, e.received, e.request, e.content_type, b.body, e.segment, e.body, e.body_bytes,"
+          " e.checksum FROM events e LEFT JOIN bodies b ON e.segment IS NULL AND b.id = e.body WHERE e.id = ?1")),
       event_of_job_(database_.prepare("SELECT event FROM jobs WHERE id = ?1")),
       job_of_event_(database_.prepare("SELECT job FROM events WHERE id = ?1")),
       count_queued_(
@@ -246,6 +248,17 @@ std::optional<EventSummary> ReaderQueries::event(const Uuid& id)
 
 std::optional<StoredRequest> ReaderQueries::request(const Uuid& event)
 {
+    try {
+        return read_request(event);
+    } catch (const BodyDamaged&) {
+        if (auto row = event_(event); row.step())
+            throw;
+        return std::nullopt; // deleted meanwhile, and its body with it
+    }
+}
+
+std::optional<StoredRequest> ReaderQueries::read_request(const Uuid& event)
+{
     auto row = request_(event);
     if (!row.step())
         return std::nullopt;
@@ -253,7 +266,7 @@ std::optional<StoredRequest> ReaderQueries::request(const Uuid& event)
     request.hook = row.text(0);
     request.remote = row.text(1);
     request.received = row.time(2);
-    request.body = row.text(5);
+    request.body = body_of(row, 5, directory_);
     auto head = split_netstrings(row.bytes(3));
     if (head.size() < 2) { // of version 1
         if (auto content_type = row.text(4); !content_type.empty())

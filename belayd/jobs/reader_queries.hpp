@@ -13,7 +13,7 @@ namespace belay::jobs {
  * What the API asks of the tables, newest first.  Each statement is a walk along an index that ends after `limit` rows,
  * and a read transaction of its own, so that none holds the log up.
  *
- * Confined to one thread.  All throw sqlite::Error.
+ * Confined to one thread.  All throw sqlite::Error; request() also BodyDamaged.
  */
 class ReaderQueries {
 public:
@@ -27,6 +27,7 @@ public:
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> queued_by_hook();
 
 private:
+    [[nodiscard]] std::optional<StoredRequest> read_request(const Uuid& event);
     [[nodiscard]] std::vector<std::string> hooks();
     [[nodiscard]] std::vector<Uuid> job_ids(const Page& page);
     void append_ids(const std::string& hook, JobState state, const Page& page, std::vector<Uuid>& ids);
@@ -36,6 +37,7 @@ private:
     [[nodiscard]] std::uint64_t count_queued(const std::string& hook, int waiting);
 
     sqlite::Database database_;
+    const std::string directory_; // of the segments
     sqlite::Statement next_hook_, newest_jobs_, newest_in_state_;
     sqlite::Statement summary_, detail_, attempts_, output_, newest_output_;
     sqlite::Statement newest_events_, event_, request_, event_of_job_, job_of_event_, count_queued_;

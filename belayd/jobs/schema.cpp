@@ -107,8 +107,19 @@ ALTER TABLE events ADD COLUMN files BLOB NOT NULL DEFAULT x'';
 ALTER TABLE events ADD COLUMN request BLOB NOT NULL DEFAULT x'';
 )sql";
 
+// A body of some size is kept in a file, see body_segments.hpp: events.segment is its number, events.body where the
+// body begins there; NULL: the body is in bodies.
+constexpr const char* version_3 = R"sql(
+ALTER TABLE events ADD COLUMN segment INTEGER;
+ALTER TABLE events ADD COLUMN checksum INTEGER CHECK ((checksum IS NULL) = (segment IS NULL));
+CREATE TABLE segments (
+    number INTEGER PRIMARY KEY,
+    bodies INTEGER NOT NULL CHECK (bodies >= 0)
+) STRICT;
+)sql";
+
 /** What leads from each version to the next, from an empty database on: what was once released is never changed. */
-constexpr std::array versions{version_1, version_2};
+constexpr std::array versions{version_1, version_2, version_3};
 static_assert(versions.size() == schema_version);
 
 [[noreturn]] void refuse(const std::string& what)
@@ -245,10 +256,10 @@ try {
 void refuse_database(const std::string& path, const sqlite::Error& error)
 {
     if (error.primary() == SQLITE_CORRUPT || error.primary() == SQLITE_NOTADB)
-        refuse(
-            fmt::format("{} is damaged ({}); restore it from a backup, or move it and its -wal away to begin with an "
-                        "empty one: belayd never replaces it by itself",
-                path, error.what()));
+        refuse(fmt::format(
+            "{} is damaged ({}); restore it from a backup, or move it, its -wal and its -bodies away to begin "
+            "with an empty one: belayd never replaces it by itself",
+            path, error.what()));
     refuse(fmt::format("cannot open the database {}: {}", path, error.what()));
 }
 

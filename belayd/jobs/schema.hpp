@@ -7,7 +7,7 @@
 namespace belay::jobs {
 
 /** The version that this belayd writes and, of an older database, makes: `PRAGMA user_version`. */
-inline constexpr std::int64_t schema_version = 2;
+inline constexpr std::int64_t schema_version = 3;
 
 /**
  * Opens the database read-write, creates it with its directory entry synced where there is none, changes the tables of

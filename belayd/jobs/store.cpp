@@ -64,8 +64,8 @@ StoreTables open_tables(const StoreOptions& options, Recovered& recovered)
     auto database = open_store_database(options.path, options.page_size, options.resumed.has_value());
     try {
         const bool resumes = options.resumed.has_value();
-        StoreTables tables{
-            std::move(database), options.boot_id, resumes ? std::optional{options.resumed->counts} : std::nullopt};
+        StoreTables tables{std::move(database), options.boot_id, options.outside,
+            resumes ? std::optional{options.resumed->counts} : std::nullopt};
         failpoint("start.recovery");
         tables.begin();
         recovered.jobs =

@@ -45,6 +45,7 @@ struct StoreOptions {
     Bytes free_space_floor = 64_MiB;
     std::string boot_id;     ///< of this daemon's life: marks the attempts it runs
     Bytes page_size = 8_KiB; ///< of a new database, 512 bytes to 64 KiB; measured in tests/bench/store_bench.cpp
+    Bytes outside = 4_KiB;   ///< from this size on bodies are kept beside the database; tests/bench/body_bench.cpp
     /** After an upgrade, whose predecessor had the database open until now.  What follows a crash, reading all of a
      *  small database, is not done. */
     std::optional<ResumedStore> resumed{};

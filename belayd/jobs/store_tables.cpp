@@ -1,7 +1,9 @@
 #include "belayd/jobs/store_tables.hpp"
 
 #include "base/byte_size.hpp"
+#include "base/failpoint.hpp"
 #include "belayd/jobs/netstrings.hpp"
+#include "daemon/log.hpp"
 
 #include <sqlite3.h>
 
@@ -57,14 +59,16 @@ std::uint64_t count_in(const JobCounts::ByState& counts, JobState state)
 
 } // namespace
 
-StoreTables::StoreTables(sqlite::Database database, std::string boot_id, const std::optional<JobCounts::ByHook>& known)
-    : database_(std::move(database)), boot_id_(std::move(boot_id)), counts_(known ? JobCounts{*known} : JobCounts{}),
+StoreTables::StoreTables(
+    sqlite::Database database, std::string boot_id, Bytes outside, const std::optional<JobCounts::ByHook>& known)
+    : database_(std::move(database)), segments_(database_), outside_(outside), boot_id_(std::move(boot_id)),
+      counts_(known ? JobCounts{*known} : JobCounts{}),
       next_body_(database_.integer("SELECT max(id) FROM bodies") + 1), //
       begin_(database_.prepare("BEGIN IMMEDIATE")), commit_(database_.prepare("COMMIT")),
       insert_event_(database_.prepare(
           "INSERT INTO events (id, job, hook, delivery_id, received, remote, traceparent, content_type, arguments,"
-          " environment, body, body_bytes, files, request)"
-          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+          " environment, body, body_bytes, files, request, segment, checksum)"
+          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
           " ON CONFLICT (hook, delivery_id) WHERE delivery_id IS NOT NULL DO NOTHING")),
       insert_body_(database_.prepare("INSERT INTO bodies (id, body) VALUES (?1, ?2)")),
       insert_job_(database_.prepare(
@@ -90,7 +94,8 @@ StoreTables::StoreTables(sqlite::Database database, std::string boot_id, const s
                                  " WHERE waiting = 1 AND hook = ?1 AND run_at <= ?2 ORDER BY run_at LIMIT ?3)")),
       claimed_(database_.prepare(
           "SELECT j.event, j.hook, j.attempts, j.counted, j.enqueued, e.content_type, e.traceparent, e.arguments,"
-          " e.environment, b.body, e.files FROM jobs j JOIN events e ON e.id = j.event JOIN bodies b ON b.id = e.body"
+          " e.environment, e.files, b.body, e.segment, e.body, e.body_bytes, e.checksum"
+          " FROM jobs j JOIN events e ON e.id = j.event LEFT JOIN bodies b ON e.segment IS NULL AND b.id = e.body"
           " WHERE j.id = ?1")),
       set_running_(database_.prepare("UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = ?1")),
       insert_attempt_(
@@ -99,11 +104,12 @@ StoreTables::StoreTables(sqlite::Database database, std::string boot_id, const s
                                      " WHERE hook = ?1 AND state = 'queued' AND waiting = 0 ORDER BY id LIMIT 1")),
       first_waiting_(database_.prepare("SELECT enqueued, run_at FROM jobs INDEXED BY jobs_waiting"
                                        " WHERE waiting = 1 AND hook = ?1 ORDER BY run_at LIMIT 1")),
-      expired_(database_.prepare("SELECT id, event, hook, state FROM jobs INDEXED BY jobs_finished"
-                                 " WHERE finished IS NOT NULL AND finished < ?1 ORDER BY finished LIMIT ?2")),
+      expired_(database_.prepare("SELECT j.id, j.event, j.hook, j.state, e.segment, e.body, e.body_bytes"
+                                 " FROM jobs j INDEXED BY jobs_finished JOIN events e ON e.id = j.event"
+                                 " WHERE j.finished IS NOT NULL AND j.finished < ?1 ORDER BY j.finished LIMIT ?2")),
       delete_outputs_(
           database_.prepare("DELETE FROM outputs WHERE id IN (SELECT output FROM attempts WHERE job = ?1)")),
-      delete_body_(database_.prepare("DELETE FROM bodies WHERE id = (SELECT body FROM events WHERE id = ?1)")),
+      delete_body_(database_.prepare("DELETE FROM bodies WHERE id = ?1")),
       delete_event_(database_.prepare("DELETE FROM events WHERE id = ?1")),
       delete_job_(database_.prepare("DELETE FROM jobs WHERE id = ?1"))
 {
@@ -123,7 +129,10 @@ void StoreTables::begin()
 
 Committed StoreTables::commit()
 {
+    segments_.write();
+    failpoint("store.bodies_written");
     commit_.run();
+    segments_.commit();
     counts_.commit();
     return std::exchange(done_, {});
 }
@@ -132,6 +141,7 @@ void StoreTables::rollback() noexcept
 {
     if (database_.in_transaction())
         (void)::sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+    segments_.rollback();
     counts_.rollback();
     done_ = {};
 }
@@ -169,12 +179,22 @@ bool StoreTables::has_room(const EventRow& row)
 Accepted StoreTables::accept(const EventRow& row)
 {
     const auto& content = row.content;
+    std::optional<BodyPlace> outside;
+    if (content.body.size() >= outside_)
+        outside = segments_.append(content.body);
+    const auto segment = outside ? std::optional{outside->segment} : std::nullopt;
+    const auto checksum = outside ? std::optional{outside->checksum} : std::nullopt;
     if (insert_event_.run(content.event, content.job, content.hook, content.delivery_id, content.received,
             content.remote, content.traceparent, content.content_type, sqlite::Blob{row.arguments},
-            sqlite::Blob{row.environment}, next_body_, static_cast<std::int64_t>(content.body.size()),
-            sqlite::Blob{row.files}, sqlite::Blob{content.request}) == 0)
+            sqlite::Blob{row.environment}, outside ? outside->offset : next_body_,
+            static_cast<std::int64_t>(content.body.size()), sqlite::Blob{row.files}, sqlite::Blob{content.request},
+            segment, checksum) == 0) {
+        if (outside)
+            segments_.take_back();
         return accept_again(row);
-    insert_body_.run(next_body_++, sqlite::Blob{content.body});
+    }
+    if (!outside)
+        insert_body_.run(next_body_++, sqlite::Blob{content.body});
     insert_job_.run(content.job, content.event, content.hook, content.received);
     counts_.add(content.hook, JobState::queued);
     done_.queued_hooks.insert(content.hook);
@@ -259,11 +279,15 @@ std::vector<ClaimedJob> StoreTables::claim(std::size_t limit, const std::map<std
     while (claimed.size() < limit && bytes <= claim_bytes && !heads.empty()) {
         const Head head = heads.top();
         heads.pop();
-        claimed.push_back(claim_job(head.job, now));
-        bytes += size_of(claimed.back());
-        if (head.room > 1)
-            if (const auto job = next_in_state(*head.hook, JobState::queued, head.job))
-                heads.push({*job, head.hook, head.room - 1});
+        auto job = claim_job(head.job, now);
+        const unsigned left = head.room - (job ? 1 : 0);
+        if (job) {
+            bytes += size_of(*job);
+            claimed.push_back(std::move(*job));
+        }
+        if (left > 0)
+            if (const auto next = next_in_state(*head.hook, JobState::queued, head.job))
+                heads.push({*next, head.hook, left});
     }
     return claimed;
 }
@@ -274,29 +298,42 @@ std::optional<Uuid> StoreTables::next_in_state(const std::string& hook, JobState
     return row.step() ? std::optional{row.uuid(0)} : std::nullopt;
 }
 
-ClaimedJob StoreTables::claim_job(const Uuid& id, Time now)
+/** Nothing if it cannot be run, ever: it has failed then. */
+std::optional<ClaimedJob> StoreTables::claim_job(const Uuid& id, Time now)
 {
-    ClaimedJob job;
-    {
-        auto row = claimed_(id);
-        if (!row.step())
-            throw sqlite::Error{SQLITE_CORRUPT, 0, "a job has no event or no body"};
-        job.job = id;
-        job.event = row.uuid(0);
-        job.hook = row.text(1);
-        job.attempt = count_of(row, 2) + 1;
-        job.counted = count_of(row, 3);
-        job.enqueued = row.time(4);
-        job.content_type = row.text(5);
-        job.traceparent = row.text(6);
-        job.arguments = split_netstrings(row.bytes(7));
-        job.environment = split_netstring_pairs(row.bytes(8));
-        job.body = row.text(9);
-        job.files = split_files(row.bytes(10));
+    try {
+        ClaimedJob job = read_claimed(id);
+        set_running_.run(id);
+        insert_attempt_.run(id, job.attempt, boot_id_, now);
+        counts_.move(job.hook, JobState::queued, JobState::running);
+        return job;
+    } catch (const BodyDamaged& e) {
+        log::error("a body is damaged, its job fails", {{"job", to_string(id)}, {"error", e.what()}});
+        if (const auto job = find_job(id))
+            settle(id, *job, std::nullopt, {JobState::failed, {}, e.what()}, now);
+        return std::nullopt;
     }
-    set_running_.run(id);
-    insert_attempt_.run(id, job.attempt, boot_id_, now);
-    counts_.move(job.hook, JobState::queued, JobState::running);
+}
+
+/** @throws BodyDamaged */
+ClaimedJob StoreTables::read_claimed(const Uuid& id)
+{
+    auto row = claimed_(id);
+    if (!row.step())
+        throw sqlite::Error{SQLITE_CORRUPT, 0, "a job has no event"};
+    ClaimedJob job;
+    job.job = id;
+    job.event = row.uuid(0);
+    job.hook = row.text(1);
+    job.attempt = count_of(row, 2) + 1;
+    job.counted = count_of(row, 3);
+    job.enqueued = row.time(4);
+    job.content_type = row.text(5);
+    job.traceparent = row.text(6);
+    job.arguments = split_netstrings(row.bytes(7));
+    job.environment = split_netstring_pairs(row.bytes(8));
+    job.files = split_files(row.bytes(9));
+    job.body = body_of(row, 10, segments_.directory());
     return job;
 }
 
@@ -430,16 +467,24 @@ std::size_t StoreTables::prune(Time expiry, std::size_t limit)
         Uuid event;
         std::string hook;
         JobState state;
+        std::int64_t body;                // of the table bodies,
+        std::optional<BodyPlace> outside; // if it is not
     };
     std::vector<Expired> expired;
     {
         auto rows = expired_(expiry, static_cast<std::int64_t>(limit));
-        while (rows.step())
-            expired.push_back({rows.uuid(0), rows.uuid(1), rows.text(2), state_of(rows, 3)});
+        while (rows.step()) {
+            expired.push_back({rows.uuid(0), rows.uuid(1), rows.text(2), state_of(rows, 3), rows.integer(5), {}});
+            if (!rows.is_null(4))
+                expired.back().outside = BodyPlace{rows.integer(4), rows.integer(5), rows.integer(6), 0};
+        }
     }
-    for (const auto& [job, event, hook, state] : expired) {
+    for (const auto& [job, event, hook, state, body, outside] : expired) {
         delete_outputs_.run(job);
-        delete_body_.run(event);
+        if (outside)
+            segments_.remove(*outside);
+        else
+            delete_body_.run(body);
         delete_event_.run(event);
         delete_job_.run(job); // and its attempts
         counts_.remove(hook, state);

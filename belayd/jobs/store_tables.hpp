@@ -1,4 +1,5 @@
 #pragma once
+#include "belayd/jobs/body_segments.hpp"
 #include "belayd/jobs/job.hpp"
 #include "belayd/jobs/job_counts.hpp"
 #include "belayd/jobs/sqlite.hpp"
@@ -41,8 +42,10 @@ struct Acceptance {
  */
 class StoreTables {
 public:
-    /** Takes over an open database, and counts what is in it where that is not known: it takes a look at each job. */
-    StoreTables(sqlite::Database database, std::string boot_id, const std::optional<JobCounts::ByHook>& known = {});
+    /** Takes over an open database, and counts what is in it where that is not known: it takes a look at each job.
+     *  @param outside the size from which on bodies are kept in files */
+    StoreTables(sqlite::Database database, std::string boot_id, Bytes outside,
+        const std::optional<JobCounts::ByHook>& known = {});
 
     void begin();
     /** The sync. @return what was done since begin() */
@@ -92,7 +95,8 @@ private:
     [[nodiscard]] Accepted accept_again(const EventRow& row);
     [[nodiscard]] std::optional<Uuid> next_in_state(
         const std::string& hook, JobState state, const Uuid& after, int waiting = 0);
-    [[nodiscard]] ClaimedJob claim_job(const Uuid& id, Time now);
+    [[nodiscard]] std::optional<ClaimedJob> claim_job(const Uuid& id, Time now);
+    [[nodiscard]] ClaimedJob read_claimed(const Uuid& id);
     [[nodiscard]] std::optional<std::int64_t> keep_output(const AttemptResult& result);
     [[nodiscard]] bool lose_attempt(const Uuid& id, const Job& job, Time now);
 
@@ -103,6 +107,8 @@ private:
     void settle(const Uuid& id, const Job& was, std::optional<Outcome> outcome, const NextStep& next, Time now);
 
     sqlite::Database database_;
+    BodySegments segments_;
+    const Bytes outside_;
     const std::string boot_id_;
     JobCounts counts_;
     Committed done_; // since begin()

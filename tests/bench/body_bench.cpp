@@ -1,5 +1,5 @@
-// Where bodies are best kept: durable accepts from 64 concurrent awaiters, the body as it is, compressed (zstd, level
-// 1), or appended to a file of its own and synced before its event is.
+// Where bodies are best kept: durable accepts from 64 concurrent awaiters, the body in the database, there but
+// compressed (zstd, level 1), or outside it, in a segment that is synced before the transaction.
 //
 //     body_bench DIRECTORY [seconds per slice = 1] [rounds = 10] [bytes of a body = 10240]
 //
@@ -7,30 +7,22 @@
 #include "belayd/jobs/store.hpp"
 #include "tests/bench/figures.hpp"
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
-#include <fcntl.h>
-#include <sys/uio.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
+#include <limits>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace belay::jobs {
@@ -54,82 +46,7 @@ std::string make_body(std::size_t size)
     return body;
 }
 
-/** Bodies one after another in a file; whatever waits is written and synced together. */
-class Segment {
-public:
-    explicit Segment(const std::filesystem::path& file)
-        : fd_(::open(file.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600)), writer_([this] { write_all(); })
-    {
-        // Written first, so that a sync changes no metadata, as the log limit does.
-        const std::string zeros(1 << 20, '\0');
-        for (int i = 0; i < 64; ++i)
-            (void)!::pwrite(fd_.get(), zeros.data(), zeros.size(), i * static_cast<off_t>(zeros.size()));
-        (void)::fdatasync(fd_.get());
-    }
-    ~Segment()
-    {
-        {
-            const std::scoped_lock lock{mutex_};
-            closed_ = true;
-        }
-        wake_.notify_one();
-        writer_.join();
-    }
-    Segment(const Segment&) = delete;
-    Segment& operator=(const Segment&) = delete;
-    Segment(Segment&&) = delete;
-    Segment& operator=(Segment&&) = delete;
-
-    /** Returns once it is on disk. */
-    asio::awaitable<void> append(std::string_view body)
-    {
-        const auto executor = co_await asio::this_coro::executor;
-        auto start = [this, body, executor](auto handler) {
-            auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-            const std::scoped_lock lock{mutex_};
-            waiting_.push_back(
-                {body, [shared, executor] { asio::post(executor, [shared] { std::move (*shared)(); }); }});
-            wake_.notify_one();
-        };
-        co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(start, asio::use_awaitable);
-    }
-
-private:
-    struct Waiting {
-        std::string_view body;
-        std::function<void()> done;
-    };
-
-    void write_all()
-    {
-        constexpr off_t most = 64 << 20;
-        off_t end = 0;
-        std::unique_lock lock{mutex_};
-        while (wake_.wait(lock, [this] { return closed_ || !waiting_.empty(); }), !waiting_.empty()) {
-            const std::vector<Waiting> batch = std::exchange(waiting_, {});
-            lock.unlock();
-            std::vector<iovec> parts;
-            for (const Waiting& waiting : batch)
-                parts.push_back({const_cast<char*>(waiting.body.data()), waiting.body.size()});
-            const ssize_t written = ::pwritev(fd_.get(), parts.data(), static_cast<int>(parts.size()), end);
-            if (written < 0 || ::fdatasync(fd_.get()) != 0)
-                std::abort();
-            end = end + written > most / 2 ? 0 : end + written;
-            for (const Waiting& waiting : batch)
-                waiting.done();
-            lock.lock();
-        }
-    }
-
-    UniqueFd fd_;
-    std::mutex mutex_; // guards what follows
-    std::condition_variable wake_;
-    std::vector<Waiting> waiting_;
-    bool closed_ = false;
-    std::thread writer_; // last: uses the others
-};
-
-enum class Kept { whole, compressed, outside };
+enum class Kept : std::uint8_t { inside, compressed, outside };
 
 struct Slice {
     double rate = 0; ///< per second
@@ -138,16 +55,15 @@ struct Slice {
 };
 
 struct Candidate {
-    Candidate(daemon::Threads& threads, const std::filesystem::path& directory, Kept kept_)
-        : kept(kept_), segment(directory / "segment")
+    Candidate(daemon::Threads& threads, const std::filesystem::path& directory, Kept kept_) : kept(kept_)
     {
-        const auto file = directory / fmt::format("bodies-{}.db", static_cast<int>(kept));
-        store = std::make_unique<Store>(
-            threads, metrics, StoreOptions{file.string(), 24h, 0, "bench"}, [](const std::string&) { std::abort(); });
+        StoreOptions options{
+            (directory / fmt::format("bodies-{}.db", static_cast<int>(kept))).string(), 24h, 0, "bench"};
+        options.outside = kept == Kept::outside ? 0 : std::numeric_limits<Bytes>::max();
+        store = std::make_unique<Store>(threads, metrics, options, [](const std::string&) { std::abort(); });
     }
 
     Kept kept;
-    Segment segment;
     daemon::Metrics metrics;
     std::unique_ptr<Store> store;
     std::vector<Slice> slices;
@@ -174,10 +90,7 @@ asio::awaitable<void> accept_until(
         event.content_type = "application/json";
         event.remote = "127.0.0.1";
         event.arguments = {"/usr/local/bin/deploy", "example/repository"};
-        if (candidate.kept == Kept::outside)
-            co_await candidate.segment.append(body);
-        else
-            event.body = candidate.kept == Kept::whole ? body : compress(body);
+        event.body = candidate.kept == Kept::compressed ? compress(body) : body;
         co_await candidate.store->accept(std::move(event));
         latencies.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
     }
@@ -206,14 +119,14 @@ void run(const std::filesystem::path& directory, double seconds, int rounds, std
         bodies.push_back(make_body(body_bytes));
     daemon::Threads threads;
     std::vector<std::unique_ptr<Candidate>> candidates;
-    for (const Kept kept : {Kept::whole, Kept::compressed, Kept::outside})
+    for (const Kept kept : {Kept::inside, Kept::compressed, Kept::outside})
         candidates.push_back(std::make_unique<Candidate>(threads, directory, kept));
     for (int round = 0; round < rounds; ++round)
         for (const auto& candidate : candidates)
             candidate->slices.push_back(measure(*candidate, bodies, length));
     fmt::print("a body of {} bytes compresses to {}\nkept        accepts/s  p99 ms  CPU us\n", body_bytes,
         compress(bodies.front()).size());
-    constexpr std::array names{"whole", "compressed", "outside"};
+    constexpr std::array names{"inside", "compressed", "outside"};
     for (const auto& candidate : candidates)
         fmt::print("{:<10}  {:>9.0f}  {:>6.1f}  {:>6.1f}\n", names.at(static_cast<std::size_t>(candidate->kept)),
             median(candidate->slices, &Slice::rate), median(candidate->slices, &Slice::p99),

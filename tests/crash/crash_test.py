@@ -65,7 +65,7 @@ class Load:
         connection.close()
 
     def _post(self, connection, delivery):
-        body = json.dumps({"delivery": delivery, "filling": "x" * random.randrange(4000)}).encode()
+        body = json.dumps({"delivery": delivery, "filling": "x" * random.randrange(12_000)}).encode()
         connection.request("POST", "/hooks/mark", body=body, headers={
             "Content-Type": "application/json", "X-GitHub-Event": "push", "X-GitHub-Delivery": delivery,
             "X-Hub-Signature-256": sign(body)})

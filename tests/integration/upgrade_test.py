@@ -133,8 +133,9 @@ class Upgrade(TestCase):
         earlier = done["event"]
         belayd.wait_job(done["job"], "succeeded")  # else it may be claimed from the tables of the older version
         with contextlib.closing(sqlite3.connect(belayd.base / "state" / "belay.db")) as database:
-            for column in ("files", "request"):  # what the first version did not have
+            for column in ("checksum", "segment", "files", "request"):  # what the first version did not have
                 database.execute(f"ALTER TABLE events DROP COLUMN {column}")
+            database.execute("DROP TABLE segments")
             database.execute("PRAGMA user_version = 1")
         self.upgrade(belayd)
         with contextlib.closing(sqlite3.connect(belayd.base / "state" / "belay.db")) as database:

@@ -2,6 +2,7 @@
 #include "belayd/jobs/store.hpp"
 #include "daemon/service.hpp"
 #include "tests/belayd/jobs/failing_vfs.hpp"
+#include "tests/belayd/jobs/in_child.hpp"
 #include "tests/belayd/jobs/store_fixture.hpp"
 
 #include <sched.h>
@@ -19,24 +20,6 @@ namespace belay::jobs {
 namespace {
 
 using namespace std::chrono_literals;
-
-/** Runs `body` in a child process, which ends without any clean-up. @return its exit status, or 128 + signal */
-int in_child(const std::function<int()>& body)
-{
-    const pid_t child = ::fork();
-    if (child == 0) {
-        int status = 70;
-        try {
-            status = body();
-        } catch (const std::exception& e) {
-            (void)std::fprintf(stderr, "%s\n", e.what());
-        }
-        ::_exit(status);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 struct StoreFaultsTest : StoreFixture {
     void SetUp() override {}
@@ -119,7 +102,7 @@ TEST_F(StoreFaultsTest, RefusesANewerSchema)
     execute("PRAGMA user_version = 7");
     expect_untouched_by([this] {
         EXPECT_EQ(refusal(),
-            options.path + ": schema 7 is newer than this belayd knows (2); install the belayd that wrote it");
+            options.path + ": schema 7 is newer than this belayd knows (3); install the belayd that wrote it");
     });
 }
 
@@ -150,10 +133,10 @@ TEST_F(StoreFaultsTest, RefusesADamagedPage)
 TEST_F(StoreFaultsTest, ReadsAllAfterACrashButNotAfterAnUpgrade)
 {
     open();
-    NewEvent large = event("a");
-    large.body.assign(10'000, 'x');
-    for (int i = 0; i < 40; ++i)
-        accept(large);
+    NewEvent some = event("a");
+    some.body.assign(4'000, 'x');
+    for (int i = 0; i < 100; ++i)
+        accept(some);
     store.reset();
     const int page = std::stoi(query("SELECT min(pageno) FROM dbstat WHERE name = 'bodies' AND pagetype = 'leaf'"));
     damage(static_cast<std::streamoff>(options.page_size) * (page - 1), 64); // which opening does not look at
@@ -166,7 +149,7 @@ TEST_F(StoreFaultsTest, ReadsAllAfterACrashButNotAfterAnUpgrade)
     EXPECT_NE(refusal().find("is damaged"), std::string::npos) << refusal();
     options.resumed.emplace();
     open();
-    EXPECT_EQ(query("SELECT count(*) FROM jobs"), "41");
+    EXPECT_EQ(query("SELECT count(*) FROM jobs"), "101");
 }
 
 TEST_F(StoreFaultsTest, RefusesAFileThatIsNoDatabase)
@@ -227,7 +210,7 @@ TEST_F(StoreFaultsTest, AcknowledgesNothingMoreAfterTheSyncOfACheckpointFailed)
     const FailingVfs vfs;
     open();
     NewEvent large = event("a");
-    large.body.assign(5_MiB, 'x'); // more log than is let be
+    large.request.assign(5_MiB, 'x'); // more log than is let be
     std::thread breaker;
     store->on_queued([](const std::vector<std::string>&) { FailingVfs::fail_syncs(true); }); // after its commit
     accept(large);
@@ -363,7 +346,7 @@ TEST_F(StoreFaultsTest, ALimitOnFilesIsAFullDisk)
     open();
     accept(event("a"));
     NewEvent large = event("a", "large");
-    large.body.assign(1_MiB, 'x');
+    large.request.assign(1_MiB, 'x');
     {
         const FileSizeLimit limit{std::filesystem::file_size(options.path + "-wal") + 100'000};
         EXPECT_THROW(accept(large), StoreUnavailable);

@@ -1,0 +1,278 @@
+#include "belayd/jobs/body_segments.hpp"
+
+#include "daemon/service.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#define XXH_INLINE_ALL
+#include <climits>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+namespace belay::jobs {
+namespace {
+
+constexpr std::int64_t segment_bytes = 16 << 20; // then the next begins; a commit's bodies are never torn apart
+constexpr std::int64_t block = 4096;             // what file systems give back
+
+std::int64_t checksum_of(std::string_view body)
+{
+    return std::bit_cast<std::int64_t>(XXH3_64bits(body.data(), body.size()));
+}
+
+std::string file_of(const std::string& directory, std::int64_t segment)
+{
+    return fmt::format("{}/{:010}", directory, segment);
+}
+
+/** As SQLite says it, for who handles errors does not care whose file it was. */
+[[noreturn]] void refuse(int code, const std::string& what, const std::string& file)
+{
+    const int error = errno;
+    throw sqlite::Error{
+        code, error, fmt::format("cannot {} {}: {}", what, file, std::generic_category().message(error))};
+}
+
+void sync_directory(const std::string& directory)
+{
+    const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || ::fsync(UniqueFd{fd}.get()) != 0)
+        refuse(SQLITE_IOERR_DIR_FSYNC, "sync", directory);
+}
+
+/** Whether another try may end better. */
+bool is_passing(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR;
+}
+
+[[noreturn]] void fail_to_read(const std::string& file, const BodyPlace& place, int error)
+{
+    if (is_passing(error))
+        throw std::system_error{error, std::generic_category(), file};
+    throw BodyDamaged{fmt::format("the body of {} bytes at {} in {} is damaged: {}", place.size, place.offset, file,
+        error == 0 ? "its checksum differs" : std::generic_category().message(error))};
+}
+
+/** The numbers of the files in `directory`, which need not be there. */
+std::set<std::int64_t> files_in(const std::string& directory)
+{
+    std::set<std::int64_t> numbers;
+    std::error_code ec;
+    for (std::filesystem::directory_iterator entry{directory, ec}, end; !ec && entry != end; entry.increment(ec)) {
+        const std::string name = entry->path().filename().string();
+        std::int64_t number = 0;
+        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (parsed.ec == std::errc{} && file_of(directory, number) == entry->path().string())
+            numbers.insert(number);
+    }
+    return numbers;
+}
+
+} // namespace
+
+std::string segments_directory(const std::string& path)
+{
+    return path + "-bodies";
+}
+
+std::string read_body(const std::string& directory, const BodyPlace& place)
+{
+    const std::string file = file_of(directory, place.segment);
+    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        fail_to_read(file, place, errno);
+    const UniqueFd opened{fd};
+    std::string body(static_cast<std::size_t>(place.size), '\0');
+    for (std::size_t done = 0; done < body.size();) {
+        const auto count = ::pread(
+            opened.get(), body.data() + done, body.size() - done, place.offset + static_cast<std::int64_t>(done));
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            fail_to_read(file, place, count < 0 ? errno : 0);
+        done += static_cast<std::size_t>(count);
+    }
+    if (checksum_of(body) != place.checksum)
+        fail_to_read(file, place, 0);
+    return body;
+}
+
+std::string body_of(sqlite::Execution& row, int first, const std::string& directory)
+{
+    if (row.is_null(first + 1))
+        return row.text(first);
+    return read_body(
+        directory, {row.integer(first + 1), row.integer(first + 2), row.integer(first + 3), row.integer(first + 4)});
+}
+
+BodySegments::BodySegments(sqlite::Database& database)
+    : directory_(segments_directory(::sqlite3_db_filename(database.handle(), "main"))),
+      insert_(database.prepare("INSERT INTO segments (number, bodies) VALUES (?1, ?2)")),
+      change_(database.prepare("UPDATE segments SET bodies = bodies + ?2 WHERE number = ?1")),
+      forget_(database.prepare("DELETE FROM segments WHERE number = ?1"))
+{
+    auto stored = database.prepare("SELECT number, bodies FROM segments");
+    for (auto row = stored(); row.step();)
+        bodies_.emplace(row.integer(0), row.integer(1));
+    const auto files = files_in(directory_);
+    for (const auto& [number, bodies] : bodies_)
+        if (bodies > 0 && !files.contains(number))
+            throw daemon::StartError{daemon::ExitCode::unavailable,
+                fmt::format("{} is missing, and with it the bodies of {} events; restore it from the backup that the "
+                            "database is of, or create it empty: the jobs of those events fail then",
+                    file(number), bodies)};
+    for (const auto number : files)
+        if (const auto known = bodies_.find(number); known == bodies_.end() || known->second == 0)
+            (void)::unlink(file(number).c_str());
+    if (!bodies_.empty())
+        last_ = bodies_.rbegin()->first;
+    for (const auto& [number, bodies] : bodies_)
+        if (bodies == 0)
+            changes_[number] = 0; // the first commit forgets it
+}
+
+BodyPlace BodySegments::append(std::string_view body)
+{
+    if (pending_.empty() && (!current_ || end_ >= segment_bytes))
+        begin_segment();
+    const auto size = static_cast<std::int64_t>(body.size());
+    const BodyPlace place{last_, pending_end_, size, checksum_of(body)};
+    pending_.push_back({const_cast<char*>(body.data()), body.size()}); // NOLINT: an iovec is for reading and writing
+    pending_end_ += size;
+    ++changes_[last_];
+    return place;
+}
+
+void BodySegments::take_back() noexcept
+{
+    pending_end_ -= static_cast<std::int64_t>(pending_.back().iov_len);
+    pending_.pop_back();
+    --changes_[last_];
+}
+
+void BodySegments::remove(const BodyPlace& place)
+{
+    --changes_[place.segment];
+    removed_.push_back(place);
+}
+
+void BodySegments::begin_segment()
+{
+    if (::mkdir(directory_.c_str(), 0700) == 0)
+        sync_directory(std::filesystem::absolute(directory_).parent_path().string());
+    else if (errno != EEXIST)
+        refuse(SQLITE_IOERR_WRITE, "create", directory_);
+    const std::string name = file(last_ + 1);
+    const int fd = ::open(name.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        refuse(SQLITE_IOERR_WRITE, "create", name);
+    UniqueFd opened{fd};
+    sync_directory(directory_);
+    if (current_)
+        changes_.try_emplace(last_, 0); // it may have no body left
+    current_ = std::move(opened);
+    ++last_;
+    end_ = pending_end_ = 0;
+}
+
+void BodySegments::write()
+{
+    if (!pending_.empty())
+        write_pending();
+    for (const auto& [segment, change] : changes_)
+        if (segment != last_ && bodies_[segment] + change == 0)
+            forget_.run(segment);
+        else if (change_.run(segment, change) == 0)
+            insert_.run(segment, change);
+}
+
+void BodySegments::write_pending()
+{
+    std::int64_t offset = end_;
+    for (std::size_t next = 0; next < pending_.size();) {
+        const auto count = std::min<std::size_t>(pending_.size() - next, IOV_MAX);
+        auto written = ::pwritev(current_.get(), &pending_[next], static_cast<int>(count), offset);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            refuse(SQLITE_IOERR_WRITE, "write", file(last_));
+        offset += written;
+        for (; next < pending_.size() && static_cast<std::size_t>(written) >= pending_[next].iov_len; ++next)
+            written -= static_cast<ssize_t>(pending_[next].iov_len);
+        if (written > 0) {
+            pending_[next].iov_base = static_cast<char*>(pending_[next].iov_base) + written;
+            pending_[next].iov_len -= static_cast<std::size_t>(written);
+        }
+    }
+    if (::fdatasync(current_.get()) != 0)
+        refuse(SQLITE_IOERR_FSYNC, "sync", file(last_));
+}
+
+void BodySegments::commit() noexcept
+{
+    pending_.clear();
+    end_ = pending_end_;
+    for (const auto& [segment, change] : changes_) {
+        const auto bodies = bodies_[segment] += change;
+        if (bodies != 0 || segment == last_)
+            continue;
+        bodies_.erase(segment);
+        (void)::unlink(file(segment).c_str()); // else the next start does
+    }
+    changes_.clear();
+    if (!removed_.empty())
+        give_back(std::exchange(removed_, {}));
+}
+
+void BodySegments::rollback() noexcept
+{
+    pending_.clear();
+    pending_end_ = end_;
+    changes_.clear();
+    removed_.clear();
+}
+
+/** Of files that remain, but for the oldest, which will soon go as a whole. */
+void BodySegments::give_back(std::vector<BodyPlace> places) noexcept
+{
+    if (bodies_.empty())
+        return;
+    const auto oldest = bodies_.begin()->first;
+    std::erase_if(
+        places, [&](const BodyPlace& place) { return place.segment == oldest || !bodies_.contains(place.segment); });
+    std::ranges::sort(places, {}, [](const BodyPlace& place) { return std::pair{place.segment, place.offset}; });
+    for (std::size_t next = 0; next < places.size();) {
+        const auto segment = places[next].segment;
+        const int fd = ::open(file(segment).c_str(), O_WRONLY | O_CLOEXEC);
+        while (next < places.size() && places[next].segment == segment) {
+            const auto begin = places[next].offset;
+            auto end = begin;
+            for (; next < places.size() && places[next].segment == segment && places[next].offset == end; ++next)
+                end += places[next].size;
+            const auto from = (begin + block - 1) / block * block;
+            if (const auto size = end / block * block - from; fd >= 0 && size > 0)
+                (void)::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, size); // not all can
+        }
+        if (fd >= 0)
+            (void)::close(fd);
+    }
+}
+
+std::string BodySegments::file(std::int64_t segment) const
+{
+    return file_of(directory_, segment);
+}
+
+} // namespace belay::jobs
