@@ -93,7 +93,7 @@ private:
     [[nodiscard]] asio::awaitable<Wake> receive(char* data, std::size_t size);
     [[nodiscard]] asio::awaitable<bool> flush();
     [[nodiscard]] asio::awaitable<void> linger();
-    [[nodiscard]] bool last_chance_read() noexcept;
+    [[nodiscard]] bool last_chance_read();
     void heed_drain() noexcept;
     [[nodiscard]] Clock::duration drain_hold() noexcept;
     [[nodiscard]] Clock::duration courtesy_linger() const noexcept;

@@ -233,11 +233,13 @@ asio::awaitable<void> Connection::linger()
         if (wake != Wake::data)
             co_return;
         discarded += received_;
+        input_.produced(received_);
+        input_.consume(received_);
     }
 }
 
 /** Whether a request came in just when the connection was to be closed for having none. */
-bool Connection::last_chance_read() noexcept
+bool Connection::last_chance_read()
 {
     error_code ec;
     char* const space = input_.space();
