@@ -53,17 +53,16 @@ std::set<std::pair<Uuid, unsigned>> ids_of(const std::vector<jobs::HandedAttempt
     return ids;
 }
 
-http::Handler with_middleware(daemon::Core& core, Ingress& ingress, const http::Router& router)
+http::Middleware middleware_of(daemon::Core& core, const Ingress& ingress)
 {
     const auto report = [](const http::Request& request, std::string_view what) {
         log::error("handler failed", {{"request", request.id}, {"route", request.route}, {"error", what}});
     };
-    std::vector<http::Observer> observers{
-        daemon::access_log("ingress"), daemon::http_metrics(core.metrics(), "ingress")};
-    return http::compose(
-        {http::request_id(), http::trace_context(), ingress.name_clients(), http::observed_by(std::move(observers)),
-            http::exceptions_to_500(report), ingress.count_rejections()},
-        router.dispatcher());
+    return {.steps = {http::assign_id, http::assign_trace,
+                [&ingress](http::Request& request) { ingress.name_client(request); },
+                [&ingress](http::Request& request) { ingress.count_rejection(request); }},
+        .observers = {daemon::access_log("ingress"), daemon::http_metrics(core.metrics(), "ingress")},
+        .on_exception = report};
 }
 
 /** With what the buckets of a predecessor have left.  Where they cannot be read, it is better to start without. */
@@ -219,7 +218,8 @@ void Belayd::start_ingress()
         .loops = std::move(loops),
         .control = core_.main_loop().get_executor(),
         .router = &router_,
-        .handler = with_middleware(core_, *ingress_, router_),
+        .handler = router_.dispatcher(),
+        .middleware = middleware_of(core_, *ingress_),
         .bodies = bodies_.get(),
         .limits = config_.ingress_limits,
         .on_warning = [](std::string_view what) { log::warning(what, {{"server", "ingress"}}); }});

@@ -246,27 +246,18 @@ void Ingress::add_routes(http::Router& router)
             .is_listed = std::string_view{method} == "POST"});
 }
 
-http::Middleware Ingress::name_clients()
+void Ingress::name_client(http::Request& request) const
 {
-    return [this](http::Handler next) -> http::Handler {
-        return [this, next = std::move(next)](http::Request& request) {
-            request.client = http::client_address(request, tables_[request.loop]->proxies());
-            return next(request);
-        };
-    };
+    request.client = http::client_address(request, tables_[request.loop]->proxies());
 }
 
-http::Middleware Ingress::count_rejections()
+void Ingress::count_rejection(const http::Request& request) const
 {
-    return [this](http::Handler next) -> http::Handler {
-        return [this, next = std::move(next)](http::Request& request) {
-            if (request.rejection && request.route == route_pattern)
-                if (const auto* const hooks = tables_[request.loop]->find(request.path_parameter("name")))
-                    for (const IngressHook& hook : *hooks)
-                        hook.refused.Increment();
-            return next(request);
-        };
-    };
+    if (!request.rejection || request.route != route_pattern)
+        return;
+    if (const auto* const hooks = tables_[request.loop]->find(request.path_parameter("name")))
+        for (const IngressHook& hook : *hooks)
+            hook.refused.Increment();
 }
 
 asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> hooks, http::TrustedProxies proxies)

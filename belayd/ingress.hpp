@@ -50,10 +50,10 @@ public:
     void add_routes(http::Router& router);
 
     /** Fills in http::Request::client. */
-    [[nodiscard]] http::Middleware name_clients();
+    void name_client(http::Request& request) const;
 
     /** Counts what is refused before a hook could judge it: method, length, deadline, no room. */
-    [[nodiscard]] http::Middleware count_rejections();
+    void count_rejection(const http::Request& request) const;
 
     /** Returns when every loop judges new requests by `hooks`, and believes these proxies. */
     [[nodiscard]] asio::awaitable<void> replace(

@@ -33,14 +33,9 @@ http::Limits admin_limits()
     return limits;
 }
 
-asio::awaitable<http::Response> answer(http::Response response)
-{
-    co_return response;
-}
-
 http::Route get(std::string pattern, std::function<http::Response()> make)
 {
-    return {"GET", std::move(pattern), [make = std::move(make)](http::Request&) { return answer(make()); }, {}};
+    return {"GET", std::move(pattern), [make = std::move(make)](http::Request&) { return make(); }, {}};
 }
 
 http::Response metrics_text(const Metrics& metrics)
@@ -82,14 +77,15 @@ http::Server::Options Admin::options(const char* name, const http::Router& route
     const auto report = [](const http::Request& request, std::string_view what) {
         log::error("request failed", {{"target", request.target}, {"request_id", request.id}, {"error", what}});
     };
-    std::vector<http::Middleware> middleware{http::request_id(), http::trace_context(),
-        http::observed_by({access_log(name), http_metrics(metrics_, name)}), http::exceptions_to_500(report)};
     http::Server::Options options;
     options.name = name;
     options.loops = {&io()};
     options.control = io().get_executor();
     options.router = &router;
-    options.handler = http::compose(std::move(middleware), router.dispatcher());
+    options.handler = router.dispatcher();
+    options.middleware = {.steps = {http::assign_id, http::assign_trace},
+        .observers = {access_log(name), http_metrics(metrics_, name)},
+        .on_exception = report};
     options.limits = limits;
     options.on_warning = [name](std::string_view what) { log::warning(what, {{"server", name}}); };
     return options;

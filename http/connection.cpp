@@ -118,13 +118,12 @@ asio::awaitable<void> Connection::run()
         set_state(ConnectionState::in_flight);
         BELAY_PROBE(request_start, this, request.method.data(), request.method.size(), request.target.data(),
             request.target.size());
-        freeze_given_up_ = false;
-        Response response = co_await answer(request);
-        if (response.left_to_successor && freeze_given_up_) { // there is none: asked again here
-            request.left_by_predecessor = true;
-            response = co_await answer(request);
+        Answer answer = ask(request);
+        if (auto* const awaited = std::get_if<asio::awaitable<Response>>(&answer)) {
+            asio::awaitable<Response> whole = wait_for_answer(request, std::move(*awaited));
+            answer = co_await std::move(whole);
         }
-        finish_request(request, response);
+        finish_request(request, std::get<Response>(answer));
         if (output_.size() > output_high_water && !co_await flush())
             co_return;
     }
@@ -176,7 +175,6 @@ asio::awaitable<bool> Connection::wait_for_head()
             co_await asio::post(socket_.get_executor(), asio::use_awaitable);
         }
 
-        const auto now = Clock::now();
         awaiting_request_ = input_.unread().empty();
         if (awaiting_request_) {
             set_state(served_any_ ? ConnectionState::idle : ConnectionState::fresh);
@@ -184,7 +182,7 @@ asio::awaitable<bool> Connection::wait_for_head()
         } else {
             set_state(ConnectionState::partial);
             if (head_deadline == Clock::time_point::max())
-                head_deadline = now + limits().header_timeout;
+                head_deadline = Clock::now() + limits().header_timeout;
             deadline_ = head_deadline;
         }
         heed_drain();
@@ -202,6 +200,7 @@ asio::awaitable<bool> Connection::wait_for_head()
             if (!input_.unread().empty()) {
                 head_.rejection =
                     Rejection{.status = 408, .detail = "The request header did not arrive in time.", .fields = {}};
+                last_activity_ = Clock::now();
                 co_return true;
             }
             if (!last_chance_read()) {
@@ -214,6 +213,7 @@ asio::awaitable<bool> Connection::wait_for_head()
             co_return false;
         }
     } while (!find_head());
+    last_activity_ = Clock::now();
     co_return true;
 }
 
@@ -271,25 +271,66 @@ Connection::AwaitedBody Connection::judge_head(std::string_view raw, Request& re
     return {verdict.framing, verdict.content_length, limit, verdict.expects_continue};
 }
 
-asio::awaitable<Response> Connection::answer(Request& request)
+/** The answer, or what is to be waited for. */
+Answer Connection::ask(Request& request)
 {
-    std::string what;
+    const Server::Options& options = loop_.context().options;
+    freeze_given_up_ = false;
     try {
-        co_return co_await loop_.context().options.handler(request);
-    } catch (const std::exception& e) {
-        what = e.what();
+        for (const Step& step : options.middleware.steps)
+            step(request);
+        return options.handler(request);
     } catch (...) {
-        what = "an exception that is not a std::exception";
+        return failure(request);
     }
-    loop_.context().warn("a handler threw: " + what);
-    Response response = problem_response(500, "This request could not be answered.");
-    response.close = true;
+}
+
+asio::awaitable<Response> Connection::wait_for_answer(Request& request, asio::awaitable<Response> answer)
+{
+    Response response;
+    try {
+        response = co_await std::move(answer);
+        if (response.left_to_successor && freeze_given_up_) { // there is none: asked again here
+            request.left_by_predecessor = true;
+            Answer again = loop_.context().options.handler(request);
+            if (auto* const awaited = std::get_if<asio::awaitable<Response>>(&again))
+                again = co_await std::move(*awaited);
+            response = std::get<Response>(std::move(again));
+        }
+    } catch (...) {
+        response = failure(request);
+    }
     co_return response;
 }
 
-/** Serialises the answer and forgets the request. */
+/** Of the exception that is being handled: a 500 that names the request id and nothing else. */
+Response Connection::failure(const Request& request) const
+{
+    if (const auto& report = loop_.context().options.middleware.on_exception) {
+        try {
+            throw;
+        } catch (const std::exception& e) {
+            report(request, e.what());
+        } catch (...) {
+            report(request, "an exception that is not a std::exception");
+        }
+    }
+    Response response = problem_response(500, "belay failed to answer this request; its log says why.");
+    if (!request.id.empty() && response.body.ends_with('}')) {
+        response.body.pop_back();
+        response.body += R"(,"request_id":")" + request.id + "\"}"; // as assign_id() leaves it: nothing to escape
+    }
+    return response;
+}
+
+/** Shows the answer to the observers, serialises it and forgets the request. */
 void Connection::finish_request(const Request& request, const Response& response)
 {
+    const auto now = Clock::now();
+    const Exchange exchange{
+        .request = request, .response = response, .duration = now - std::exchange(last_activity_, now)};
+    for (const Observer& observe : loop_.context().options.middleware.observers)
+        observe(exchange);
     BELAY_PROBE(request_end, this, response.status, response.body.size());
     on_leave_ = {};
     unanswered_ = response.left_to_successor;

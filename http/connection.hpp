@@ -86,7 +86,9 @@ private:
     [[nodiscard]] asio::awaitable<bool> read_sized_body(Request& request, Bytes size);
     [[nodiscard]] asio::awaitable<bool> read_chunked_body(Request& request, Bytes limit);
     [[nodiscard]] asio::awaitable<bool> receive_body(char* data, std::size_t size, Request& request);
-    [[nodiscard]] asio::awaitable<Response> answer(Request& request);
+    [[nodiscard]] Answer ask(Request& request);
+    [[nodiscard]] asio::awaitable<Response> wait_for_answer(Request& request, asio::awaitable<Response> answer);
+    [[nodiscard]] Response failure(const Request& request) const;
     void finish_request(const Request& request, const Response& response);
     void forget_body() noexcept;
 
@@ -154,7 +156,7 @@ private:
     Bytes reserved_ = 0;      // of the body budget
     Bytes body_received_ = 0; // on the wire
     Clock::time_point body_start_;
-    Clock::time_point last_activity_; // the end of the last answer, or the beginning
+    Clock::time_point last_activity_; // a request had come whole, or its answer was there, or sent; or the beginning
     std::string output_;              // answers not yet written
     std::string carried_;             // input that a predecessor had read: comes before what the socket has
     std::size_t carried_read_ = 0;

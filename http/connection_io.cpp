@@ -52,9 +52,11 @@ asio::awaitable<bool> Connection::read_body(Request& request, AwaitedBody body)
 {
     if (body.expects_continue && input_.unread().empty())
         output_ += continue_line;
-    if (body.framing == Framing::chunked)
-        co_return co_await read_chunked_body(request, body.limit);
-    co_return co_await read_sized_body(request, body.size);
+    asio::awaitable<bool> reading =
+        body.framing == Framing::chunked ? read_chunked_body(request, body.limit) : read_sized_body(request, body.size);
+    const bool there = co_await std::move(reading);
+    last_activity_ = Clock::now();
+    co_return there;
 }
 
 asio::awaitable<bool> Connection::read_sized_body(Request& request, Bytes size)

@@ -4,22 +4,19 @@
 #include "http/response.hpp"
 
 #include <functional>
-#include <vector>
+#include <variant>
 
 namespace belay::http {
+
+/** What answers a request: the response, where there is nothing to wait for, or the coroutine that will have it. */
+using Answer = std::variant<Response, asio::awaitable<Response>>;
 
 /**
  * Answers one request, on the loop of its connection.
  *
- * The request outlives the returned coroutine.  What a handler throws becomes a 500 (see middleware.hpp); a handler is
- * not cancelled when the client goes away.
+ * The request outlives the answer.  What a handler throws, or its coroutine, becomes a 500; a handler is not cancelled
+ * when the client goes away.
  */
-using Handler = std::function<asio::awaitable<Response>(Request&)>;
-
-/** Wraps a handler in another: composable, outermost first. */
-using Middleware = std::function<Handler(Handler next)>;
-
-/** `middleware` around `innermost`, the first of the list outermost. */
-[[nodiscard]] Handler compose(std::vector<Middleware> middleware, Handler innermost);
+using Handler = std::function<Answer(Request&)>;
 
 } // namespace belay::http

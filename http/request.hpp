@@ -83,10 +83,10 @@ struct Request {
     std::string_view route;                                                ///< the pattern that matched; "" for none
     std::vector<std::pair<std::string_view, std::string>> path_parameters; ///< percent-decoded
 
-    // Filled by middleware:
+    // Filled by the steps of the middleware:
     std::string id;     ///< X-Request-Id: the client's if it is sane, else a new one; sent back if there is one
     TraceContext trace; ///< belay's own span
-    std::string client; ///< whom it comes from, see client_address(); "" where no middleware asks
+    std::string client; ///< whom it comes from, see client_address(); "" where no step asks
 
     /** As if new, but for the memory of its texts and lists, which the next one needs as well. */
     void reset() noexcept;

@@ -65,11 +65,6 @@ bool is_word(std::string_view text) noexcept
     });
 }
 
-asio::awaitable<Response> answer(Response response)
-{
-    co_return response;
-}
-
 } // namespace
 
 void Router::add(Route route)
@@ -167,16 +162,16 @@ Admission Router::admit(Request& head) const
 
 Handler Router::dispatcher() const
 {
-    return [this](Request& request) -> asio::awaitable<Response> {
+    return [this](Request& request) -> Answer {
         if (request.rejection)
-            return answer(rejection_response(*request.rejection));
+            return rejection_response(*request.rejection);
         const Path* path = find(request.path);
         if (path == nullptr)
             throw std::logic_error{"dispatched without having been admitted"};
         if (const Route* route = path->find(request.method))
             return route->handler(request);
-        return answer(
-            {.status = 204, .content_type = {}, .fields = {{"Allow", path->allow + ", OPTIONS"}}, .body = {}});
+        return Response{
+            .status = 204, .content_type = {}, .fields = {{"Allow", path->allow + ", OPTIONS"}}, .body = {}};
     };
 }
 

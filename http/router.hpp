@@ -42,8 +42,8 @@ public:
     [[nodiscard]] Admission admit(Request& head) const;
 
     /**
-     * The innermost handler: answers with the problem document of `request.rejection` where that is set, else calls the
-     * route's handler, or answers OPTIONS.  For requests that went through admit().  Borrows the router.
+     * The handler of a server: answers with the problem document of `request.rejection` where that is set, else calls
+     * the route's handler, or answers OPTIONS.  For requests that went through admit().  Borrows the router.
      */
     [[nodiscard]] Handler dispatcher() const;
 

@@ -4,6 +4,7 @@
 #include "base/duration.hpp"
 #include "base/unique_fd.hpp"
 #include "http/handler.hpp"
+#include "http/middleware.hpp"
 #include "http/router.hpp"
 
 #include <array>
@@ -108,7 +109,7 @@ struct HandedServer {
  * An HTTP/1.1 server on io_contexts that others run.
  *
  * Each listener has one acceptor, on the first loop, which deals sockets to the loops in turn; a connection never
- * changes its loop.  Every request that gets an answer, rejected ones included, passes `Options::handler` exactly once.
+ * changes its loop.  Every request that gets an answer, rejected ones included, passes middleware and handler once.
  *
  * Lifetime: borrows loops, router and budget.  Before it is destroyed, close() must have returned.
  * Threads: everything is awaited or called on the thread of the executor given as `control`, but for what says
@@ -121,7 +122,8 @@ public:
         std::vector<asio::io_context*> loops; ///< at least one
         asio::any_io_executor control;        ///< where the methods below are called
         const Router* router = nullptr;       ///< asked for admission before a body is read
-        Handler handler;                      ///< middleware around router->dispatcher()
+        Handler handler;                      ///< router->dispatcher()
+        Middleware middleware{};              ///< around the handler
         BodyBudget* bodies = nullptr;         ///< null: not accounted
         Limits limits;
         /** Something odd that was handled (accept failed: paused, retrying).  Called on any loop. */

@@ -1,6 +1,5 @@
 #include "daemon/access_log.hpp"
 #include "daemon/log_record.hpp"
-#include "tests/http/run_handler.hpp"
 
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
@@ -28,21 +27,22 @@ protected:
 
     const log::Record& record_of(int status)
     {
-        const http::Handler handler =
-            http::observed_by({access_log("ingress")})([status](http::Request&) { return answer(status); });
         http::Request request;
         request.method = "POST";
         request.path = path;
         request.query = "token=secret";
         request.target = "/hooks/a?token=secret";
         request.id = "request-1";
-        http::run_handler(handler, request);
+        observe(request, http::text_response(status, "ok"));
         return recorder_->records.back();
     }
 
     const log::Record& last_record() const { return recorder_->records.back(); }
 
-    static asio::awaitable<http::Response> refuse() { co_return http::problem_response(401, "the signature is wrong"); }
+    static void observe(const http::Request& request, const http::Response& response)
+    {
+        access_log("ingress")({.request = request, .response = response, .duration = {}});
+    }
 
     static std::string text_of(const log::Record& record, std::string_view key)
     {
@@ -55,8 +55,6 @@ protected:
     std::string path = "/hooks/a";
 
 private:
-    static asio::awaitable<http::Response> answer(int status) { co_return http::text_response(status, "ok"); }
-
     std::shared_ptr<Recorder> recorder_ = std::make_shared<Recorder>();
     std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
 };
@@ -82,9 +80,7 @@ TEST_F(AccessLog, ChoosesTheLevelByTheStatus)
 
 TEST_F(AccessLog, SaysWhyARequestWasRefused)
 {
-    const http::Handler handler = http::observed_by({access_log("ingress")})([](http::Request&) { return refuse(); });
-    http::Request request;
-    http::run_handler(handler, request);
+    observe({}, http::problem_response(401, "the signature is wrong"));
     EXPECT_EQ(text_of(last_record(), "reason"), "the signature is wrong");
 }
 

@@ -1,7 +1,8 @@
 #include "base/uuid.hpp"
 #include "http/middleware.hpp"
-#include "tests/http/run_handler.hpp"
+#include "test_server.hpp"
 
+#include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
 #include <stdexcept>
@@ -9,28 +10,12 @@
 namespace belay::http {
 namespace {
 
-asio::awaitable<Response> say_ok(Request&)
-{
-    co_return text_response(200, "ok");
-}
-
-asio::awaitable<Response> fail_late(Request&)
-{
-    throw std::runtime_error{"secret <detail>"};
-    co_return Response{};
-}
-
-asio::awaitable<Response> fail_at_once(Request&)
-{
-    throw 42;
-}
-
 std::string id_of(std::string_view given)
 {
     const Field fields[] = {{"x-request-id", given}};
     Request request;
     request.fields = fields;
-    run_handler(request_id()(say_ok), request);
+    assign_id(request);
     return request.id;
 }
 
@@ -45,74 +30,133 @@ TEST(RequestId, TakesTheClientsIfItIsSane)
 TEST(TraceContext, ContinuesTheClientsTraceOrStartsOne)
 {
     const std::string parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    const Handler handler = trace_context()(say_ok);
 
     const Field one[] = {{"traceparent", parent}};
     Request request;
     request.fields = one;
-    run_handler(handler, request);
+    assign_trace(request);
     EXPECT_EQ(trace_id_text(request.trace), "0af7651916cd43dd8448eb211c80319c");
     EXPECT_NE(to_traceparent(request.trace), parent); // a span of our own
 
     const Field two[] = {{"traceparent", parent}, {"traceparent", parent}};
     request.fields = two;
-    run_handler(handler, request);
+    assign_trace(request);
     EXPECT_NE(trace_id_text(request.trace), "0af7651916cd43dd8448eb211c80319c");
     EXPECT_TRUE(parse_traceparent(to_traceparent(request.trace)));
 }
 
-TEST(ExceptionsTo500, TellsTheReportAndNotTheClient)
+Response fail_at_once(Request&)
 {
-    std::string reported;
-    const auto report = [&reported](const Request& request, std::string_view what) {
-        reported = request.id + " " + std::string{what};
+    throw std::runtime_error{"secret <detail>"};
+}
+
+asio::awaitable<Response> fail_when_awaited(Request& request)
+{
+    fail_at_once(request);
+    co_return Response{};
+}
+
+asio::awaitable<Response> fail_late(Request&)
+{
+    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    throw 42;
+}
+
+/** A server whose middleware writes down what it is called with, and in which order. */
+class MiddlewareOfAServer : public ::testing::Test {
+protected:
+    MiddlewareOfAServer()
+    {
+        server.middleware = {.steps = {assign_id, [this](Request& request) { seen += "a:" + request.id; },
+                                 [this](Request& request) {
+                                     seen += " b";
+                                     if (request.path == "/step")
+                                         throw std::logic_error{"secret"};
+                                 }},
+            .observers = {[this](const Exchange& exchange) {
+                              seen += " " + std::to_string(exchange.response.status);
+                              duration = exchange.duration;
+                          },
+                [this](const Exchange&) { seen += " d"; }},
+            .on_exception = [this](const Request& request, std::string_view what) {
+                seen += " " + request.id + "=" + std::string{what};
+            }};
+        add("/at-once", fail_at_once);
+        add("/awaited", fail_when_awaited);
+        add("/late", fail_late);
+        add("/step", answer_with(200, ""));
+        add("/gate", gate.handler());
+        server.start();
+    }
+
+    void add(const char* pattern, Handler handler)
+    {
+        server.router.add({.method = "GET", .pattern = pattern, .handler = std::move(handler), .admit = {}});
+    }
+
+    static std::string get(std::string_view path)
+    {
+        return "GET " + std::string{path} + " HTTP/1.1\r\nHost: a\r\nX-Request-Id: r1\r\n\r\n";
+    }
+
+    Gate gate;
+    std::string seen; // on the loop; complete when the answer has come
+    std::chrono::steady_clock::duration duration{};
+    TestServer server;
+};
+
+TEST_F(MiddlewareOfAServer, StepsObserversAndReportSeeARequestOnce)
+{
+    constexpr std::string_view unknown = "an exception that is not a std::exception";
+    const std::pair<const char*, std::string> cases[] = {
+        {"/", "a:r1 b 200 d"},
+        {"/nowhere", "a:r1 b 404 d"},
+        {"/at-once", "a:r1 b r1=secret <detail> 500 d"},
+        {"/awaited", "a:r1 b r1=secret <detail> 500 d"},
+        {"/late", "a:r1 b r1=" + std::string{unknown} + " 500 d"},
+        {"/step", "a:r1 b r1=secret 500 d"},
     };
-    for (const Handler& failing : {Handler{fail_late}, Handler{fail_at_once}}) {
-        const Handler handler = compose({request_id(), exceptions_to_500(report)}, failing);
-        const Field fields[] = {{"X-Request-Id", "r1"}};
-        Request request;
-        request.fields = fields;
-        reported.clear();
-        const Response response = run_handler(handler, request);
-        EXPECT_EQ(response.status, 500);
-        EXPECT_EQ(response.body.find("secret"), std::string::npos);
-        EXPECT_TRUE(response.body.ends_with(R"(,"request_id":"r1"})")) << response.body;
-        EXPECT_TRUE(reported.starts_with("r1 ")) << reported;
+    for (const auto& [path, expected] : cases) {
+        TestClient client = server.connect();
+        seen.clear();
+        client.send(get(path));
+        EXPECT_NE(client.receive().status, 0) << path;
+        EXPECT_EQ(seen, expected) << path;
     }
 }
 
-TEST(Observers, SeeRequestAndResponseOnce)
+TEST_F(MiddlewareOfAServer, AFailureIsA500ThatNamesTheRequestOnly)
 {
-    std::string seen;
-    const auto observe = [&seen](const Exchange& exchange) {
-        seen += 'a';
-        EXPECT_EQ(exchange.request.path, "/x");
-        EXPECT_EQ(exchange.response.status, 500);
-        EXPECT_GE(exchange.duration.count(), 0);
-    };
-    Request request;
-    request.path = "/x";
-    const auto ignore = [](const Request&, std::string_view) {};
-    run_handler(compose({observed_by({observe, [&seen](const Exchange&) { seen += 'b'; }}), exceptions_to_500(ignore)},
-                    fail_late),
-        request);
-    EXPECT_EQ(seen, "ab");
+    TestClient client = server.connect();
+    for (const char* const path : {"/at-once", "/awaited", "/late", "/step"}) {
+        client.send(get(path));
+        const auto answer = client.receive();
+        EXPECT_EQ(answer.status, 500) << path;
+        EXPECT_EQ(answer.body.find("secret"), std::string::npos) << answer.body;
+        EXPECT_TRUE(answer.body.ends_with(R"(,"request_id":"r1"})")) << answer.body;
+        EXPECT_TRUE(answer.has("\r\nX-Request-Id: r1\r\n")) << answer.head;
+    }
+    EXPECT_EQ(server.probe(), 200);
 }
 
-TEST(Compose, PutsTheFirstOutermost)
+TEST_F(MiddlewareOfAServer, ADurationIsThatOfItsRequestAlone)
 {
-    std::string order;
-    const auto mark = [&order](char c) -> Middleware {
-        return [&order, c](Handler next) -> Handler {
-            return [&order, c, next = std::move(next)](Request& request) {
-                order += c;
-                return next(request);
-            };
-        };
-    };
-    Request request;
-    run_handler(compose({mark('a'), mark('b'), mark('c')}, say_ok), request);
-    EXPECT_EQ(order, "abc");
+    constexpr auto wait = std::chrono::milliseconds{20};
+    TestClient client = server.connect();
+    client.send(get("/gate") + get("/"));
+    ASSERT_TRUE(eventually([this] { return gate.entered == 1; }));
+    std::this_thread::sleep_for(wait); // what is under test is time that passes
+    gate.open = true;
+    EXPECT_EQ(client.receive().status, 200);
+    EXPECT_EQ(client.receive().status, 200);
+    EXPECT_LT(duration, wait) << "of the second, which was there all the time";
+    gate.open = false;
+    client.send(get("/gate"));
+    ASSERT_TRUE(eventually([this] { return gate.entered == 2; }));
+    std::this_thread::sleep_for(wait);
+    gate.open = true;
+    EXPECT_EQ(client.receive().status, 200);
+    EXPECT_GE(duration, wait);
 }
 
 } // namespace

@@ -9,10 +9,14 @@ namespace belay::http {
 /** What the handler answers, waited for on an io_context of its own. */
 inline Response run_handler(const Handler& handler, Request& request)
 {
-    asio::io_context io;
-    auto response = asio::co_spawn(io, handler(request), asio::use_future);
-    io.run();
-    return response.get();
+    Answer answer = handler(request);
+    if (auto* const awaited = std::get_if<asio::awaitable<Response>>(&answer)) {
+        asio::io_context io;
+        auto response = asio::co_spawn(io, std::move(*awaited), asio::use_future);
+        io.run();
+        answer = response.get();
+    }
+    return std::get<Response>(std::move(answer));
 }
 
 } // namespace belay::http

@@ -134,6 +134,7 @@ void TestServer::start()
         .control = control_.get_executor(),
         .router = &router,
         .handler = router.dispatcher(),
+        .middleware = middleware,
         .bodies = bodies_,
         .limits = limits_,
         .on_warning = [this](std::string_view what) {
@@ -222,18 +223,9 @@ NoDescriptors::~NoDescriptors()
     EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0);
 }
 
-namespace {
-
-asio::awaitable<Response> produce(int status, std::string body)
-{
-    co_return text_response(status, std::move(body));
-}
-
-} // namespace
-
 Handler answer_with(int status, std::string body)
 {
-    return [status, body = std::move(body)](Request&) { return produce(status, body); };
+    return [status, body = std::move(body)](Request&) { return text_response(status, body); };
 }
 
 } // namespace belay::http

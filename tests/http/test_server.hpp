@@ -73,7 +73,8 @@ public:
     TestServer(TestServer&&) = delete;
     TestServer& operator=(TestServer&&) = delete;
 
-    Router router; ///< to be filled before start()
+    Router router; ///< to be filled before start(), as is:
+    Middleware middleware;
 
     /** Listens on a port of 127.0.0.1 and serves. */
     void start();
