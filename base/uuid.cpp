@@ -81,15 +81,15 @@ std::string to_string(const Uuid& id)
 void append(std::string& out, const Uuid& id)
 {
     constexpr std::string_view digits = "0123456789abcdef";
-    std::array<char, text_size> text;
-    std::size_t size = 0;
-    for (const std::uint8_t byte : id.bytes) {
-        if (is_dash(size))
-            text[size++] = '-';
-        text[size++] = digits[byte >> 4];
-        text[size++] = digits[byte & 0x0f];
+    const std::size_t start = out.size();
+    out.append(text_size, '-');
+    char* text = out.data() + start;
+    for (std::size_t i = 0; i < id.bytes.size(); ++i) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) // a dash
+            ++text;
+        *text++ = digits[id.bytes[i] >> 4];
+        *text++ = digits[id.bytes[i] & 0x0f];
     }
-    out.append(text.data(), size);
 }
 
 std::optional<Uuid> parse_uuid(std::string_view text)

@@ -1,6 +1,8 @@
 #pragma once
 // Character classes of RFC 9110 §5.6.2 and RFC 3986 §2, and comparison without case: ASCII only, no locale.
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -21,10 +23,29 @@ constexpr bool is_hex_digit(char c) noexcept
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/** Letters, digits and `others`, as a table: each character of a target is looked up. */
+class CharSet {
+public:
+    consteval explicit CharSet(std::string_view others)
+    {
+        for (std::size_t i = 0; i < has_.size(); ++i) {
+            const char c = static_cast<char>(i);
+            has_[i] = is_digit(c) || is_alpha(c) || others.find(c) != others.npos;
+        }
+    }
+    [[nodiscard]] constexpr bool has(char c) const noexcept { return has_[static_cast<unsigned char>(c)]; }
+
+private:
+    std::array<bool, 256> has_{};
+};
+
+inline constexpr CharSet token_chars{"!#$%&'*+-.^_`|~"};
+inline constexpr CharSet uri_chars{"-._~!$&'()*+,;="};
+
 /** tchar: what methods and field names are made of. */
 constexpr bool is_token_char(char c) noexcept
 {
-    return is_digit(c) || is_alpha(c) || std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
+    return token_chars.has(c);
 }
 
 /** A control character other than HTAB. */
@@ -36,7 +57,7 @@ constexpr bool is_control(char c) noexcept
 /** unreserved or sub-delims of a URI. */
 constexpr bool is_uri_char(char c) noexcept
 {
-    return is_digit(c) || is_alpha(c) || std::string_view{"-._~!$&'()*+,;="}.find(c) != std::string_view::npos;
+    return uri_chars.has(c);
 }
 
 constexpr char to_lower(char c) noexcept

@@ -16,12 +16,13 @@ void append_number(std::string& out, std::size_t number)
 
 void append_field(std::string& out, std::string_view name, std::string_view value)
 {
-    const auto breaks_lines = [](char c) { return c == '\r' || c == '\n' || c == '\0'; };
     out += name;
     out += ": ";
     const std::size_t start = out.size();
     out += value;
-    std::replace_if(out.begin() + static_cast<std::ptrdiff_t>(start), out.end(), breaks_lines, ' ');
+    for (const char line_break : {'\r', '\n', '\0'})
+        if (value.find(line_break) != value.npos) // many characters at a time, and hardly ever there
+            std::replace(out.begin() + static_cast<std::ptrdiff_t>(start), out.end(), line_break, ' ');
     out += "\r\n";
 }
 
