@@ -189,7 +189,7 @@ void configure(sqlite::Database& database)
     set(database, "synchronous", "FULL", "2");
     set(database, "wal_autocheckpoint", "0", "0"); // the store's thread does it, after answering
     set(database, "journal_size_limit", std::to_string(64_MiB), std::to_string(64_MiB));
-    set(database, "cache_size", "-8192", "-8192"); // KiB; more gains nothing
+    set(database, "cache_size", "-2048", "-2048"); // KiB; 8 MiB gain nothing: bodies are elsewhere
     set(database, "temp_store", "MEMORY", "2");
     // Zeroes what is deleted only where that costs no write; Debian's default also rewrites each freed page.
     database.execute("PRAGMA secure_delete = FAST");
