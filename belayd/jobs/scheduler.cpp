@@ -32,15 +32,13 @@ void Scheduler::start()
 
 void Scheduler::start(std::vector<HandedAttempt> resumed)
 {
-    state_->store.on_queued([state = std::weak_ptr<State>{state_}](const std::vector<std::string>&) {
+    state_->store.on_queued([state = std::weak_ptr<State>{state_}](const std::vector<std::string>& hooks) {
         const std::shared_ptr<State> scheduler = state.lock();
-        if (!scheduler || scheduler->wake_posted.exchange(true))
+        if (!scheduler || !scheduler->note_queued(hooks))
             return; // one post stands for all commits until it has run
         asio::post(scheduler->io, [state] {
-            if (const std::shared_ptr<State> woken = state.lock()) {
-                woken->wake_posted = false;
-                woken->wake();
-            }
+            if (const std::shared_ptr<State> woken = state.lock())
+                woken->look_at_queued();
         });
     });
     asio::post(

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <limits>
 
 namespace belay::jobs {
 namespace {
@@ -98,6 +99,30 @@ void Scheduler::State::wake()
     changes.announce();
 }
 
+bool Scheduler::State::note_queued(const std::vector<std::string>& hooks)
+{
+    const std::scoped_lock lock{queued_mutex};
+    const bool first = queued_hooks.empty();
+    queued_hooks.insert(hooks.begin(), hooks.end());
+    return first;
+}
+
+/** A hook that is full has its turn when one of its jobs ends, however many are queued meanwhile. */
+void Scheduler::State::look_at_queued()
+{
+    std::set<std::string> hooks;
+    {
+        const std::scoped_lock lock{queued_mutex};
+        hooks.swap(queued_hooks);
+    }
+    const bool has_room = std::ranges::any_of(hooks, [this](const std::string& hook) {
+        const auto hook_rules = rules.hooks.find(hook);
+        return hook_rules == rules.hooks.end() || room_of(hook, hook_rules->second) != 0;
+    });
+    if (has_room)
+        wake();
+}
+
 /** Returns earlier when everything is to end. */
 asio::awaitable<void> Scheduler::State::pause(Clock::duration duration)
 {
@@ -111,15 +136,21 @@ std::size_t Scheduler::State::free_slots() const
     return rules.max_jobs > used_slots ? rules.max_jobs - used_slots : 0;
 }
 
+unsigned Scheduler::State::room_of(const std::string& hook, const HookRules& hook_rules) const
+{
+    if (hook_rules.concurrency == 0)
+        return std::numeric_limits<unsigned>::max();
+    const auto used = used_by_hook.find(hook);
+    const unsigned runs = used == used_by_hook.end() ? 0 : used->second;
+    return hook_rules.concurrency > runs ? hook_rules.concurrency - runs : 0;
+}
+
 std::map<std::string, unsigned> Scheduler::State::room() const
 {
     std::map<std::string, unsigned> room;
     for (const auto& [hook, hook_rules] : rules.hooks) {
-        if (hook_rules.concurrency == 0)
-            continue;
-        const auto used = used_by_hook.find(hook);
-        const unsigned runs = used == used_by_hook.end() ? 0 : used->second;
-        room[hook] = hook_rules.concurrency > runs ? hook_rules.concurrency - runs : 0;
+        if (hook_rules.concurrency != 0)
+            room[hook] = room_of(hook, hook_rules);
     }
     return room;
 }

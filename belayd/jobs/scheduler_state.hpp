@@ -9,6 +9,7 @@
 #include "belayd/jobs/scheduler.hpp"
 
 #include <atomic>
+#include <mutex>
 #include <random>
 #include <set>
 
@@ -63,6 +64,10 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     void kill_all();
     void wake();
 
+    // After a commit that queued jobs; the first on the store's thread. @return whether the second is to be posted
+    bool note_queued(const std::vector<std::string>& hooks);
+    void look_at_queued();
+
     asio::awaitable<void> dispatch();
     asio::awaitable<void> end_leftovers();
     asio::awaitable<Clock::time_point> claim_due();
@@ -84,6 +89,7 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     void show_hooks();
 
     [[nodiscard]] std::size_t free_slots() const;
+    [[nodiscard]] unsigned room_of(const std::string& hook, const HookRules& hook_rules) const;
     [[nodiscard]] std::map<std::string, unsigned> room() const;
     [[nodiscard]] bool idle() const { return entries.empty() && !claiming && handing_back == 0; }
     [[nodiscard]] bool quiet() const { return idle() && !asking && !ending_leftovers && calls == 0; }
@@ -116,7 +122,9 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
 
     std::atomic<std::size_t> running{0}; // entries.size()
     std::atomic<bool> paused{false};
-    std::atomic<bool> wake_posted{false};
+
+    std::mutex queued_mutex;
+    std::set<std::string> queued_hooks; // which have a job more; guarded by it
 
     TaskGroup tasks; // last: borrows the rest
 };

@@ -90,6 +90,30 @@ TEST_F(SchedulerTest, WaitsBeforeARetryAndThenRunsItUnasked)
     EXPECT_GE(stored.attempts[1].started - *stored.attempts[0].finished, 270ms);
 }
 
+TEST_F(SchedulerTest, AsksTheStoreForNothingWhileTheHookIsFull)
+{
+    rules.hooks["narrow"].concurrency = 1;
+    start();
+    const Uuid first = queue("echo runs; exec sleep 1000", "narrow");
+    ASSERT_TRUE(until_written(first, "runs"));
+    const auto commits = [this] {
+        const std::string name = "\nbelay_store_commit_seconds_count ";
+        const std::string text = metrics.text();
+        return std::stoi(text.substr(text.find(name) + name.size()));
+    };
+    ASSERT_TRUE(until([this] { return count(JobState::running) == 1; }));
+    (void)await(scheduler->live_output(first)); // its thread has come to rest
+    const int before = commits();
+    for (int i = 0; i < 10; ++i) {
+        queue("true", "narrow");
+        (void)await(scheduler->live_output(first)); // it has seen the commit
+    }
+    queue("true", "narrow");
+    EXPECT_EQ(commits(), before + 11);
+    EXPECT_EQ(await(scheduler->cancel(first)), JobState::running);
+    EXPECT_TRUE(until_count(JobState::succeeded, 11)) << "they have their turn afterwards";
+}
+
 TEST_F(SchedulerTest, NeverExceedsTheLimits)
 {
     rules.max_jobs = 5;
