@@ -1,5 +1,7 @@
 #include "belayd/jobs/body_segments.hpp"
 
+#include "base/failpoint.hpp"
+#include "belayd/jobs/schema.hpp"
 #include "daemon/service.hpp"
 
 #include <fmt/format.h>
@@ -44,25 +46,23 @@ std::string file_of(const std::string& directory, std::int64_t segment)
         code, error, fmt::format("cannot {} {}: {}", what, file, std::generic_category().message(error))};
 }
 
-void sync_directory(const std::string& directory)
-{
-    const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || ::fsync(UniqueFd{fd}.get()) != 0)
-        refuse(SQLITE_IOERR_DIR_FSYNC, "sync", directory);
-}
-
 /** Whether another try may end better. */
 bool is_passing(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR;
 }
 
+[[noreturn]] void refuse_body(const std::string& file, const BodyPlace& place, const std::string& why)
+{
+    throw BodyDamaged{
+        fmt::format("the body of {} bytes at {} in {} is damaged: {}", place.size, place.offset, file, why)};
+}
+
 [[noreturn]] void fail_to_read(const std::string& file, const BodyPlace& place, int error)
 {
     if (is_passing(error))
         throw std::system_error{error, std::generic_category(), file};
-    throw BodyDamaged{fmt::format("the body of {} bytes at {} in {} is damaged: {}", place.size, place.offset, file,
-        error == 0 ? "its checksum differs" : std::generic_category().message(error))};
+    refuse_body(file, place, std::generic_category().message(error));
 }
 
 /** The numbers of the files in `directory`, which need not be there. */
@@ -100,12 +100,14 @@ std::string read_body(const std::string& directory, const BodyPlace& place)
             opened.get(), body.data() + done, body.size() - done, place.offset + static_cast<std::int64_t>(done));
         if (count < 0 && errno == EINTR)
             continue;
-        if (count <= 0)
-            fail_to_read(file, place, count < 0 ? errno : 0);
+        if (count < 0)
+            fail_to_read(file, place, errno);
+        if (count == 0)
+            refuse_body(file, place, "the file ends before it does");
         done += static_cast<std::size_t>(count);
     }
     if (checksum_of(body) != place.checksum)
-        fail_to_read(file, place, 0);
+        refuse_body(file, place, "its checksum differs");
     return body;
 }
 
@@ -171,7 +173,7 @@ void BodySegments::remove(const BodyPlace& place)
 void BodySegments::begin_segment()
 {
     if (::mkdir(directory_.c_str(), 0700) == 0)
-        sync_directory(std::filesystem::absolute(directory_).parent_path().string());
+        sync_directory(std::filesystem::absolute(directory_).parent_path());
     else if (errno != EEXIST)
         refuse(SQLITE_IOERR_WRITE, "create", directory_);
     const std::string name = file(last_ + 1);
@@ -189,8 +191,10 @@ void BodySegments::begin_segment()
 
 void BodySegments::write()
 {
-    if (!pending_.empty())
+    if (!pending_.empty()) {
         write_pending();
+        failpoint("store.bodies_written");
+    }
     for (const auto& [segment, change] : changes_)
         if (segment != last_ && bodies_[segment] + change == 0)
             forget_.run(segment);

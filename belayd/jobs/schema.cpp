@@ -127,15 +127,6 @@ static_assert(versions.size() == schema_version);
     throw StartError{ExitCode::unavailable, what};
 }
 
-/** Makes entries of `directory` durable. */
-void sync_directory(const std::filesystem::path& directory)
-{
-    const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || ::fsync(UniqueFd{fd}.get()) != 0)
-        refuse(fmt::format(
-            "cannot sync the directory {}: {}", directory.string(), std::generic_category().message(errno)));
-}
-
 /** Creates an empty file that only belayd reads. @return whether it was not there */
 bool create_file(const std::string& path)
 {
@@ -251,6 +242,16 @@ try {
     check_version(database, path);
 } catch (const sqlite::Error& e) {
     refuse_database(path, e);
+}
+
+void sync_directory(const std::filesystem::path& directory)
+{
+    const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || ::fsync(UniqueFd{fd}.get()) != 0) {
+        const int error = errno;
+        throw sqlite::Error{SQLITE_IOERR_DIR_FSYNC, error,
+            fmt::format("cannot sync {}: {}", directory.string(), std::generic_category().message(error))};
+    }
 }
 
 void refuse_database(const std::string& path, const sqlite::Error& error)

@@ -2,6 +2,7 @@
 #include "base/byte_size.hpp"
 #include "belayd/jobs/sqlite.hpp"
 
+#include <filesystem>
 #include <string>
 
 namespace belay::jobs {
@@ -26,6 +27,9 @@ void check_store_database(const std::string& path);
 
 /** Says why the database cannot be used, and what to do. @throws daemon::StartError (69), always */
 [[noreturn]] void refuse_database(const std::string& path, const sqlite::Error& error);
+
+/** Makes the entries of `directory` durable. @throws sqlite::Error (SQLITE_IOERR_DIR_FSYNC) */
+void sync_directory(const std::filesystem::path& directory);
 
 /** A second connection that only reads. @throws sqlite::Error */
 [[nodiscard]] sqlite::Database open_reader_database(const std::string& path);

@@ -1,7 +1,6 @@
 #include "belayd/jobs/store_tables.hpp"
 
 #include "base/byte_size.hpp"
-#include "base/failpoint.hpp"
 #include "belayd/jobs/netstrings.hpp"
 #include "daemon/log.hpp"
 
@@ -130,7 +129,6 @@ void StoreTables::begin()
 Committed StoreTables::commit()
 {
     segments_.write();
-    failpoint("store.bodies_written");
     commit_.run();
     segments_.commit();
     counts_.commit();

@@ -72,6 +72,7 @@ void StoreThread::prune_if_due(daemon::Heartbeat& heartbeat)
 
 std::size_t StoreThread::prune()
 {
+    locked_ = false;
     try {
         tables_->begin();
         const auto pruned = tables_->prune(now() - limits_.retention.load(), prune_jobs);
@@ -82,6 +83,8 @@ std::size_t StoreThread::prune()
     } catch (const sqlite::Error& e) {
         tables_->rollback();
         handle(e);
+        if (health_.available() && !locked_) // else it has been said
+            log::warning("finished jobs cannot be deleted, retrying", {{"path", limits_.path}, {"error", e.what()}});
         return 0;
     }
 }

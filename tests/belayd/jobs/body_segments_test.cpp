@@ -5,6 +5,7 @@
 #include "tests/belayd/jobs/in_child.hpp"
 #include "tests/belayd/jobs/store_fixture.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -246,16 +247,19 @@ TEST_F(BodySegmentsTest, DoesNotStartWithoutAFileThatEventsNeed)
     open();
     EXPECT_TRUE(claim(2).empty());
     EXPECT_EQ(count(JobState::failed), 2U);
+    const auto reason = query("SELECT reason FROM jobs");
+    EXPECT_TRUE(reason.ends_with("is damaged: the file ends before it does")) << reason;
 }
 
 TEST_F(BodySegmentsTest, WaitsWhileNoDescriptorIsToBeHad)
 {
     accept(large('a'));
-    std::vector<UniqueFd> all;
-    for (int fd = ::dup(0); fd >= 0; fd = ::dup(0))
-        all.emplace_back(fd);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
     EXPECT_THROW((void)claim(), std::system_error);
-    all.clear();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
     EXPECT_EQ(claim().at(0).body, large('a').body);
     EXPECT_TRUE(failures.empty());
 }

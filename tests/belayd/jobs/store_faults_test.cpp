@@ -272,6 +272,22 @@ TEST_F(StoreFaultsTest, StopsAtTheFreeSpaceFloorAndRecovers)
     EXPECT_TRUE(failures.empty());
 }
 
+TEST_F(StoreFaultsTest, SaysThatItCannotDeleteWhatIsOver)
+{
+    options.retention = 0ms;
+    open();
+    execute("CREATE TRIGGER t BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'kept'); END");
+    accept(event("a"));
+    EXPECT_TRUE(succeed(claim().at(0)));
+    testing::internal::CaptureStdout(); // of the log
+    open();                             // prunes at once
+    store.reset();
+    const auto log = testing::internal::GetCapturedStdout();
+    EXPECT_NE(log.find("finished jobs cannot be deleted, retrying"), std::string::npos) << log;
+    EXPECT_EQ(query("SELECT count(*) FROM events"), "1");
+    EXPECT_TRUE(failures.empty());
+}
+
 /** Fills what is left of the file system, down to the last byte. */
 void fill(const std::filesystem::path& file)
 {
