@@ -36,21 +36,25 @@ public:
     {
         floor_ = 0;
         outgrown_.reset();
-        if (begin_ > window_) // after a chunked body: back to where there is room behind the next head
+        if (end_ > window_) // after a chunked body: back to where there is room behind the next head
             move_down();
     }
 
     /** Moves the unread bytes to the front (unless nothing is gained) and offers the space behind them. */
     [[nodiscard]] char* space()
     {
-        if (filled_ && window_ < whole_window_)
+        if (window_ < whole_window_ && (filled_ || unread().size() > window_))
             widen();
         move_down();
         return bytes_.get() + end_;
     }
 
     /** How many bytes fit at space(); valid after it. */
-    [[nodiscard]] std::size_t space_size() const noexcept { return (floor_ > 0 ? 2 * window_ : window_) - end_; }
+    [[nodiscard]] std::size_t space_size() const noexcept
+    {
+        const std::size_t limit = floor_ > 0 ? 2 * window_ : window_;
+        return limit > end_ ? limit - end_ : 0;
+    }
 
     /** So many bytes were put at space(). */
     void produced(std::size_t size) noexcept

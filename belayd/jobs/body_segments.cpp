@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <set>
 #include <system_error>
+#include <utility>
 
 namespace belay::jobs {
 namespace {
@@ -111,12 +112,11 @@ std::string read_body(const std::string& directory, const BodyPlace& place)
     return body;
 }
 
-std::string body_of(sqlite::Execution& row, int first, const std::string& directory)
+std::optional<BodyPlace> place_of(sqlite::Execution& row, int first)
 {
-    if (row.is_null(first + 1))
-        return row.text(first);
-    return read_body(
-        directory, {row.integer(first + 1), row.integer(first + 2), row.integer(first + 3), row.integer(first + 4)});
+    if (row.is_null(first))
+        return std::nullopt;
+    return BodyPlace{row.integer(first), row.integer(first + 1), row.integer(first + 2), row.integer(first + 3)};
 }
 
 BodySegments::BodySegments(sqlite::Database& database)
@@ -162,6 +162,19 @@ void BodySegments::take_back() noexcept
     pending_end_ -= static_cast<std::int64_t>(pending_.back().iov_len);
     pending_.pop_back();
     --changes_[last_];
+}
+
+std::string BodySegments::read(const BodyPlace& place) const
+{
+    if (place.segment != last_ || pending_.empty() || place.offset < end_)
+        return read_body(directory_, place);
+    auto offset = end_;
+    const auto appended = std::ranges::find_if(pending_, [&](const iovec& body) {
+        return std::exchange(offset, offset + static_cast<std::int64_t>(body.iov_len)) == place.offset;
+    });
+    if (appended == pending_.end())
+        throw std::logic_error{"a body of this transaction is read that was not appended"};
+    return {static_cast<const char*>(appended->iov_base), appended->iov_len};
 }
 
 void BodySegments::remove(const BodyPlace& place)

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -28,9 +29,9 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/** The columns of a statement from `first` on: bodies.body, events.segment, .body, .body_bytes, .checksum. @throws as
- *  read_body() does */
-[[nodiscard]] std::string body_of(sqlite::Execution& row, int first, const std::string& directory);
+/** The columns of a statement from `first` on: events.segment, .body, .body_bytes, .checksum.  @return nothing for a
+ *  body that is in the database */
+[[nodiscard]] std::optional<BodyPlace> place_of(sqlite::Execution& row, int first);
 
 /** The directory of the segments that belong to the database at `path`. */
 [[nodiscard]] std::string segments_directory(const std::string& path);
@@ -62,8 +63,9 @@ public:
     [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
 
     // In a transaction:
-    [[nodiscard]] BodyPlace append(std::string_view body); ///< borrowed until write() or rollback()
-    void take_back() noexcept;                             ///< what was appended last
+    [[nodiscard]] BodyPlace append(std::string_view body);        ///< borrowed until write() or rollback()
+    void take_back() noexcept;                                    ///< what was appended last
+    [[nodiscard]] std::string read(const BodyPlace& place) const; ///< also of this transaction @throws as read_body()
     void remove(const BodyPlace& place);
     void
     write(); ///< before the COMMIT: puts the bodies on disk @throws sqlite::Error, as SQLite would for its own files

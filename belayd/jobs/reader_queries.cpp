@@ -266,7 +266,8 @@ std::optional<StoredRequest> ReaderQueries::read_request(const Uuid& event)
     request.hook = row.text(0);
     request.remote = row.text(1);
     request.received = row.time(2);
-    request.body = body_of(row, 5, directory_);
+    const auto outside = place_of(row, 6);
+    request.body = outside ? read_body(directory_, *outside) : row.text(5);
     auto head = split_netstrings(row.bytes(3));
     if (head.size() < 2) { // of version 1
         if (auto content_type = row.text(4); !content_type.empty())

@@ -331,7 +331,8 @@ ClaimedJob StoreTables::read_claimed(const Uuid& id)
     job.arguments = split_netstrings(row.bytes(7));
     job.environment = split_netstring_pairs(row.bytes(8));
     job.files = split_files(row.bytes(9));
-    job.body = body_of(row, 10, segments_.directory());
+    const auto outside = place_of(row, 11);
+    job.body = outside ? segments_.read(*outside) : row.text(10);
     return job;
 }
 

@@ -55,6 +55,42 @@ TEST(ReadBuffer, KeepsWhatIsPinnedWhereItIsWhileItsWindowGrows)
     EXPECT_EQ(buffer.space_size(), window - 1);
 }
 
+/** A pinned head, and with all that fits behind it but one byte. */
+ReadBuffer pinned_and_nearly_full(std::size_t window, std::size_t head)
+{
+    ReadBuffer buffer{window};
+    receive(buffer, std::string(head, 'h'));
+    buffer.consume(head);
+    buffer.pin();
+    (void)buffer.space();
+    receive(buffer, std::string(buffer.space_size() - 1, 'c'));
+    return buffer;
+}
+
+TEST(ReadBuffer, HasRoomBehindMoreThanAWindowReadBehindAChunkedBody)
+{
+    for (const std::size_t whole : {window, ReadBuffer::first_window}) {
+        ReadBuffer buffer = pinned_and_nearly_full(whole, 100);
+        buffer.consume(200);
+        const std::string next{buffer.unread()};
+        buffer.unpin();
+        (void)buffer.space();
+        EXPECT_LE(buffer.space_size(), whole);
+        EXPECT_EQ(buffer.unread(), next);
+    }
+}
+
+TEST(ReadBuffer, HasRoomBehindTheNextHeadWhereverThatBegins)
+{
+    ReadBuffer buffer = pinned_and_nearly_full(ReadBuffer::first_window, 100);
+    buffer.consume(200); // the body
+    buffer.unpin();
+    buffer.consume(500); // the next head
+    buffer.pin();
+    (void)buffer.space();
+    EXPECT_GE(buffer.space_size(), 100U);
+}
+
 TEST(ReadBuffer, IsNeverLargerThanItIsToBe)
 {
     ReadBuffer buffer{16};

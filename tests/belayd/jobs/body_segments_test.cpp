@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 
 namespace {
 
@@ -129,6 +130,30 @@ TEST_F(BodySegmentsTest, EachBodyIsWhereItsEventSaysWhateverElseTheTransactionDi
     }
     EXPECT_EQ(contents, "12345");
     EXPECT_EQ(query("SELECT group_concat(number || ':' || bodies) FROM segments"), "1:5");
+}
+
+/** While one transaction is committed, the next one gathers what accepts a job and what claims it. */
+TEST_F(BodySegmentsTest, AJobMayBeClaimedInTheTransactionThatAcceptsIt)
+{
+    for (int round = 0; round < 5; ++round) {
+        asio::io_context& io = caller_loop();
+        std::string expected;
+        for (const char content : {'1', '2', '3'}) {
+            expected += content;
+            asio::co_spawn(
+                io, store->accept(large(content, 5'000 + static_cast<std::size_t>(content))), asio::use_future);
+        }
+        auto claimed = asio::co_spawn(io, store->claim(8, {}), asio::use_future);
+        io.run();
+        std::vector<ClaimedJob> jobs = claimed.get();
+        std::ranges::move(claim(8), std::back_inserter(jobs)); // if the commits fell otherwise
+        std::string contents;
+        for (const auto& job : jobs) {
+            contents += job.body.at(0);
+            EXPECT_EQ(job.body, std::string(5'000 + static_cast<std::size_t>(job.body.at(0)), job.body.at(0)));
+        }
+        EXPECT_EQ(contents, expected);
+    }
 }
 
 TEST_F(BodySegmentsTest, ABodyThatNoCommitToldOfIsLeftBehind)
