@@ -18,7 +18,7 @@ from processes import Processes
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CORES = os.cpu_count() or 1
-TAIL_LINES = 60
+SHOWN_LINES = 60
 LONGEST_FILE = 1200  # seconds: one hang must leave time for the other files
 FILE_MINUTES = int(os.environ.get("BELAY_FILE_MINUTES", "0"))  # instead of all that, where more is counted than usual
 LONGEST_RUN = 80  # minutes: whoever waits for a summary gets one
@@ -35,15 +35,23 @@ class Configuration:
     slowness: int = 1  # multiplies deadlines
     compiler: str | None = None  # instead of the usual one
     targets: tuple[str, ...] = ()  # all when none is named
+    tests: tuple[str, ...] = ()  # of the unit tests only these; all when none is named
 
 
-# Sanitizer builds are -O1 with line tables: readable stacks at half the compile time of full debug information.
+# Line tables make stacks readable, at two thirds of the compile time of full debug information.
+PLAIN = ["-Dtests=true", "-Dfailpoints=true", "--prefix=/usr", "-Dcpp_args=-g1"]
 SANITIZED = ["-Dtests=true", "-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
 FUZZED = ["-Dfuzz=true", "-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
+# What tests/integration runs.
+INTEGRATED = ("belayd/belayd", "cli/belay", "tests/daemon/example_daemon", "tests/daemon/slow_daemon",
+              "tests/bench/bench_client", "tests/bench/limit_get", "tests/bench/limit_post", "tests/bench/limit_jobs")
+# The rooms whose code runs on several threads.
+THREADED = ("base", "signals", "http", "daemon", "allocations", "runner", "store", "api")
 CONFIGURATIONS = {
-    "plain": Configuration("plain", ROOT / "build-test", ["-Dtests=true", "-Dfailpoints=true", "--prefix=/usr"]),
+    "plain": Configuration("plain", ROOT / "build-test", PLAIN),
     "address": Configuration("address", ROOT / "build-test-address", SANITIZED + ["-Dsanitize=address"], "address", 4),
-    "thread": Configuration("thread", ROOT / "build-test-thread", SANITIZED + ["-Dsanitize=thread"], "thread", 8),
+    "thread": Configuration("thread", ROOT / "build-test-thread", SANITIZED + ["-Dsanitize=thread"], "thread", 8,
+                            targets=INTEGRATED, tests=THREADED),
     "fuzz": Configuration("fuzz", ROOT / "build-test-fuzz", FUZZED, compiler="clang++-19", targets=("fuzz",)),
 }
 
@@ -99,9 +107,16 @@ def say(text: str, end: str = "\n") -> None:
 
 
 def tail(log: pathlib.Path) -> None:
-    lines = log.read_text(errors="replace").splitlines()
-    say(f"--- the end of {log.relative_to(ROOT)}")
-    say("\n".join("    " + line for line in lines[-TAIL_LINES:]))
+    show(f"the end of {log.relative_to(ROOT)}", log.read_text(errors="replace").splitlines()[-SHOWN_LINES:])
+
+
+def head(log: pathlib.Path) -> None:
+    show(f"the beginning of {log.relative_to(ROOT)}", log.read_text(errors="replace").splitlines()[:SHOWN_LINES])
+
+
+def show(what: str, lines: list[str]) -> None:
+    say(f"--- {what}")
+    say("\n".join("    " + line for line in lines))
     say("---")
 
 
@@ -110,29 +125,46 @@ def has_failpoints(directory: pathlib.Path) -> bool:
     return all(option["value"] for option in options if option["name"] == "failpoints")
 
 
+def programs_of(configuration: Configuration) -> list[str]:
+    """What to build for its unit tests."""
+    tests = json.loads((configuration.directory / "meson-info" / "intro-tests.json").read_text())
+    targets = json.loads((configuration.directory / "meson-info" / "intro-targets.json").read_text())
+    needed = {target for test in tests if test["name"] in configuration.tests for target in test["depends"]}
+    return [os.path.relpath(target["filename"][0], configuration.directory) for target in targets
+            if target["id"] in needed]
+
+
 def build(configuration: Configuration, processes: Processes) -> bool:
-    """Sets the build directory up and builds all of it.  Compiles nothing that is up to date."""
+    """Sets the build directory up and builds what it is for.  Compiles nothing that is up to date."""
     logs = configuration.directory / "logs"
-    commands = []
-    if not (configuration.directory / "build.ninja").exists():
-        commands.append(["meson", "setup", str(configuration.directory), *configuration.options])
-    elif not has_failpoints(configuration.directory):  # set up before there were any
-        commands.append(["meson", "setup", "--reconfigure", str(configuration.directory), "-Dfailpoints=true"])
-    commands.append(["ninja", "-C", str(configuration.directory), f"-j{CORES}", *configuration.targets])
     env = dict(os.environ, **({"CXX": configuration.compiler} if configuration.compiler else {}))
 
     say(f"build {configuration.name:<14} ", end="")
     start = time.monotonic()
     logs.mkdir(parents=True, exist_ok=True)
     with open(logs / "build.log", "w") as log:
-        for command in commands:
-            status = processes.run(command, cwd=ROOT, env=env, stdout=log)
+        for command in (setup_command, ninja_command):
+            arguments = command(configuration)
+            status = processes.run(arguments, cwd=ROOT, env=env, stdout=log) if arguments else "0"
             if status != "0":
-                say(f"FAILED ({' '.join(command)}: {status})")
+                say(f"FAILED ({' '.join(arguments)}: {status})")
                 tail(logs / "build.log")
                 return False
     say(f"{time.monotonic() - start:5.0f} s")
     return True
+
+
+def setup_command(configuration: Configuration) -> list[str]:
+    if not (configuration.directory / "build.ninja").exists():
+        return ["meson", "setup", str(configuration.directory), *configuration.options]
+    if not has_failpoints(configuration.directory):  # set up before there were any
+        return ["meson", "setup", "--reconfigure", str(configuration.directory), "-Dfailpoints=true"]
+    return []
+
+
+def ninja_command(configuration: Configuration) -> list[str]:
+    targets = list(configuration.targets) + (programs_of(configuration) if configuration.tests else [])
+    return ["ninja", "-C", str(configuration.directory), f"-j{CORES}", *targets]
 
 
 def without_aslr() -> list[str]:
@@ -163,7 +195,7 @@ def run_unit(suite: Suite, configuration: Configuration, env: dict[str, str], lo
     for name in ("testlog.json", "testlog.junit.xml"):
         (meson_logs / name).unlink(missing_ok=True)
     command = prefix + ["meson", "test", "-C", str(configuration.directory), "--no-rebuild", "--suite", "unit",
-                        "--print-errorlogs", "--timeout-multiplier", str(configuration.slowness)]
+                        "--print-errorlogs", "--timeout-multiplier", str(configuration.slowness), *configuration.tests]
     with open(log, "w") as out:
         status = processes.run(command, cwd=ROOT, env=env, stdout=out)
     counts = Counts()
@@ -308,7 +340,7 @@ def run(suite: Suite, configuration: Configuration, processes: Processes) -> Cou
         if log.exists():
             tail(log)
         for report in sorted(reports.glob(f"{suite.name}.*"))[:2]:
-            tail(report)
+            head(report)
     return counts
 
 

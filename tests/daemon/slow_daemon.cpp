@@ -5,7 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstdlib>
-#include <cstring>
+#include <string>
 #include <thread>
 
 using namespace belay;
@@ -29,7 +29,7 @@ private:
     /** GET /block?ms=N: what must never happen: the loop does not turn for so long. */
     static asio::awaitable<http::Response> block(http::Request& request)
     {
-        std::this_thread::sleep_for(std::chrono::milliseconds{std::atoi(request.query.data() + std::strlen("ms="))});
+        std::this_thread::sleep_for(std::chrono::milliseconds{std::stoi(std::string{request.query.substr(3)})});
         co_return http::text_response(200, "blocked\n");
     }
 };
