@@ -404,6 +404,7 @@ asio::awaitable<void> Belayd::thaw(daemon::Handover& in)
     }
     if (in.document.contains("ingress"))
         server_->resume(daemon::handed_server(in.document.at("ingress"), in));
+    co_await server_->resume_left();
 }
 
 void Belayd::stop() noexcept

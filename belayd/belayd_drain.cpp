@@ -94,6 +94,7 @@ asio::awaitable<void> Belayd::drain(daemon::DrainContext& drain)
     if (restart) {
         co_await store_connections(finish_deadline(drain));
         passwords_->go_on();
+        co_await server_->resume_left();
     }
     co_await server_->finish(finish_deadline(drain), drain.deadline() - stop_time);
 

@@ -1,5 +1,6 @@
 #include "http/connection.hpp"
 
+#include "base/free_memory.hpp"
 #include "base/probe.hpp"
 #include "http/head_parser.hpp"
 #include "http/response_writer.hpp"
@@ -341,8 +342,8 @@ void Connection::finish_request(const Request& request, const Response& response
     rejected_ = request.rejection.has_value();
     // Who has already sent more requests gets them answered first: an answer with `close` would disown them.
     const bool server_closes = draining_ || loop_.context().closing.load(std::memory_order_relaxed);
-    close_ =
-        !unanswered_ && (rejected_ || response.close || !keep_alive_ || (server_closes && input_.unread().empty()));
+    const bool has_sent_more = !input_.unread().empty() || !carried_.empty();
+    close_ = !unanswered_ && (rejected_ || response.close || !keep_alive_ || (server_closes && !has_sent_more));
     if (!unanswered_)
         append_response(output_, response,
             {.head_only = request.method == "HEAD",
@@ -365,7 +366,7 @@ void Connection::forget_body() noexcept
 {
     body_.clear();
     if (body_.capacity() > kept_capacity)
-        body_ = {}; // shrink_to_fit() may keep it
+        free_memory(body_);
     if (reserved_ > 0)
         loop_.context().options.bodies->release(std::exchange(reserved_, 0));
 }

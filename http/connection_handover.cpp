@@ -1,4 +1,5 @@
 // How a connection passes from one server to the next.
+#include "base/free_memory.hpp"
 #include "http/connection.hpp"
 
 #include <algorithm>
@@ -75,7 +76,7 @@ std::size_t Connection::read_carried(char* data, std::size_t size) noexcept
     std::memcpy(data, carried_.data() + carried_read_, count);
     carried_read_ += count;
     if (carried_read_ == carried_.size() && !carried_.empty()) {
-        carried_ = {};
+        free_memory(carried_);
         carried_read_ = 0;
     }
     return count;

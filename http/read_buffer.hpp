@@ -43,7 +43,7 @@ public:
     /** Moves the unread bytes to the front (unless nothing is gained) and offers the space behind them. */
     [[nodiscard]] char* space()
     {
-        if (window_ < whole_window_ && (filled_ || unread().size() > window_))
+        if (window_ < whole_window_ && (filled_ || unread().size() >= window_))
             widen();
         move_down();
         return bytes_.get() + end_;

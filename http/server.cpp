@@ -135,6 +135,17 @@ struct Server::State {
     }
 
     /** Deals a connection to the next loop.  It drains there if the listener that it came in by was removed. */
+    /** Ends the freeze of each loop. @return what was handed over since it began */
+    asio::awaitable<std::vector<HandedConnection>> take_handed()
+    {
+        std::vector<HandedConnection> handed;
+        for (const auto& loop : loops) {
+            std::vector<HandedConnection> connections = co_await on(*loop, end_freeze(*loop));
+            std::ranges::move(connections, std::back_inserter(handed));
+        }
+        co_return handed;
+    }
+
     void resume(HandedConnection connection)
     {
         std::optional<Peer> peer = peer_of(connection.fd.get());
@@ -283,12 +294,14 @@ asio::awaitable<std::vector<HandedConnection>> Server::freeze_connections(
         co_await on(*loop, begin_freeze(*loop));
     for (const auto& loop : state_->loops)
         co_await on(*loop, loop->wait_until_gone(nullptr, deadline));
-    std::vector<HandedConnection> handed;
-    for (const auto& loop : state_->loops) {
-        std::vector<HandedConnection> connections = co_await on(*loop, end_freeze(*loop));
-        std::ranges::move(connections, std::back_inserter(handed));
-    }
-    co_return handed;
+    co_return co_await state_->take_handed();
+}
+
+asio::awaitable<void> Server::resume_left()
+{
+    HandedServer left;
+    left.connections = co_await state_->take_handed();
+    resume(std::move(left));
 }
 
 void Server::resume(HandedServer handed)

@@ -196,6 +196,12 @@ public:
     [[nodiscard]] asio::awaitable<std::vector<HandedConnection>> freeze_connections(
         std::chrono::steady_clock::time_point deadline);
 
+    /**
+     * Goes on with connections that a freeze left here and that left a request to a successor afterwards.  To be called
+     * once handlers leave no more of them: they are asked again.
+     */
+    [[nodiscard]] asio::awaitable<void> resume_left();
+
     /** Goes on where freeze() stopped, be it of this server or of one in another process. */
     void resume(HandedServer handed);
 

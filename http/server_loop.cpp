@@ -19,6 +19,18 @@ constexpr auto longest_sweep = 1s;
 /** While connections are to go. */
 constexpr auto drain_sweep = 20ms;
 
+/** Whatever ends the sweep, nothing sweeps afterwards. */
+class EndOfSweep {
+public:
+    explicit EndOfSweep(bool& sweeping) noexcept : sweeping_(sweeping) {}
+    EndOfSweep(const EndOfSweep&) = delete;
+    EndOfSweep& operator=(const EndOfSweep&) = delete;
+    ~EndOfSweep() { sweeping_ = false; }
+
+private:
+    bool& sweeping_;
+};
+
 ServerLoop::Clock::duration sweep_interval(const Limits& limits)
 {
     const Milliseconds shortest = std::min(
@@ -114,6 +126,7 @@ void ServerLoop::begin_sweep()
 /** Turns while there are connections. */
 asio::awaitable<void> ServerLoop::sweep()
 {
+    const EndOfSweep end{sweeping_}; // also if memory runs out: the next connection begins another
     while (!connections_.empty()) {
         const bool leaving = !waiters_.empty() || std::ranges::any_of(connections_, &Connection::draining);
         sweep_timer_.expires_after(leaving ? std::min<Clock::duration>(sweep_interval_, drain_sweep) : sweep_interval_);
@@ -125,7 +138,6 @@ asio::awaitable<void> ServerLoop::sweep()
             connection->look_for_peer();
         }
     }
-    sweeping_ = false;
 }
 
 void ServerLoop::drain(const ListenerTag& listener, Clock::time_point end)

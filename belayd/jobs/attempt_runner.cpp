@@ -1,6 +1,7 @@
 #include "belayd/jobs/attempt_runner.hpp"
 
 #include "base/duration.hpp"
+#include "base/free_memory.hpp"
 #include "base/probe.hpp"
 #include "base/spawn.hpp"
 #include "belayd/jobs/adopted_children.hpp"
@@ -127,7 +128,7 @@ asio::awaitable<void> AttemptRunner::Running::write_files()
     FileWriter writer{files.directory(), spec.files, spec.input, spec.free_space_floor};
     while (writer.write_piece())
         co_await asio::post(asio::use_awaitable); // others' turn
-    spec.files = {};
+    free_memory(spec.files);
 }
 
 /** From here on there is a child that is watched, or `result` says why not. */
@@ -167,7 +168,7 @@ std::optional<SpawnFailure> AttemptRunner::Running::start(const asio::any_io_exe
     if (spec.merges_output)
         err_pipe.write = duplicate(out_pipe.write); // and the other pipe is at its end
     StandardStreams streams{make_input(spec.input), std::move(out_pipe.write), std::move(err_pipe.write)};
-    spec.input = {}; // the child's now
+    free_memory(spec.input); // the child's now
     oom_before = oom.killed();
 
     const daemon::Heartbeat::DiskWait wait; // the directory or the command may lie where nobody answers

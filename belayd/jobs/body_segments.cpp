@@ -47,10 +47,12 @@ std::string file_of(const std::string& directory, std::int64_t segment)
         code, error, fmt::format("cannot {} {}: {}", what, file, std::generic_category().message(error))};
 }
 
-/** Whether another try may end better. */
-bool is_passing(int error)
+/** A want of descriptors or memory is the failure of one operation, not of the store. */
+[[noreturn]] void fail_to_begin(const std::string& file)
 {
-    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR;
+    if (is_shortage(errno))
+        throw std::system_error{errno, std::generic_category(), file};
+    refuse(SQLITE_IOERR_WRITE, "create", file);
 }
 
 [[noreturn]] void refuse_body(const std::string& file, const BodyPlace& place, const std::string& why)
@@ -59,11 +61,12 @@ bool is_passing(int error)
         fmt::format("the body of {} bytes at {} in {} is damaged: {}", place.size, place.offset, file, why)};
 }
 
+/** A body is given up for what no other try will mend; a permission, say, can be given. */
 [[noreturn]] void fail_to_read(const std::string& file, const BodyPlace& place, int error)
 {
-    if (is_passing(error))
-        throw std::system_error{error, std::generic_category(), file};
-    refuse_body(file, place, std::generic_category().message(error));
+    if (error == ENOENT || error == EIO || error == EBADMSG || error == EUCLEAN)
+        refuse_body(file, place, std::generic_category().message(error));
+    throw std::system_error{error, std::generic_category(), file};
 }
 
 /** The numbers of the files in `directory`, which need not be there. */
@@ -86,6 +89,11 @@ std::set<std::int64_t> files_in(const std::string& directory)
 std::string segments_directory(const std::string& path)
 {
     return path + "-bodies";
+}
+
+bool has_segments(const std::string& path)
+{
+    return !files_in(segments_directory(path)).empty();
 }
 
 std::string read_body(const std::string& directory, const BodyPlace& place)
@@ -128,21 +136,38 @@ BodySegments::BodySegments(sqlite::Database& database)
     auto stored = database.prepare("SELECT number, bodies FROM segments");
     for (auto row = stored(); row.step();)
         bodies_.emplace(row.integer(0), row.integer(1));
-    const auto files = files_in(directory_);
+    if (!bodies_.empty())
+        last_ = bodies_.rbegin()->first;
+    check_files(files_in(directory_));
     for (const auto& [number, bodies] : bodies_)
-        if (bodies > 0 && !files.contains(number))
+        if (bodies == 0)
+            changes_[number] = 0; // the first commit forgets it
+}
+
+/** Deletes what a crash left behind.  A file of a database that is not this one is not ours to delete. */
+void BodySegments::check_files(const std::set<std::int64_t>& files)
+{
+    for (const auto& [number, bodies] : bodies_) {
+        if (bodies == 0)
+            continue;
+        if (!files.contains(number))
             throw daemon::StartError{daemon::ExitCode::unavailable,
                 fmt::format("{} is missing, and with it the bodies of {} events; restore it from the backup that the "
                             "database is of, or create it empty: the jobs of those events fail then",
                     file(number), bodies)};
+        if (::access(file(number).c_str(), R_OK) != 0)
+            throw daemon::StartError{
+                daemon::ExitCode::unavailable, fmt::format("cannot read {}, which has the bodies of {} events: {}",
+                                                   file(number), bodies, std::generic_category().message(errno))};
+    }
+    if (!files.empty() && *files.rbegin() > last_ + 1)
+        throw daemon::StartError{daemon::ExitCode::unavailable,
+            fmt::format("{} is of a newer database than the one beside it; restore both from one backup, or move away "
+                        "the files that are numbered above {}",
+                file(*files.rbegin()), last_)};
     for (const auto number : files)
         if (const auto known = bodies_.find(number); known == bodies_.end() || known->second == 0)
             (void)::unlink(file(number).c_str());
-    if (!bodies_.empty())
-        last_ = bodies_.rbegin()->first;
-    for (const auto& [number, bodies] : bodies_)
-        if (bodies == 0)
-            changes_[number] = 0; // the first commit forgets it
 }
 
 BodyPlace BodySegments::append(std::string_view body)
@@ -185,18 +210,16 @@ void BodySegments::remove(const BodyPlace& place)
 
 void BodySegments::begin_segment()
 {
-    if (::mkdir(directory_.c_str(), 0700) == 0)
+    if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST)
+        fail_to_begin(directory_);
+    if (!current_) // whoever created it may have been killed before that
         sync_directory(std::filesystem::absolute(directory_).parent_path());
-    else if (errno != EEXIST)
-        refuse(SQLITE_IOERR_WRITE, "create", directory_);
     const std::string name = file(last_ + 1);
     const int fd = ::open(name.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0)
-        refuse(SQLITE_IOERR_WRITE, "create", name);
+        fail_to_begin(name);
     UniqueFd opened{fd};
     sync_directory(directory_);
-    if (current_)
-        changes_.try_emplace(last_, 0); // it may have no body left
     current_ = std::move(opened);
     ++last_;
     end_ = pending_end_ = 0;
@@ -207,6 +230,9 @@ void BodySegments::write()
     if (!pending_.empty()) {
         write_pending();
         failpoint("store.bodies_written");
+        for (const auto& [segment, bodies] : bodies_)
+            if (bodies == 0)
+                changes_.try_emplace(segment, 0); // its last body went while it was the last segment
     }
     for (const auto& [segment, change] : changes_)
         if (segment != last_ && bodies_[segment] + change == 0)
@@ -224,7 +250,7 @@ void BodySegments::write_pending()
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
-            refuse(SQLITE_IOERR_WRITE, "write", file(last_));
+            give_up_writing();
         offset += written;
         for (; next < pending_.size() && static_cast<std::size_t>(written) >= pending_[next].iov_len; ++next)
             written -= static_cast<ssize_t>(pending_[next].iov_len);
@@ -235,6 +261,15 @@ void BodySegments::write_pending()
     }
     if (::fdatasync(current_.get()) != 0)
         refuse(SQLITE_IOERR_FSYNC, "sync", file(last_));
+}
+
+/** What was written of the batch would keep the last of the space from what ends jobs and deletes them. */
+void BodySegments::give_up_writing()
+{
+    const int error = errno;
+    (void)::ftruncate(current_.get(), end_);
+    errno = error;
+    refuse(SQLITE_IOERR_WRITE, "write", file(last_));
 }
 
 void BodySegments::commit() noexcept

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,12 +34,13 @@ public:
  *  body that is in the database */
 [[nodiscard]] std::optional<BodyPlace> place_of(sqlite::Execution& row, int first);
 
-/** The directory of the segments that belong to the database at `path`. */
+/** The directory of the segments that belong to the database at `path`, and whether there are any. */
 [[nodiscard]] std::string segments_directory(const std::string& path);
+[[nodiscard]] bool has_segments(const std::string& path);
 
 /**
  * Reads a body back, and makes sure that it is what was written.  Thread-safe.
- * @throws BodyDamaged; std::system_error if no descriptor or memory is to be had now
+ * @throws BodyDamaged; std::system_error for what may pass: no descriptor or memory now, no permission
  */
 [[nodiscard]] std::string read_body(const std::string& directory, const BodyPlace& place);
 
@@ -56,27 +58,29 @@ class BodySegments {
 public:
     /**
      * Deletes files without bodies.  Borrows nothing: `database` may be moved, but must outlive this.
-     * @throws sqlite::Error; daemon::StartError (69) for a file that is missing
+     * @throws sqlite::Error; daemon::StartError (69) for a file that is missing, not readable, or of another database
      */
     explicit BodySegments(sqlite::Database& database);
 
     [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
 
-    // In a transaction:
+    // In a transaction, with a std::system_error where no descriptor or memory is to be had now:
     [[nodiscard]] BodyPlace append(std::string_view body);        ///< borrowed until write() or rollback()
     void take_back() noexcept;                                    ///< what was appended last
     [[nodiscard]] std::string read(const BodyPlace& place) const; ///< also of this transaction @throws as read_body()
     void remove(const BodyPlace& place);
-    void
-    write(); ///< before the COMMIT: puts the bodies on disk @throws sqlite::Error, as SQLite would for its own files
+    /** Before the COMMIT: puts the bodies on disk.  @throws sqlite::Error, as SQLite would for its own files */
+    void write();
 
     // After it:
     void commit() noexcept;
     void rollback() noexcept;
 
 private:
+    void check_files(const std::set<std::int64_t>& files);
     void begin_segment();
     void write_pending();
+    [[noreturn]] void give_up_writing();
     void give_back(std::vector<BodyPlace> places) noexcept;
     [[nodiscard]] std::string file(std::int64_t segment) const;
 

@@ -1,6 +1,7 @@
 #include "belayd/jobs/schema.hpp"
 
 #include "base/unique_fd.hpp"
+#include "belayd/jobs/body_segments.hpp"
 #include "daemon/service.hpp"
 
 #include <fmt/format.h>
@@ -200,6 +201,15 @@ void bring_up_to_date(sqlite::Database& database)
         fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT", application_id, schema_version));
 }
 
+/** They belong to a database that was moved away, or is still to be restored. */
+void refuse_bodies_of_another(const std::string& path)
+{
+    if (has_segments(path))
+        refuse(fmt::format("{} has bodies of events, but {} is new and knows none of them; restore the database that "
+                           "they belong to, or move them away as well",
+            segments_directory(path), path));
+}
+
 sqlite::Database open_checked(const std::string& path, Bytes page_size, bool resumed)
 {
     const bool created = create_file(path);
@@ -208,6 +218,7 @@ sqlite::Database open_checked(const std::string& path, Bytes page_size, bool res
     harden(database);
     check_version(database, path);
     if (database.integer("PRAGMA user_version") == 0) { // new, or its creator died before it had tables
+        refuse_bodies_of_another(path);
         database.execute(fmt::format("PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL", page_size));
     }
     configure(database);
@@ -244,9 +255,16 @@ try {
     refuse_database(path, e);
 }
 
+bool is_shortage(int error) noexcept
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 void sync_directory(const std::filesystem::path& directory)
 {
     const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && is_shortage(errno))
+        throw std::system_error{errno, std::generic_category(), directory.string()};
     if (fd < 0 || ::fsync(UniqueFd{fd}.get()) != 0) {
         const int error = errno;
         throw sqlite::Error{SQLITE_IOERR_DIR_FSYNC, error,

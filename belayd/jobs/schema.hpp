@@ -28,7 +28,11 @@ void check_store_database(const std::string& path);
 /** Says why the database cannot be used, and what to do. @throws daemon::StartError (69), always */
 [[noreturn]] void refuse_database(const std::string& path, const sqlite::Error& error);
 
-/** Makes the entries of `directory` durable. @throws sqlite::Error (SQLITE_IOERR_DIR_FSYNC) */
+/** Whether an errno tells of a want of descriptors or memory, which may pass. */
+[[nodiscard]] bool is_shortage(int error) noexcept;
+
+/** Makes the entries of `directory` durable. @throws sqlite::Error (SQLITE_IOERR_DIR_FSYNC); std::system_error for a
+ *  shortage */
 void sync_directory(const std::filesystem::path& directory);
 
 /** A second connection that only reads. @throws sqlite::Error */

@@ -1,6 +1,7 @@
 #include "belayd/jobs/store.hpp"
 
 #include "base/failpoint.hpp"
+#include "base/free_memory.hpp"
 #include "belayd/jobs/netstrings.hpp"
 #include "belayd/jobs/schema.hpp"
 #include "belayd/jobs/store_thread.hpp"
@@ -47,7 +48,7 @@ EventRow make_row(NewEvent event)
     row.arguments = join_netstrings(event.arguments);
     row.environment = join_netstrings(event.environment);
     row.files = join_files(event.files);
-    event.files = {};
+    free_memory(event.files);
     row.content = std::move(event);
     return row;
 }

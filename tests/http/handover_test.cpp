@@ -310,5 +310,40 @@ TEST_F(Handover, ARequestLeftToASuccessorThatDoesNotComeIsAskedAgain)
     EXPECT_EQ(late.receive().body, "done: ");
 }
 
+TEST_F(Handover, ARequestLeftAfterTheFreezeIsAskedAgainOnceNoneIsLeftAnyMore)
+{
+    left = 0;
+    TestClient busy = first.connect();
+    busy.send("GET /gate HTTP/1.1\r\nHost: a\r\n\r\nPOST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nmore");
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    EXPECT_FALSE(freeze_first(20ms));
+    gate.open = true;
+    ASSERT_TRUE(eventually([] { return left == 1; }));
+    first.run(first.server().resume_left());
+    EXPECT_EQ(busy.receive().body, "passed");
+    EXPECT_EQ(busy.receive().body, "done: more");
+}
+
+TEST_F(Handover, WhatWasHandedOverUnreadIsAnsweredBeforeADrainCloses)
+{
+    TestClient client = first.connect();
+    client.send(
+        "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(600, 'x') + "\r\n\r\n"); // it reads far ahead from now on
+    EXPECT_EQ(client.receive().status, 200);
+    const std::string body(2000, 'b');
+    const std::string request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n" + body;
+    client.send("GET /gate HTTP/1.1\r\nHost: a\r\n\r\n" + request + request + request);
+    ASSERT_TRUE(eventually([&] { return gate.entered == 1; }));
+    gate.open = true;
+    std::optional<HandedServer> handed = freeze_first();
+    ASSERT_TRUE(handed);
+    for (HandedConnection& connection : handed->connections)
+        connection.listener = "removed"; // so it drains
+    second.server().resume(std::move(*handed));
+    (void)client.receive();
+    for (int i = 0; i < 3; ++i)
+        EXPECT_TRUE(client.receive().body.ends_with(body)) << i;
+}
+
 } // namespace
 } // namespace belay::http

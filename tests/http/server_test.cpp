@@ -3,6 +3,7 @@
 #include "test_server.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <atomic>
@@ -156,6 +157,31 @@ TEST(Server, SaysContinueOnlyWhenItWillTakeTheBody)
     unknown.send("POST /nowhere HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     EXPECT_EQ(unknown.receive().status, 404);
 }
+
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+
+TEST(Server, KeepsNoMemoryOfABodyThatIsAnswered)
+{
+    TestServer fixture;
+    fixture.router.add({.method = "POST",
+        .pattern = "/taken",
+        .handler = [](Request&) -> Answer { return text_response(200, "taken"); },
+        .admit = [](const Request&) -> Admission { return Bytes{1_MiB}; }});
+    fixture.start();
+    const std::string request = post("/taken", std::string(1_MiB, 'b'));
+    std::vector<TestClient> clients;
+    std::vector<std::size_t> in_use;
+    for (int i = 0; i < 8; ++i) {
+        clients.push_back(fixture.connect());
+        clients.back().send(request);
+        EXPECT_EQ(clients.back().receive().status, 200);
+        const struct mallinfo2 facts = ::mallinfo2();
+        in_use.push_back(facts.uordblks + facts.hblkhd);
+    }
+    EXPECT_LT(in_use.back() - in_use.front(), 2_MiB);
+}
+
+#endif
 
 TEST(Server, AnswersHeadWithoutContent)
 {

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -76,6 +77,18 @@ struct BodySegmentsTest : StoreFixture {
         std::fstream file{segment(number), std::ios::in | std::ios::out | std::ios::binary};
         file.seekp(offset);
         file << "damage";
+    }
+
+    /** What open() refuses to start with. */
+    std::string refusal()
+    {
+        try {
+            open();
+        } catch (const daemon::StartError& e) {
+            EXPECT_EQ(e.code(), daemon::ExitCode::unavailable);
+            return e.what();
+        }
+        return "it started";
     }
 
     void forget_what_is_over()
@@ -184,9 +197,88 @@ TEST_F(BodySegmentsTest, DeletesFilesThatNoEventNeedsAndNothingElse)
     store.reset();
     const auto kept = std::filesystem::path{segments_directory(options.path)} / "notes";
     std::ofstream{kept} << "of somebody";
-    std::ofstream{segment(7)} << "left by a crash";
+    std::ofstream{segment(2)} << "left by a crash";
     open();
     EXPECT_EQ(files(), (std::vector<std::string>{"0000000001", "notes"}));
+}
+
+TEST_F(BodySegmentsTest, ANewDatabaseDoesNotTakeTheBodiesOfAnother)
+{
+    accept(large('a'));
+    store.reset();
+    const std::string elsewhere = options.path + ".damaged";
+    std::filesystem::rename(options.path, elsewhere);
+    const std::string why = refusal();
+    EXPECT_EQ(why.find(segments_directory(options.path) + " has bodies of events, but " + options.path + " is new"), 0U)
+        << why;
+    std::filesystem::rename(elsewhere, options.path);
+    open();
+    EXPECT_EQ(claim().at(0).body, large('a').body);
+}
+
+TEST_F(BodySegmentsTest, AnOlderDatabaseDoesNotTakeTheBodiesOfANewerOne)
+{
+    accept(large('a'));
+    store.reset();
+    const std::string newer = options.path + ".newer";
+    std::filesystem::copy_file(options.path, options.path + ".backup");
+    for (const char content : {'b', 'c'}) { // a segment for each life
+        open();
+        accept(large(content));
+        store.reset();
+    }
+    std::filesystem::rename(options.path, newer);
+    std::filesystem::rename(options.path + ".backup", options.path);
+    const std::string why = refusal();
+    EXPECT_EQ(why.find(segment(3).string() + " is of a newer database"), 0U) << why;
+    EXPECT_TRUE(why.ends_with("numbered above 1")) << why;
+    std::filesystem::rename(newer, options.path);
+    open();
+    EXPECT_EQ(claim(3).size(), 3U);
+}
+
+TEST_F(BodySegmentsTest, AFileThatCannotBeReadNowIsNotDamaged)
+{
+    accept(large('a'));
+    const std::filesystem::path kept = segment(1).string() + ".kept";
+    std::filesystem::rename(segment(1), kept);
+    std::filesystem::create_symlink(segment(1), segment(1)); // ELOOP: what is forbidden to others root may
+    EXPECT_THROW((void)claim(), std::system_error);
+    EXPECT_EQ(count(JobState::queued), 1U);
+    store.reset();
+    const std::string why = refusal();
+    EXPECT_EQ(why.find("cannot read " + segment(1).string() + ", which has the bodies of 1 events"), 0U) << why;
+    std::filesystem::rename(kept, segment(1));
+    open();
+    EXPECT_EQ(claim().at(0).body, large('a').body);
+}
+
+TEST_F(BodySegmentsTest, DeletesTheFileOfALifeBeforeThatLostItsLastBodyInThisOne)
+{
+    accept(large('a'));
+    EXPECT_TRUE(succeed(claim().at(0)));
+    forget_what_is_over();
+    accept(large('b'));
+    EXPECT_EQ(files(), std::vector<std::string>{"0000000002"});
+    EXPECT_EQ(query("SELECT group_concat(number || ':' || bodies) FROM segments"), "2:1");
+}
+
+TEST_F(BodySegmentsTest, LeavesTheSpaceOfABatchThatDidNotFitToOthers)
+{
+    accept(large('a'));
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const rlimit little{.rlim_cur = 50'000, .rlim_max = before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &little), 0);
+    EXPECT_THROW(accept(large('b', 100'000)), StoreUnavailable);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    std::signal(SIGXFSZ, SIG_DFL);
+    EXPECT_EQ(std::filesystem::file_size(segment(1)), 10'000U);
+    EXPECT_TRUE(failures.empty());
+    open();
+    accept(large('c'));
+    EXPECT_EQ(claim(2).at(1).body, large('c').body);
 }
 
 TEST_F(BodySegmentsTest, DeletesAFileOnceItsLastBodyIsForgotten)
@@ -259,15 +351,8 @@ TEST_F(BodySegmentsTest, DoesNotStartWithoutAFileThatEventsNeed)
     accept(large('b'));
     store.reset();
     std::filesystem::remove(segment(1));
-    try {
-        open();
-        FAIL() << "it started";
-    } catch (const daemon::StartError& e) {
-        EXPECT_EQ(e.code(), daemon::ExitCode::unavailable);
-        const std::string what = e.what();
-        EXPECT_EQ(what.find(segment(1).string() + " is missing, and with it the bodies of 2 events; restore it"), 0U)
-            << what;
-    }
+    const std::string why = refusal();
+    EXPECT_EQ(why.find(segment(1).string() + " is missing, and with it the bodies of 2 events; restore it"), 0U) << why;
     std::ofstream{segment(1)}.close(); // what it says can be done
     open();
     EXPECT_TRUE(claim(2).empty());
@@ -286,6 +371,12 @@ TEST_F(BodySegmentsTest, WaitsWhileNoDescriptorIsToBeHad)
     EXPECT_THROW((void)claim(), std::system_error);
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
     EXPECT_EQ(claim().at(0).body, large('a').body);
+
+    open(); // its first body needs a file
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    EXPECT_THROW(accept(large('b')), std::system_error);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    accept(large('b'));
     EXPECT_TRUE(failures.empty());
 }
 
