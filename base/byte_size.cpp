@@ -10,11 +10,11 @@
 namespace belay {
 namespace {
 
-struct Unit {
+struct SizeUnit {
     std::string_view suffix;
     unsigned shift;
 };
-constexpr std::array<Unit, 5> units{{{"TiB", 40}, {"GiB", 30}, {"MiB", 20}, {"KiB", 10}, {"B", 0}}};
+constexpr std::array<SizeUnit, 5> size_units{{{"TiB", 40}, {"GiB", 30}, {"MiB", 20}, {"KiB", 10}, {"B", 0}}};
 
 } // namespace
 
@@ -27,7 +27,7 @@ Bytes parse_byte_size(std::string_view text)
     const std::string_view suffix{end, static_cast<std::size_t>(text.data() + text.size() - end)};
     if (error == std::errc{} && suffix.empty())
         return number;
-    for (const auto& unit : units) {
+    for (const auto& unit : size_units) {
         if (suffix != unit.suffix)
             continue;
         if (error != std::errc{} || number > std::numeric_limits<Bytes>::max() >> unit.shift)
@@ -42,7 +42,7 @@ Bytes parse_byte_size(std::string_view text)
 
 std::string format_byte_size(Bytes bytes)
 {
-    for (const auto& unit : units)
+    for (const auto& unit : size_units)
         if (bytes != 0 && unit.shift != 0 && bytes % (Bytes{1} << unit.shift) == 0)
             return fmt::format("{}{}", bytes >> unit.shift, unit.suffix);
     return fmt::format("{}B", bytes);

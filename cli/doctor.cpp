@@ -17,8 +17,6 @@
 namespace belay::cli {
 namespace {
 
-using Verdict = Finding::Verdict;
-
 config::Config load(Context& context)
 {
     try {
@@ -63,16 +61,16 @@ json::object to_json(const Findings& findings, bool ok)
     return {{"ok", ok}, {"findings", std::move(array)}};
 }
 
-Style style_of(Verdict verdict)
+Style style_of_verdict(Finding::Verdict verdict)
 {
     switch (verdict) {
-    case Verdict::ok:
+    case Finding::Verdict::ok:
         return Style::good;
-    case Verdict::warning:
+    case Finding::Verdict::warning:
         return Style::bad;
-    case Verdict::note:
+    case Finding::Verdict::note:
         return Style::active;
-    case Verdict::unknown:
+    case Finding::Verdict::unknown:
         break;
     }
     return Style::faint;
@@ -83,8 +81,8 @@ void print(const Findings& findings, Context& context)
     Table table;
     table.add(heading({"VERDICT", "CHECK", "FOUND", "NEEDED"}));
     for (const Finding& finding : findings)
-        table.add(
-            {{to_string(finding.verdict), style_of(finding.verdict)}, finding.check, finding.found, finding.needed});
+        table.add({{to_string(finding.verdict), style_of_verdict(finding.verdict)}, finding.check, finding.found,
+            finding.needed});
     table.print(context.out, context.colours);
     for (const Finding& finding : findings)
         if (!finding.remedy.empty())
@@ -95,8 +93,8 @@ int show(Context& context)
 {
     Subject subject{.config = load(context), .belayd = find_belayd(context)};
     const Findings findings = examine(subject);
-    const bool ok =
-        std::ranges::none_of(findings, [](const Finding& finding) { return finding.verdict == Verdict::warning; });
+    const bool ok = std::ranges::none_of(
+        findings, [](const Finding& finding) { return finding.verdict == Finding::Verdict::warning; });
     if (context.json)
         context.out << json::serialize(to_json(findings, ok)) << '\n';
     else

@@ -483,7 +483,7 @@ int explain(const ExplainOptions& options, Context& context)
     return would_run ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-constexpr const char* footer = R"(FILE is a request as it goes over the wire, or a body alone:
+constexpr const char* explain_footer = R"(FILE is a request as it goes over the wire, or a body alone:
   POST /hooks/deploy HTTP/1.1
   X-GitHub-Event: push
 
@@ -514,7 +514,7 @@ void add_explain(CLI::App& app, Context& context, Command& chosen)
     command->add_option("--from", options->from, "the address that it comes from; 127.0.0.1 if not given")
         ->type_name("ADDRESS");
     command->add_flag("--no-auth", options->trust, "take the request for authentic, whatever its header says");
-    command->footer(footer);
+    command->footer(explain_footer);
     command->callback([&, options] { chosen = [&, options] { return explain(*options, context); }; });
 }
 

@@ -224,7 +224,7 @@ int import(const ImportOptions& options, Context& context)
                                                         : EXIT_SUCCESS;
 }
 
-constexpr const char* footer =
+constexpr const char* import_footer =
     R"(Reads hooks.json and hooks.yaml as adnanh/webhook 2.8 does, and prints belay.toml, with each
 change of meaning on standard error.  Secrets go into files of their own (mode 0600), beside the
 output: without -o or --secrets-dir nothing is written.
@@ -252,7 +252,7 @@ void add_import(CLI::App& app, Context& context, Command& chosen)
     command->add_option("--secrets-dir", options->secrets_directory, "where secrets go; else beside the output")
         ->type_name("DIR");
     command->add_flag("--force", options->force, "replace files that are there");
-    command->footer(footer);
+    command->footer(import_footer);
     command->callback([&, options] { chosen = [&, options] { return import(*options, context); }; });
 }
 

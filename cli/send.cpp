@@ -145,7 +145,7 @@ int send(const SendOptions& options, Context& context)
     return EXIT_SUCCESS;
 }
 
-std::string footer()
+std::string send_footer()
 {
     std::vector<std::string_view> names;
     for (const config::Scheme& scheme : config::known_schemes())
@@ -184,7 +184,7 @@ void add_send(CLI::App& app, Context& context, Command& chosen)
     command->add_option("--url", options->url, "where ingress listens; unix:/PATH for a socket")
         ->capture_default_str()
         ->type_name("URL");
-    command->footer(footer());
+    command->footer(send_footer());
     command->callback([&, options] { chosen = [&, options] { return send(*options, context); }; });
 }
 

@@ -186,7 +186,7 @@ int test(const TestOptions& options, Context& context)
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-constexpr const char* footer =
+constexpr const char* test_footer =
     R"(A file has cases, whose requests need no signature, neither for auth nor for a rule, unless they say signed = true:
   [[case]]
   name = "a push to main deploys it"
@@ -205,7 +205,7 @@ void add_test(CLI::App& app, Context& context, Command& chosen)
     const auto options = std::make_shared<TestOptions>();
     CLI::App* command = app.add_subcommand("test", "Check what hooks make of written-down requests; runs nothing");
     command->add_option("FILE", options->files, "files of cases")->required()->type_name("");
-    command->footer(footer);
+    command->footer(test_footer);
     command->callback([&, options] { chosen = [&, options] { return test(*options, context); }; });
 }
 

@@ -28,9 +28,9 @@ double seconds(Clock::duration duration)
 }
 
 /** The fields of proc_pid_stat(5) behind the name, which may hold anything; the first is number 3. */
-class Stat {
+class ThreadStat {
 public:
-    explicit Stat(pid_t tid)
+    explicit ThreadStat(pid_t tid)
     {
         std::ifstream file{fmt::format("/proc/self/task/{}/stat", tid)};
         const std::string text{std::istreambuf_iterator<char>{file}, {}};
@@ -64,7 +64,7 @@ private:
 
 json::object describe(std::string name, pid_t tid, std::string creator)
 {
-    const Stat stat{tid};
+    const ThreadStat stat{tid};
     return {
         {"name", std::move(name)},
         {"tid", tid},

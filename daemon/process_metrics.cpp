@@ -21,14 +21,14 @@ std::string read_file(const char* path)
 }
 
 /** What /proc/self/stat tells, proc_pid_stat(5). */
-struct Stat {
+struct ProcessStat {
     double threads = 0;
     double start_seconds = 0; ///< after boot
     double virtual_bytes = 0;
     double resident_bytes = 0;
 };
 
-Stat read_stat()
+ProcessStat read_process_stat()
 {
     const std::string text = read_file("/proc/self/stat");
     std::string_view rest = text;
@@ -88,9 +88,9 @@ double max_fds()
 
 Metrics::Collector process_metrics()
 {
-    const double start_time = boot_time() + read_stat().start_seconds;
+    const double start_time = boot_time() + read_process_stat().start_seconds;
     return [start_time](std::vector<prometheus::MetricFamily>& out) {
-        const Stat stat = read_stat();
+        const ProcessStat stat = read_process_stat();
         const auto gauge = [&out](const char* name, const char* help, double value) {
             out.push_back(gauge_family(name, help, {{{}, value}}));
         };

@@ -60,7 +60,7 @@ std::string fault_in_message(const std::string& message)
     return has_body ? "" : "has no {body}: anybody could change it";
 }
 
-std::vector<Setting<Custom>> make_settings()
+std::vector<Setting<Custom>> make_custom_settings()
 {
     const auto in_scheme = [](auto Scheme::* member) {
         return [member](auto& custom) -> auto& { return custom.scheme.*member; };
@@ -94,7 +94,7 @@ std::vector<Setting<Custom>> make_settings()
 
 const std::vector<Setting<Custom>>& settings()
 {
-    static const auto made = make_settings();
+    static const auto made = make_custom_settings();
     return made;
 }
 

@@ -52,7 +52,7 @@ Setting<Hook> rule_setting()
         [](const Hook& hook) { return hook.when.has_value(); }};
 }
 
-std::vector<Setting<Hook>> make_settings()
+std::vector<Setting<Hook>> make_hook_settings()
 {
     return {
         {"compat", read_compat, [](const Hook&) { return std::string{"\"webhook\""}; },
@@ -89,7 +89,7 @@ std::vector<Setting<Hook>> make_settings()
 
 const std::vector<Setting<Hook>>& hook_settings()
 {
-    static const auto made = make_settings();
+    static const auto made = make_hook_settings();
     return made;
 }
 

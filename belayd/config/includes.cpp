@@ -28,18 +28,13 @@ namespace fs = std::filesystem;
     throw ConfigError{{Diagnostic{Origin{path}, std::move(message), {}}}};
 }
 
-std::string reason(int error)
-{
-    return std::generic_category().message(error);
-}
-
 /** Reads one byte more than is allowed, so that the caller sees the excess. */
 std::string read_file(const std::string& path)
 {
     // O_NONBLOCK: a FIFO must not hold up a reload.
     const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (opened < 0)
-        refuse(path, fmt::format("cannot be opened: {}", reason(errno)));
+        refuse(path, fmt::format("cannot be opened: {}", std::generic_category().message(errno)));
     const UniqueFd fd{opened};
     struct stat status{};
     if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode))
@@ -51,7 +46,7 @@ std::string read_file(const std::string& path)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            refuse(path, fmt::format("cannot be read: {}", reason(errno)));
+            refuse(path, fmt::format("cannot be read: {}", std::generic_category().message(errno)));
         if (got == 0)
             break;
         size += static_cast<std::size_t>(got);
@@ -86,7 +81,8 @@ std::vector<std::string> expand(const Node& pattern, const fs::path& directory, 
     if (result == GLOB_NOMATCH && !is_pattern)
         problems.add(pattern.origin, fmt::format("include \"{}\" does not exist", pattern.text));
     else if (result != 0 && result != GLOB_NOMATCH)
-        problems.add(pattern.origin, fmt::format("include \"{}\" cannot be read: {}", pattern.text, reason(errno)));
+        problems.add(pattern.origin,
+            fmt::format("include \"{}\" cannot be read: {}", pattern.text, std::generic_category().message(errno)));
     return files;
 }
 

@@ -94,7 +94,7 @@ std::string fault_in_nothing(const std::string&)
     return {};
 }
 
-std::vector<Setting<WebhookCompat>> make_settings()
+std::vector<Setting<WebhookCompat>> make_webhook_settings()
 {
     return {
         {"methods", read_methods, [](const WebhookCompat& compat) { return to_toml(compat.methods); }, {}},
@@ -113,7 +113,7 @@ std::vector<Setting<WebhookCompat>> make_settings()
 
 const std::vector<Setting<WebhookCompat>>& settings()
 {
-    static const auto made = make_settings();
+    static const auto made = make_webhook_settings();
     return made;
 }
 

@@ -28,7 +28,7 @@ struct Refused {
 }
 
 /** "argument 2, payload "/ref"": all of it the operator's words. */
-std::string describe(const std::string& what, const ValueSource& source)
+std::string describe_value(const std::string& what, const ValueSource& source)
 {
     const std::string where = config::describe(source);
     return where.empty() ? what : fmt::format("{}, {}", what, where);
@@ -66,7 +66,7 @@ private:
         if (source.decoding == ValueSource::Decoding::base64) {
             auto decoded = from_base64(value->text);
             if (!decoded)
-                refuse(422, fmt::format("{} is not base64 (RFC 4648 §4, padded)", describe(what, source)));
+                refuse(422, fmt::format("{} is not base64 (RFC 4648 §4, padded)", describe_value(what, source)));
             value->text = std::move(*decoded);
         }
         return Found{std::move(value->text), source.kind == ValueSource::Kind::literal};
@@ -76,12 +76,12 @@ private:
     {
         auto found = find(what, source);
         if (!found)
-            refuse(422, fmt::format("{} is missing", describe(what, source)));
+            refuse(422, fmt::format("{} is missing", describe_value(what, source)));
         check_nul(found->text, what, source);
         check_length(found->text.size(), what, source);
         if (!found->ours && !source.allow_dash && found->text.starts_with('-'))
             refuse(422, fmt::format("{} begins with \"-\", which the command could take for an option",
-                            describe(what, source)));
+                            describe_value(what, source)));
         invocation_bytes_ += found->text.size() + 1;
         invocation_.arguments.push_back(std::move(found->text));
     }
@@ -121,8 +121,8 @@ private:
         }
         file_bytes_ += text.size();
         if (file_bytes_ > max_file_bytes)
-            refuse(
-                413, fmt::format("with {}, files are over {} bytes together", describe(what, source), max_file_bytes));
+            refuse(413,
+                fmt::format("with {}, files are over {} bytes together", describe_value(what, source), max_file_bytes));
         invocation_.files.emplace_back(name, std::move(text));
     }
 
@@ -135,7 +135,7 @@ private:
     static void check_nul(const std::string& text, const std::string& what, const ValueSource& source)
     {
         if (text.find('\0') != std::string::npos)
-            refuse(400, fmt::format("{} contains a NUL", describe(what, source)));
+            refuse(400, fmt::format("{} contains a NUL", describe_value(what, source)));
     }
 
     /** @param size of the whole string that execve(2) is given */
@@ -144,7 +144,7 @@ private:
         if (size >= config::max_argument_bytes)
             refuse(
                 413, fmt::format("{} is over {} bytes: let the command read it from a file, or from its standard input",
-                         describe(what, source), config::max_argument_bytes - 1));
+                         describe_value(what, source), config::max_argument_bytes - 1));
     }
 
     const config::Hook& hook_;

@@ -13,7 +13,7 @@
 namespace belay::hooks {
 namespace {
 
-using Kind = config::Rule::Kind;
+using RuleKind = config::Rule::Kind;
 using Test = config::Rule::Test;
 using Result = Trace::Result;
 
@@ -94,7 +94,7 @@ const Trace* Trace::culprit() const noexcept
         return nullptr;
     for (const Trace& child :
         children) // of `any`, which wants one of them, none is to blame alone; of `not`, it is not
-        if (const bool blamed = rule.kind == Kind::all || child.result == Result::error; blamed)
+        if (const bool blamed = rule.kind == RuleKind::all || child.result == Result::error; blamed)
             if (const Trace* const found = child.culprit())
                 return found;
     return this;
@@ -129,7 +129,7 @@ public:
     void fail(const MalformedPayload&) { trouble_.failure = std::current_exception(); }
     void leave(const Node& node, Result result) noexcept
     {
-        if (result != Result::match || node.rule->kind == Kind::negation)
+        if (result != Result::match || node.rule->kind == RuleKind::negation)
             for (std::size_t i = begin_; i < signed_by_.size(); ++i)
                 signed_by_[i].decides = false;
     }
@@ -215,13 +215,13 @@ Matcher::Node Matcher::compile(const config::Rule& rule, Loading& loading)
         .is_negated = loading.is_negated,
         .mismatch = config::describe_mismatch(rule),
         .missing = fmt::format("{} is missing", config::describe(rule.source))};
-    loading.is_negated = node.is_negated || rule.kind == Kind::negation;
+    loading.is_negated = node.is_negated || rule.kind == RuleKind::negation;
     for (const auto& child : rule.rules)
         node.children.push_back(compile(child, loading));
     loading.is_negated = node.is_negated;
-    if (rule.kind == Kind::test)
+    if (rule.kind == RuleKind::test)
         compile_test(rule, node);
-    if (rule.kind == Kind::signature) {
+    if (rule.kind == RuleKind::signature) {
         node.signature = std::make_shared<const RuleSignature>(rule, loading.config_directory, loading.secrets);
         loading.next_secret += rule.auth->secrets.size();
     }
@@ -265,26 +265,26 @@ Matcher::Verdict Matcher::decide(const Node& node, Question question, Observer o
 {
     Verdict verdict{Result::mismatch, &node};
     switch (node.rule->kind) {
-    case Kind::all:
-    case Kind::any:
+    case RuleKind::all:
+    case RuleKind::any:
         verdict = decide_list(node, question, observer);
         break;
-    case Kind::negation: {
+    case RuleKind::negation: {
         const auto child = decide(node.children.front(), question, observer.enter(node.children.front()));
         const bool is_decided = child.result != Result::error && child.result != Result::unknown;
         verdict.result = !is_decided ? child.result : child.result == Result::match ? Result::mismatch : Result::match;
         break;
     }
-    case Kind::signature:
+    case RuleKind::signature:
         verdict = decide_signature(node, question.input, observer);
         break;
-    case Kind::test:
+    case RuleKind::test:
         verdict = decide_test(node, question, observer);
         break;
     }
     // A value may be missing below; of this node, what it is about is told.
-    observer.leave(
-        node, verdict.result == Result::missing && node.rule->kind != Kind::test ? Result::mismatch : verdict.result);
+    observer.leave(node,
+        verdict.result == Result::missing && node.rule->kind != RuleKind::test ? Result::mismatch : verdict.result);
     return verdict;
 }
 
@@ -292,7 +292,7 @@ Matcher::Verdict Matcher::decide(const Node& node, Question question, Observer o
 template <typename Observer>
 Matcher::Verdict Matcher::decide_list(const Node& node, Question question, Observer observer)
 {
-    const bool all = node.rule->kind == Kind::all;
+    const bool all = node.rule->kind == RuleKind::all;
     Verdict verdict{all ? Result::match : Result::mismatch, &node};
     bool decided = false;
     for (const Node& child : node.children) {

@@ -13,7 +13,7 @@ namespace belay::hooks {
 namespace {
 
 using config::ValueSource;
-using Kind = ValueSource::Kind;
+using SourceKind = ValueSource::Kind;
 
 WebhookRequest::LookedUp in(const GoValue& value, std::string_view path)
 {
@@ -121,7 +121,7 @@ void WebhookRequest::read_multipart(const config::WebhookCompat& compat)
     std::ranges::reverse(fields); // the first of a name counts …
     for (const auto& [name, part] : files) {
         const bool is_wanted = std::ranges::any_of(compat.json_parameters, [wanted = name](const ValueSource& source) {
-            return source.kind == Kind::dotted_path && source.text == wanted;
+            return source.kind == SourceKind::dotted_path && source.text == wanted;
         });
         if (!is_wanted && !part->is_json)
             continue;
@@ -145,30 +145,32 @@ void WebhookRequest::parse_parameter(const ValueSource& source)
         value = null_map();
     if (source.text.find('.') != std::string::npos)
         throw WebhookFailure{""}; // webhook panics
-    GoValue& values = source.kind == Kind::header ? headers_ : source.kind == Kind::query ? query_ : payload_;
+    GoValue& values = source.kind == SourceKind::header  ? headers_
+                      : source.kind == SourceKind::query ? query_
+                                                         : payload_;
     if (GoValue* const place =
-            values.find(source.kind == Kind::header ? canonical_header_name(source.text) : source.text))
+            values.find(source.kind == SourceKind::header ? canonical_header_name(source.text) : source.text))
         *place = std::move(*value);
 }
 
 WebhookRequest::LookedUp WebhookRequest::look_up(const ValueSource& source) const
 {
-    if (is_xml_ && (source.kind == Kind::dotted_path || source.kind == Kind::payload))
+    if (is_xml_ && (source.kind == SourceKind::dotted_path || source.kind == SourceKind::payload))
         throw MalformedPayload{"XML is not read"};
     switch (source.kind) {
-    case Kind::literal:
+    case SourceKind::literal:
         return {Walk::found, source.text};
-    case Kind::dotted_path:
+    case SourceKind::dotted_path:
         return in(payload_, source.text);
-    case Kind::payload:
+    case SourceKind::payload:
         return {Walk::found, to_go_json(payload_)};
-    case Kind::header:
+    case SourceKind::header:
         return in(headers_, canonical_header_name(source.text));
-    case Kind::query:
+    case SourceKind::query:
         return in(query_, source.text);
-    case Kind::request:
+    case SourceKind::request:
         return look_up_in_request(source.text);
-    case Kind::event:
+    case SourceKind::event:
         break;
     }
     return {};

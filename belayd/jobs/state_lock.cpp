@@ -15,7 +15,7 @@
 namespace belay::jobs {
 namespace {
 
-[[noreturn]] void refuse(const std::string& what)
+[[noreturn]] void refuse_start(const std::string& what)
 {
     throw daemon::StartError{daemon::ExitCode::unavailable, what};
 }
@@ -37,16 +37,17 @@ StateLock::StateLock(const std::string& state_dir)
     const std::string path = state_dir + "/lock";
     const int opened = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (opened < 0)
-        refuse(fmt::format("cannot open {}: {}", path, std::generic_category().message(errno)));
+        refuse_start(fmt::format("cannot open {}: {}", path, std::generic_category().message(errno)));
     UniqueFd fd{opened};
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
-            refuse(fmt::format("state directory {} is in use by belayd with pid {}", state_dir, read_holder(fd.get())));
-        refuse(fmt::format("cannot lock {}: {}", path, std::generic_category().message(errno)));
+            refuse_start(
+                fmt::format("state directory {} is in use by belayd with pid {}", state_dir, read_holder(fd.get())));
+        refuse_start(fmt::format("cannot lock {}: {}", path, std::generic_category().message(errno)));
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0)
-        refuse(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)));
+        refuse_start(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)));
     fd_ = std::move(fd);
 }
 

@@ -9,8 +9,6 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::string_view get_root = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
 asio::awaitable<Response> echo(Request& request)
 {
     co_return text_response(200, std::string{request.body});
@@ -148,10 +146,8 @@ TEST_F(DrainConnections, OneInFlightIsAnsweredHoweverLongItTakes)
 
 TEST_F(DrainConnections, OneThatIsRespondingIsHeldFromTheEndOfTheAnswer)
 {
-    fixture.router.add({.method = "GET",
-        .pattern = "/large",
-        .handler = answer_with(200, std::string(16_MiB, 'x')),
-        .admit = {}});
+    fixture.router.add(
+        {.method = "GET", .pattern = "/large", .handler = answer_with(200, std::string(16_MiB, 'x')), .admit = {}});
     start();
     constexpr Milliseconds hold{1000}; // no round trip makes that longer
     fixture.server().set_limits(held_for(hold));

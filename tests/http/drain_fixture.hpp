@@ -7,8 +7,6 @@
 
 namespace belay::http {
 
-inline constexpr std::string_view get_root = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
 [[nodiscard]] inline std::chrono::steady_clock::time_point in(std::chrono::steady_clock::duration duration)
 {
     return std::chrono::steady_clock::now() + duration;

@@ -8,7 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view get_root = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr auto patience = 10s;
 
 asio::awaitable<Response> echo(Request& request)

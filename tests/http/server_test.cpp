@@ -45,8 +45,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view get_root = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
 asio::awaitable<Response> echo_now(Request& request)
 {
     co_return text_response(200, std::string{request.method} + " " + std::string{request.body});

@@ -6,8 +6,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view get_root = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
 asio::awaitable<Response> size_of(Request& request)
 {
     co_return text_response(200, std::to_string(request.body.size()));

@@ -20,6 +20,8 @@
 
 namespace belay::http {
 
+inline constexpr std::string_view get_root = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
 /** One connection to a server, blocking, with a deadline of 10 s on everything. */
 class TestClient {
 public:

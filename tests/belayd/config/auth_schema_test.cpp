@@ -15,7 +15,7 @@ Auth auth_of(const std::string& text)
 }
 
 /** "LINE:COLUMN: MESSAGE" of each. */
-std::vector<std::string> errors_of(const std::string& text)
+std::vector<std::string> errors_in_text(const std::string& text)
 {
     std::vector<std::string> errors;
     try {
@@ -29,7 +29,7 @@ std::vector<std::string> errors_of(const std::string& text)
 
 std::vector<std::string> errors_of_auth(const std::string& text)
 {
-    return errors_of("[hooks.a]\nrun = [\"/bin/true\"]\nauth = " + text + "\n");
+    return errors_in_text("[hooks.a]\nrun = [\"/bin/true\"]\nauth = " + text + "\n");
 }
 
 TEST(Addresses, StandBesideASchemeOrAlone)
@@ -124,12 +124,12 @@ TEST(TrustedProxies, AreNetworksAndUnix)
         (http::TrustedProxies{.networks = {parse_ip_network("127.0.0.1").value()}, .unix_peers = true}));
     EXPECT_EQ(proxies("'10.0.0.0/8'"),
         (http::TrustedProxies{.networks = {parse_ip_network("10.0.0.0/8").value()}, .unix_peers = false}));
-    EXPECT_THAT(errors_of("[ingress]\ntrusted_proxies = ['127.0.0.1/8', 'Unix']"),
+    EXPECT_THAT(errors_in_text("[ingress]\ntrusted_proxies = ['127.0.0.1/8', 'Unix']"),
         ElementsAre(
             HasSubstr("2:20: trusted_proxies \"127.0.0.1/8\" is an address in a network: write \"127.0.0.0/8\""),
             HasSubstr("2:35: trusted_proxies \"Unix\" is no network")));
     EXPECT_THAT(
-        errors_of("[ingress]\ntrusted_proxies = true"), ElementsAre(HasSubstr("2:19: trusted_proxies must be")));
+        errors_in_text("[ingress]\ntrusted_proxies = true"), ElementsAre(HasSubstr("2:19: trusted_proxies must be")));
 }
 
 } // namespace

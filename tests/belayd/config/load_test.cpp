@@ -22,7 +22,7 @@ run  = ["/bin/true", { payload = "/repository/full_name" }]
 )";
 
 /** "LINE:COLUMN: MESSAGE" of each diagnostic. */
-std::vector<std::string> errors_of(const std::string& text)
+std::vector<std::string> errors_in_file(const std::string& text)
 {
     std::vector<std::string> errors;
     try {
@@ -37,9 +37,9 @@ std::vector<std::string> errors_of(const std::string& text)
 }
 
 /** The one error of a text. */
-std::string error_of(const std::string& text)
+std::string error_in_file(const std::string& text)
 {
-    const auto errors = errors_of(text);
+    const auto errors = errors_in_file(text);
     EXPECT_EQ(errors.size(), 1U) << text << ::testing::PrintToString(errors);
     return errors.empty() ? "" : errors.front();
 }
@@ -47,7 +47,7 @@ std::string error_of(const std::string& text)
 /** The error in a hook that is right but for one line, which is line 4. */
 std::string hook_error(const std::string& line)
 {
-    return error_of("[hooks.a]\nauth = \"none\"\nrun = [\"/bin/true\"]\n" + line + "\n");
+    return error_in_file("[hooks.a]\nauth = \"none\"\nrun = [\"/bin/true\"]\n" + line + "\n");
 }
 
 TEST(ParseConfig, GivesEverythingADefault)
@@ -208,7 +208,7 @@ TEST(ParseConfig, NotesWhereEachKeyWasWritten)
 TEST(ParseConfig, CollectsEveryErrorInTheOrderOfTheFile)
 {
     EXPECT_THAT(
-        errors_of("[runner]\nmax_jobs = -1\n[hooks.a]\nrun = [\"/bin/true\"]\nattempts = 0\n[log]\nlevel = 1\n"),
+        errors_in_file("[runner]\nmax_jobs = -1\n[hooks.a]\nrun = [\"/bin/true\"]\nattempts = 0\n[log]\nlevel = 1\n"),
         ElementsAre(HasSubstr("2:12: max_jobs must be from 0 to 10000"), HasSubstr("3:8: hook \"a\" has no auth"),
             HasSubstr("5:12: attempts must be from 1 to 1000"),
             HasSubstr("7:9: level must be a string, not an integer")));
@@ -229,40 +229,44 @@ TEST(ParseConfig, ShowsTheOffendingLine)
 
 TEST(ParseConfig, RefusesUnknownKeys)
 {
-    EXPECT_EQ(error_of("[daemon]\ndrain_timeot = \"1s\""),
+    EXPECT_EQ(error_in_file("[daemon]\ndrain_timeot = \"1s\""),
         "2:1: unknown key \"drain_timeot\" in [daemon], did you mean \"drain_timeout\"?");
-    EXPECT_EQ(error_of("[hook.a]\nrun = 1"), "1:2: unknown key \"hook\", did you mean \"hooks\"?");
-    EXPECT_EQ(error_of("max_jobs = 4"), "1:1: unknown key \"max_jobs\": it belongs under [runner]");
-    EXPECT_EQ(error_of("[store]\nzzzzzzzz = 4"), "2:1: unknown key \"zzzzzzzz\" in [store]");
+    EXPECT_EQ(error_in_file("[hook.a]\nrun = 1"), "1:2: unknown key \"hook\", did you mean \"hooks\"?");
+    EXPECT_EQ(error_in_file("max_jobs = 4"), "1:1: unknown key \"max_jobs\": it belongs under [runner]");
+    EXPECT_EQ(error_in_file("[store]\nzzzzzzzz = 4"), "2:1: unknown key \"zzzzzzzz\" in [store]");
     EXPECT_EQ(hook_error("retries = 3"), "4:1: unknown key \"retries\" in [hooks.a]");
     EXPECT_EQ(hook_error("time_out = '3s'"), "4:1: unknown key \"time_out\" in [hooks.a], did you mean \"timeout\"?");
 }
 
 TEST(ParseConfig, RefusesWrongTypes)
 {
-    EXPECT_THAT(error_of("daemon = 3"), HasSubstr("1:10: daemon must be a table, [daemon], not an integer"));
-    EXPECT_THAT(error_of("[[daemon]]"), HasSubstr("daemon must be a table, [daemon], not an array"));
-    EXPECT_THAT(error_of("hooks = []"), HasSubstr("1:9: hooks must be a table"));
-    EXPECT_THAT(error_of("hooks.a = 1"), HasSubstr("1:11: hooks.a must be a table"));
-    EXPECT_THAT(error_of("[daemon]\ndrain_timeout = 30"), HasSubstr("2:17: drain_timeout must be a duration such as"));
-    EXPECT_THAT(error_of("[runner]\nmax_jobs = \"2\""), HasSubstr("2:12: max_jobs must be an integer, not a string"));
-    EXPECT_THAT(error_of("[runner]\nmax_jobs = 2.0"), HasSubstr("not a floating-point number"));
-    EXPECT_THAT(error_of("[runner]\noutput_limit = true"), HasSubstr("must be a size such as \"1MiB\", not a boolean"));
-    EXPECT_THAT(error_of("[store]\nurl = 1979-05-27"), HasSubstr("must be a string, not a date or time"));
-    EXPECT_THAT(error_of("[store]\nurl = \"sqlite:a\\u0000b\""), HasSubstr("must not contain a NUL"));
+    EXPECT_THAT(error_in_file("daemon = 3"), HasSubstr("1:10: daemon must be a table, [daemon], not an integer"));
+    EXPECT_THAT(error_in_file("[[daemon]]"), HasSubstr("daemon must be a table, [daemon], not an array"));
+    EXPECT_THAT(error_in_file("hooks = []"), HasSubstr("1:9: hooks must be a table"));
+    EXPECT_THAT(error_in_file("hooks.a = 1"), HasSubstr("1:11: hooks.a must be a table"));
+    EXPECT_THAT(
+        error_in_file("[daemon]\ndrain_timeout = 30"), HasSubstr("2:17: drain_timeout must be a duration such as"));
+    EXPECT_THAT(
+        error_in_file("[runner]\nmax_jobs = \"2\""), HasSubstr("2:12: max_jobs must be an integer, not a string"));
+    EXPECT_THAT(error_in_file("[runner]\nmax_jobs = 2.0"), HasSubstr("not a floating-point number"));
+    EXPECT_THAT(
+        error_in_file("[runner]\noutput_limit = true"), HasSubstr("must be a size such as \"1MiB\", not a boolean"));
+    EXPECT_THAT(error_in_file("[store]\nurl = 1979-05-27"), HasSubstr("must be a string, not a date or time"));
+    EXPECT_THAT(error_in_file("[store]\nurl = \"sqlite:a\\u0000b\""), HasSubstr("must not contain a NUL"));
 }
 
 TEST(ParseConfig, RefusesValuesOutOfRange)
 {
-    EXPECT_THAT(error_of("[daemon]\ndrain_timeout = \"2d\""), HasSubstr("2:17: drain_timeout must be from 0s to 1d"));
-    EXPECT_THAT(error_of("[daemon]\ndrain_timeout = \"30\""), HasSubstr("\"30\" has no unit"));
-    EXPECT_THAT(error_of("[daemon]\ndrain_delay = \"31s\""),
+    EXPECT_THAT(
+        error_in_file("[daemon]\ndrain_timeout = \"2d\""), HasSubstr("2:17: drain_timeout must be from 0s to 1d"));
+    EXPECT_THAT(error_in_file("[daemon]\ndrain_timeout = \"30\""), HasSubstr("\"30\" has no unit"));
+    EXPECT_THAT(error_in_file("[daemon]\ndrain_delay = \"31s\""),
         HasSubstr("2:1: drain_delay is 31s, longer than drain_timeout, 30s"));
-    EXPECT_THAT(error_of("[runner]\noutput_limit = \"101MiB\""), HasSubstr("to 100MiB"));
-    EXPECT_THAT(error_of("[ingress]\nmax_header = \"61KiB\""), HasSubstr("must be from 256B to 60KiB"));
-    EXPECT_THAT(error_of("[ingress]\nmax_header = \"1MB\""), HasSubstr("unknown unit \"MB\""));
-    EXPECT_THAT(error_of("[runner]\nmax_jobs = 10001"), HasSubstr("must be from 0 to 10000"));
-    EXPECT_THAT(error_of("[runner]\nmax_jobs = 9223372036854775807"), HasSubstr("must be from 0 to 10000"));
+    EXPECT_THAT(error_in_file("[runner]\noutput_limit = \"101MiB\""), HasSubstr("to 100MiB"));
+    EXPECT_THAT(error_in_file("[ingress]\nmax_header = \"61KiB\""), HasSubstr("must be from 256B to 60KiB"));
+    EXPECT_THAT(error_in_file("[ingress]\nmax_header = \"1MB\""), HasSubstr("unknown unit \"MB\""));
+    EXPECT_THAT(error_in_file("[runner]\nmax_jobs = 10001"), HasSubstr("must be from 0 to 10000"));
+    EXPECT_THAT(error_in_file("[runner]\nmax_jobs = 9223372036854775807"), HasSubstr("must be from 0 to 10000"));
     EXPECT_THAT(hook_error("wait = \"61m\""), HasSubstr("4:8: wait must be from 0s to 1h"));
     EXPECT_THAT(hook_error("mismatch_status = 500"), HasSubstr("4:19: mismatch_status must be from 200 to 499"));
     EXPECT_THAT(hook_error("max_queued = -1"), HasSubstr("4:14: max_queued must be from 0 to 1000000000"));
@@ -286,14 +290,15 @@ TEST(ParseConfig, RefusesWhatIsNoRateLimit)
 
 TEST(ParseConfig, RefusesImpossibleTexts)
 {
-    EXPECT_THAT(error_of("[daemon]\nstate_dir = \"x\""), HasSubstr("2:13: state_dir \"x\" is not an absolute path"));
+    EXPECT_THAT(
+        error_in_file("[daemon]\nstate_dir = \"x\""), HasSubstr("2:13: state_dir \"x\" is not an absolute path"));
     for (const char* url : {"postgres://h/db", "sqlite:", "belay.db", "sqlite:dir/"})
-        EXPECT_THAT(error_of(std::string{"[store]\nurl = \""} + url + "\""), HasSubstr("is not \"sqlite:PATH\""))
+        EXPECT_THAT(error_in_file(std::string{"[store]\nurl = \""} + url + "\""), HasSubstr("is not \"sqlite:PATH\""))
             << url;
     EXPECT_THAT(
-        error_of("[runner]\npass_environment = [\"A\", \"BELAY_JOB_ID\"]"), HasSubstr("2:26: pass_environment"));
+        error_in_file("[runner]\npass_environment = [\"A\", \"BELAY_JOB_ID\"]"), HasSubstr("2:26: pass_environment"));
     EXPECT_THAT(hook_error("directory = \"/nowhere\""), HasSubstr("4:13: directory \"/nowhere\" cannot be entered"));
-    EXPECT_THAT(error_of("[hooks.\"a/b\"]\n"), HasSubstr("1:9: \"a/b\" is not a hook name"));
+    EXPECT_THAT(error_in_file("[hooks.\"a/b\"]\n"), HasSubstr("1:9: \"a/b\" is not a hook name"));
     EXPECT_THAT(hook_error("path = \"\""), HasSubstr("4:8: path \"\" is not a path, what follows /hooks/: use 1 to"));
     EXPECT_THAT(hook_error("path = \"a/b\""), HasSubstr("path \"a/b\" is not a path, what follows /hooks/: use 1 to"));
     EXPECT_THAT(hook_error("path = \"/hooks/a\""), HasSubstr("leave out the \"/\" and what stands before"));
@@ -301,28 +306,29 @@ TEST(ParseConfig, RefusesImpossibleTexts)
 
 TEST(ParseConfig, RefusesImpossibleListeners)
 {
-    EXPECT_THAT(error_of("[ingress]\nlisten = \"9080\""), HasSubstr("2:10: listen \"9080\" is no address"));
-    EXPECT_THAT(error_of("[ingress]\nlisten = [\"a:1\", \"a:1\"]"), HasSubstr("2:18: listen \"a:1\" is written twice"));
-    EXPECT_THAT(error_of("[ingress]\nlisten = []"), HasSubstr("2:10: listen is empty"));
-    EXPECT_THAT(error_of("[ingress]\nlisten = [3]"), HasSubstr("2:11: each value of listen must be a string"));
-    EXPECT_THAT(error_of("[ingress]\nlisten = 3"), HasSubstr("a string or an array of strings"));
-    EXPECT_THAT(error_of("[admin]\nlisten = \"127.0.0.1:9080\""), HasSubstr("is what ingress listens on"));
-    EXPECT_TRUE(errors_of("[ingress]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"").empty());
+    EXPECT_THAT(error_in_file("[ingress]\nlisten = \"9080\""), HasSubstr("2:10: listen \"9080\" is no address"));
+    EXPECT_THAT(
+        error_in_file("[ingress]\nlisten = [\"a:1\", \"a:1\"]"), HasSubstr("2:18: listen \"a:1\" is written twice"));
+    EXPECT_THAT(error_in_file("[ingress]\nlisten = []"), HasSubstr("2:10: listen is empty"));
+    EXPECT_THAT(error_in_file("[ingress]\nlisten = [3]"), HasSubstr("2:11: each value of listen must be a string"));
+    EXPECT_THAT(error_in_file("[ingress]\nlisten = 3"), HasSubstr("a string or an array of strings"));
+    EXPECT_THAT(error_in_file("[admin]\nlisten = \"127.0.0.1:9080\""), HasSubstr("is what ingress listens on"));
+    EXPECT_TRUE(errors_in_file("[ingress]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"").empty());
 }
 
 TEST(ParseConfig, RefusesAHookWithoutAuthOrRun)
 {
-    EXPECT_EQ(error_of("[hooks.a]\nrun = [\"/bin/true\"]"),
+    EXPECT_EQ(error_in_file("[hooks.a]\nrun = [\"/bin/true\"]"),
         "1:8: hook \"a\" has no auth: add auth = { scheme = \"github\", secret_file = \"a.secret\" }, or auth = "
         "\"none\" "
         "to let anybody run it");
-    EXPECT_THAT(error_of("[hooks.a]\nauth = \"none\""), HasSubstr("1:8: hook \"a\" has no run"));
+    EXPECT_THAT(error_in_file("[hooks.a]\nauth = \"none\""), HasSubstr("1:8: hook \"a\" has no run"));
 }
 
 TEST(ParseConfig, RefusesImpossibleAuth)
 {
     const auto auth_error = [](const std::string& auth) {
-        return error_of("[hooks.a]\nrun = [\"/bin/true\"]\nauth = " + auth + "\n");
+        return error_in_file("[hooks.a]\nrun = [\"/bin/true\"]\nauth = " + auth + "\n");
     };
     EXPECT_THAT(auth_error("\"github\""), HasSubstr("3:8: auth must be \"none\" or a table"));
     EXPECT_THAT(auth_error("false"), HasSubstr("3:8: auth must be"));
@@ -422,7 +428,7 @@ TEST(ParseConfig, ShowsNoSecretInASyntaxErrorOrBesideAnother)
 
 std::string run_error(const std::string& run)
 {
-    return error_of("[hooks.a]\nauth = \"none\"\nrun = " + run + "\n");
+    return error_in_file("[hooks.a]\nauth = \"none\"\nrun = " + run + "\n");
 }
 
 TEST(ParseConfig, RefusesImpossibleCommands)
@@ -452,7 +458,7 @@ TEST(ParseConfig, RefusesDangerousVariables)
 {
     EXPECT_THAT(hook_error("env = { LD_PRELOAD = { header = 'X' } }"),
         HasSubstr("4:9: env \"LD_PRELOAD\" must not come from a request: LD_* changes"));
-    EXPECT_TRUE(errors_of("[hooks.a]\nauth = 'none'\nrun = ['/bin/true']\nenv = { PATH = '/bin' }").empty());
+    EXPECT_TRUE(errors_in_file("[hooks.a]\nauth = 'none'\nrun = ['/bin/true']\nenv = { PATH = '/bin' }").empty());
     EXPECT_THAT(hook_error("env = { BELAY_JOB_ID = 'x' }"), HasSubstr("is reserved"));
     EXPECT_THAT(hook_error("env = { '1A' = 'x' }"), HasSubstr("4:9: env \"1A\" is not the name of an environment"));
     EXPECT_THAT(hook_error("env = 'x'"), HasSubstr("4:7: env must be a table"));
@@ -528,8 +534,8 @@ TEST(ParseConfig, RefusesToGiveJobsTheVariablesOfTheServiceManager)
     for (const std::string name :
         {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"}) {
         const std::string reserved = "\"" + name + "\" is reserved";
-        EXPECT_THAT(
-            error_of("[runner]\npass_environment = ['" + name + "']"), HasSubstr("2:21: pass_environment " + reserved));
+        EXPECT_THAT(error_in_file("[runner]\npass_environment = ['" + name + "']"),
+            HasSubstr("2:21: pass_environment " + reserved));
         for (const char* value : {"'x'", "{ payload = '/x' }", "{ header = 'X' }"})
             EXPECT_THAT(hook_error("env = { " + name + " = " + value + " }"), HasSubstr("4:9: env " + reserved));
     }
@@ -551,7 +557,7 @@ TEST(ParseConfig, StopsListingErrorsAtAHundred)
 
 TEST(ParseConfig, RefusesIncludeInAText)
 {
-    EXPECT_THAT(error_of("include = '/etc/*.toml'"), HasSubstr("1:1: include is only followed from a file"));
+    EXPECT_THAT(error_in_file("include = '/etc/*.toml'"), HasSubstr("1:1: include is only followed from a file"));
 }
 
 } // namespace

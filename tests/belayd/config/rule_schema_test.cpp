@@ -11,14 +11,14 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 /** Line 4 is the rule's, which begins in its column 8. */
-Config parse(const std::string& rule)
+Config parse_rule(const std::string& rule)
 {
     return parse_config("[hooks.a]\nauth = 'none'\nrun = ['/bin/true']\nwhen = " + rule + "\n", "f.toml");
 }
 
 Rule read(const std::string& rule)
 {
-    return parse(rule).hooks.at("a").when.value();
+    return parse_rule(rule).hooks.at("a").when.value();
 }
 
 /** "COLUMN: message" of each. */
@@ -26,7 +26,7 @@ std::vector<std::string> faults(const std::string& rule)
 {
     std::vector<std::string> texts;
     try {
-        (void)parse(rule);
+        (void)parse_rule(rule);
     } catch (const ConfigError& error) {
         for (const auto& diagnostic : error.diagnostics()) {
             EXPECT_EQ(diagnostic.origin.line, 4U);
@@ -68,7 +68,7 @@ TEST(ReadRule, StandsInATableOfItsOwn)
 
 TEST(ReadRule, IsInTheEffectiveConfiguration)
 {
-    const Config config = parse(every_test);
+    const Config config = parse_rule(every_test);
     const std::string written = effective_config(config);
     EXPECT_THAT(written, HasSubstr("when = { all = [{ payload"));
     EXPECT_THAT(written, HasSubstr("}] }  # f.toml:4\n"));

@@ -9,7 +9,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string errors_of(const std::string& hook)
+std::string errors_of_hook(const std::string& hook)
 {
     std::string messages;
     try {
@@ -56,12 +56,12 @@ TEST(WebhookSchema, ReadsAllItWrites)
 
 TEST(WebhookSchema, RefusesWhatItsHooksWouldNotHeed)
 {
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nfiles = { F = { path = \"a\", default = \"\" } }"),
+    EXPECT_THAT(errors_of_hook("compat = \"webhook\"\nfiles = { F = { path = \"a\", default = \"\" } }"),
         HasSubstr("compat = \"webhook\" takes no event, default"));
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nenv = { A = { path = \"a\", default = \"b\" } }"),
+    EXPECT_THAT(errors_of_hook("compat = \"webhook\"\nenv = { A = { path = \"a\", default = \"b\" } }"),
         HasSubstr("takes no event, default"));
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nenv = { A = { event = \"id\" } }"), HasSubstr("takes no event"));
-    EXPECT_THAT(errors_of("files = { F = { path = \"a.b\" } }"), HasSubstr("path is for hooks with compat"));
+    EXPECT_THAT(errors_of_hook("compat = \"webhook\"\nenv = { A = { event = \"id\" } }"), HasSubstr("takes no event"));
+    EXPECT_THAT(errors_of_hook("files = { F = { path = \"a.b\" } }"), HasSubstr("path is for hooks with compat"));
 }
 
 TEST(WebhookSchema, TakesSignaturesFromAnywhere)
@@ -72,9 +72,10 @@ TEST(WebhookSchema, TakesSignaturesFromAnywhere)
         "[hooks.a]\nauth = 'none'\nrun = ['/bin/true']\ncompat = 'webhook'\nwhen = " + rule + "\n", "f.toml");
     EXPECT_EQ(write_rule(*config.hooks.at("a").when), rule);
     EXPECT_EQ(describe(*config.hooks.at("a").when), "signature in query \"s\" is good");
-    EXPECT_THAT(errors_of("when = " + rule), HasSubstr("only with compat = \"webhook\" a signature is anywhere but"));
+    EXPECT_THAT(
+        errors_of_hook("when = " + rule), HasSubstr("only with compat = \"webhook\" a signature is anywhere but"));
     const auto errors = [](const std::string& auth, const std::string& source) {
-        return errors_of(
+        return errors_of_hook(
             "compat = \"webhook\"\nwhen = { signature = { secret_file = \"a\", " + auth + " }, " + source + " }");
     };
     EXPECT_THAT(errors("scheme = \"github\"", "query = \"s\""), HasSubstr("scheme = \"custom\" without header"));
@@ -86,17 +87,17 @@ TEST(WebhookSchema, TakesSignaturesFromAnywhere)
 TEST(WebhookSchema, AnswersWithOutputThatIsWaitedFor)
 {
     const std::string always = "compat = \"webhook\"\nwebhook = { answer_output = \"always\" }\n";
-    EXPECT_EQ(
-        errors_of(always), "1: answer_output wants a wait: how long a request waits for the output, \"1h\" at most\n");
-    EXPECT_EQ(errors_of(always + "wait = \"1h\""), "");
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nwebhook = { answer_output = \"yes\" }"),
+    EXPECT_EQ(errors_of_hook(always),
+        "1: answer_output wants a wait: how long a request waits for the output, \"1h\" at most\n");
+    EXPECT_EQ(errors_of_hook(always + "wait = \"1h\""), "");
+    EXPECT_THAT(errors_of_hook("compat = \"webhook\"\nwebhook = { answer_output = \"yes\" }"),
         HasSubstr("answer_output must be one of"));
 }
 
 TEST(WebhookSchema, RefusesSignaturesThatWebhookHasNot)
 {
     const auto errors = [](const std::string& auth) {
-        return errors_of("compat = \"webhook\"\nwhen = { not = { signature = { " + auth + " } } }");
+        return errors_of_hook("compat = \"webhook\"\nwhen = { not = { signature = { " + auth + " } } }");
     };
     EXPECT_EQ(errors("scheme = \"github\", secret_file = \"a\""), "");
     EXPECT_EQ(errors("scheme = \"scalr\", secret_file = \"a\""), "");
@@ -118,22 +119,23 @@ TEST(WebhookSchema, IsOffByDefault)
 
 TEST(WebhookSchema, SaysWhatBelongsToWhat)
 {
-    EXPECT_EQ(errors_of("compat = \"webhooks\""), "4: compat must be one of \"webhook\"\n");
-    EXPECT_EQ(errors_of("webhook = {}"), "4: the table webhook means nothing without compat = \"webhook\"\n");
-    EXPECT_EQ(errors_of("when = { path = \"a\", equals = \"b\" }"),
+    EXPECT_EQ(errors_of_hook("compat = \"webhooks\""), "4: compat must be one of \"webhook\"\n");
+    EXPECT_EQ(errors_of_hook("webhook = {}"), "4: the table webhook means nothing without compat = \"webhook\"\n");
+    EXPECT_EQ(errors_of_hook("when = { path = \"a\", equals = \"b\" }"),
         "4: path is for hooks with compat = \"webhook\": write payload = \"/a/b\" for \"a.b\"\n");
-    EXPECT_EQ(errors_of("env = { A = { path = \"a\" } }"),
+    EXPECT_EQ(errors_of_hook("env = { A = { path = \"a\" } }"),
         "4: path is for hooks with compat = \"webhook\": write payload = \"/a/b\" for \"a.b\"\n");
-    EXPECT_EQ(errors_of("compat = \"webhook\"\nenv = { A = { payload = \"/a\" } }"),
+    EXPECT_EQ(errors_of_hook("compat = \"webhook\"\nenv = { A = { payload = \"/a\" } }"),
         "5: a hook with compat = \"webhook\" has no JSON pointers: write path = \"a.b\" for \"/a/b\"\n");
-    EXPECT_EQ(errors_of("compat = \"webhook\"\nwhen = { any = [{ path = \"a\", glob = \"*\" }] }"),
+    EXPECT_EQ(errors_of_hook("compat = \"webhook\"\nwhen = { any = [{ path = \"a\", glob = \"*\" }] }"),
         "5: a hook with compat = \"webhook\" compares with equals = \"text\", regex, exists, or in with networks\n");
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nwebhook = { method = [\"GET\"] }"),
+    EXPECT_THAT(errors_of_hook("compat = \"webhook\"\nwebhook = { method = [\"GET\"] }"),
         HasSubstr("5: unknown key \"method\" in webhook, did you mean \"methods\"?"));
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nwebhook = { success_status = 99 }"), HasSubstr("5: success_status"));
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nwebhook = { response_headers = { \"A\" = \"b\\nC: d\" } }"),
+    EXPECT_THAT(
+        errors_of_hook("compat = \"webhook\"\nwebhook = { success_status = 99 }"), HasSubstr("5: success_status"));
+    EXPECT_THAT(errors_of_hook("compat = \"webhook\"\nwebhook = { response_headers = { \"A\" = \"b\\nC: d\" } }"),
         HasSubstr("5: a header is one line"));
-    EXPECT_THAT(errors_of("compat = \"webhook\"\nwebhook = { json_parameters = [{ request = \"body\" }] }"),
+    EXPECT_THAT(errors_of_hook("compat = \"webhook\"\nwebhook = { json_parameters = [{ request = \"body\" }] }"),
         HasSubstr("5: a json parameter is"));
 }
 

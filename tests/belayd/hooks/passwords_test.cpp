@@ -23,7 +23,7 @@ std::string hash(const std::string& password, const char* prefix, unsigned long 
     return ::crypt_r(password.c_str(), setting.c_str(), data.get());
 }
 
-std::string fault_in(const std::string& text)
+std::string fault_in_passwords(const std::string& text)
 {
     try {
         const PasswordFile file{text};
@@ -54,22 +54,22 @@ TEST(PasswordFile, AcceptsItsUsers)
 
 TEST(PasswordFile, HasWholeHashesThatAreNotWeak)
 {
-    EXPECT_THAT(fault_in(""), HasSubstr("has no user"));
-    EXPECT_THAT(fault_in("# nobody\n"), HasSubstr("has no user"));
-    EXPECT_THAT(fault_in("ann\n"), HasSubstr("line 1 is not USER:HASH"));
-    EXPECT_THAT(fault_in(":x\n"), HasSubstr("line 1 is not USER:HASH"));
+    EXPECT_THAT(fault_in_passwords(""), HasSubstr("has no user"));
+    EXPECT_THAT(fault_in_passwords("# nobody\n"), HasSubstr("has no user"));
+    EXPECT_THAT(fault_in_passwords("ann\n"), HasSubstr("line 1 is not USER:HASH"));
+    EXPECT_THAT(fault_in_passwords(":x\n"), HasSubstr("line 1 is not USER:HASH"));
     const std::string good = "ann:" + hash("a", "$y$", 1) + "\n";
-    EXPECT_EQ(fault_in(good), "");
-    EXPECT_THAT(fault_in(good + good), HasSubstr("line 2 has a user for the second time"));
-    EXPECT_THAT(fault_in(good + "bob:secret"), HasSubstr("line 2 has no hash of yescrypt"));
-    EXPECT_THAT(fault_in(good + "bob:secret"), HasSubstr("mkpasswd -m yescrypt"));
-    EXPECT_THAT(fault_in("ann:$1$abcdefgh$irWbblnpmw.5z7wgBnprh0"), HasSubstr("has no hash of yescrypt"));
-    EXPECT_THAT(fault_in("ann:rl.3StKT.4T8M"), HasSubstr("has no hash of yescrypt")) << "DES";
-    EXPECT_THAT(fault_in("ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="), HasSubstr("has no hash of yescrypt"));
+    EXPECT_EQ(fault_in_passwords(good), "");
+    EXPECT_THAT(fault_in_passwords(good + good), HasSubstr("line 2 has a user for the second time"));
+    EXPECT_THAT(fault_in_passwords(good + "bob:secret"), HasSubstr("line 2 has no hash of yescrypt"));
+    EXPECT_THAT(fault_in_passwords(good + "bob:secret"), HasSubstr("mkpasswd -m yescrypt"));
+    EXPECT_THAT(fault_in_passwords("ann:$1$abcdefgh$irWbblnpmw.5z7wgBnprh0"), HasSubstr("has no hash of yescrypt"));
+    EXPECT_THAT(fault_in_passwords("ann:rl.3StKT.4T8M"), HasSubstr("has no hash of yescrypt")) << "DES";
+    EXPECT_THAT(fault_in_passwords("ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="), HasSubstr("has no hash of yescrypt"));
     const std::string whole = hash("a", "$2b$", 4);
-    EXPECT_THAT(fault_in("ann:" + whole.substr(1)), HasSubstr("has no hash"));
-    EXPECT_THAT(fault_in("ann:" + whole.substr(0, 59)), HasSubstr("has no whole hash"));
-    EXPECT_THAT(fault_in("ann:" + whole + " "), HasSubstr("has no whole hash"));
+    EXPECT_THAT(fault_in_passwords("ann:" + whole.substr(1)), HasSubstr("has no hash"));
+    EXPECT_THAT(fault_in_passwords("ann:" + whole.substr(0, 59)), HasSubstr("has no whole hash"));
+    EXPECT_THAT(fault_in_passwords("ann:" + whole + " "), HasSubstr("has no whole hash"));
 }
 
 TEST(PasswordFile, HasNoHashThatTakesLong)
@@ -77,7 +77,7 @@ TEST(PasswordFile, HasNoHashThatTakesLong)
     const auto with_cost = [](const char* prefix, std::size_t at, std::string_view cost) {
         std::string made = hash("a", prefix, 0);
         made.replace(at, cost.size(), cost);
-        return fault_in("ann:" + made);
+        return fault_in_passwords("ann:" + made);
     };
     const auto long_one = HasSubstr("line 1 has a hash that may take more than half a second");
     EXPECT_EQ(with_cost("$2b$", 4, "13"), "");
@@ -95,7 +95,7 @@ TEST(PasswordFile, HasNoHashThatTakesLong)
     EXPECT_EQ(with_cost("$6$", 3, "rounds=500000$"), "");
     for (const char* rounds : {"500001", "999999999", "99999999999999999999", "0001000", "999", "x", "", "-1000"})
         EXPECT_NE(with_cost("$6$", 3, std::string{"rounds="} + rounds + "$"), "") << rounds;
-    EXPECT_EQ(fault_in("ann:" + hash("a", "$6$", 0)), "") << "whatever its salt begins with";
+    EXPECT_EQ(fault_in_passwords("ann:" + hash("a", "$6$", 0)), "") << "whatever its salt begins with";
 }
 
 TEST(Credentials, AreThoseOfRfc7617)

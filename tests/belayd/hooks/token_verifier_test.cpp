@@ -58,7 +58,7 @@ Verdict verify(const std::string& token, std::chrono::sys_seconds when = now)
     return verify_fields({{"Authorization", "Bearer " + token}}, when);
 }
 
-std::string fault_in(const std::string& claims)
+std::string fault_in_claims(const std::string& claims)
 {
     const Verdict verdict = verify(make_token(header, claims));
     EXPECT_FALSE(verdict.authentic) << claims;
@@ -99,26 +99,28 @@ TEST(TokenVerifier, RefusesWhatIsNotSigned)
 
 TEST(TokenVerifier, ReadsWhatATokenClaims)
 {
-    EXPECT_THAT(fault_in(R"({"aud":"belay","exp":1700000060})"), HasSubstr("\"iss\""));
-    EXPECT_THAT(fault_in(R"({"iss":"https://ci/","aud":"belay","exp":1700000060})"), HasSubstr("\"iss\""));
-    EXPECT_THAT(fault_in(R"({"iss":"https://ci","exp":1700000060})"), HasSubstr("\"aud\""));
-    EXPECT_THAT(fault_in(R"({"iss":"https://ci","aud":"Belay","exp":1700000060})"), HasSubstr("\"aud\""));
-    EXPECT_THAT(fault_in(R"({"iss":"https://ci","aud":["a",7],"exp":1700000060})"), HasSubstr("\"aud\""));
-    EXPECT_THAT(fault_in(R"({"iss":"https://ci","aud":"belay"})"), HasSubstr("\"exp\""));
-    EXPECT_THAT(fault_in(R"({"iss":"https://ci","aud":"belay","exp":"1700000060"})"), HasSubstr("\"exp\""));
-    EXPECT_THAT(fault_in(R"({"iss":"https://ci","aud":"belay","exp":1e300})"), HasSubstr("\"exp\""));
-    EXPECT_THAT(fault_in(R"({"iss":"https://ci","aud":"belay","exp":1700000060,"nbf":"x"})"), HasSubstr("\"nbf\""));
-    EXPECT_THAT(fault_in(R"({"iss":"https://ci","aud":"belay","exp":1700000060})"), HasSubstr("\"n\""));
+    EXPECT_THAT(fault_in_claims(R"({"aud":"belay","exp":1700000060})"), HasSubstr("\"iss\""));
+    EXPECT_THAT(fault_in_claims(R"({"iss":"https://ci/","aud":"belay","exp":1700000060})"), HasSubstr("\"iss\""));
+    EXPECT_THAT(fault_in_claims(R"({"iss":"https://ci","exp":1700000060})"), HasSubstr("\"aud\""));
+    EXPECT_THAT(fault_in_claims(R"({"iss":"https://ci","aud":"Belay","exp":1700000060})"), HasSubstr("\"aud\""));
+    EXPECT_THAT(fault_in_claims(R"({"iss":"https://ci","aud":["a",7],"exp":1700000060})"), HasSubstr("\"aud\""));
+    EXPECT_THAT(fault_in_claims(R"({"iss":"https://ci","aud":"belay"})"), HasSubstr("\"exp\""));
+    EXPECT_THAT(fault_in_claims(R"({"iss":"https://ci","aud":"belay","exp":"1700000060"})"), HasSubstr("\"exp\""));
+    EXPECT_THAT(fault_in_claims(R"({"iss":"https://ci","aud":"belay","exp":1e300})"), HasSubstr("\"exp\""));
+    EXPECT_THAT(
+        fault_in_claims(R"({"iss":"https://ci","aud":"belay","exp":1700000060,"nbf":"x"})"), HasSubstr("\"nbf\""));
+    EXPECT_THAT(fault_in_claims(R"({"iss":"https://ci","aud":"belay","exp":1700000060})"), HasSubstr("\"n\""));
     const auto with = [](const std::string& rest) {
         return R"({"iss":"https://ci","aud":["belay"],"exp":1700000060,)" + rest + "}";
     };
     EXPECT_TRUE(verify(make_token(header, with(R"("repository":"org/two","n":7,"ok":true)"))).authentic);
-    EXPECT_THAT(fault_in(with(R"("repository":"org/three","n":7,"ok":true)")), HasSubstr("\"repository\""));
-    EXPECT_THAT(fault_in(with(R"("repository":["org/repo"],"n":7,"ok":true)")), HasSubstr("\"repository\""));
-    EXPECT_THAT(fault_in(with(R"("repository":"org/repo","n":"7","ok":true)")), HasSubstr("\"n\""));
-    EXPECT_THAT(fault_in(with(R"("repository":"org/repo","n":7,"ok":"true")")), HasSubstr("\"ok\""));
-    EXPECT_THAT(fault_in(with(R"("repository":"evil","n":7,"ok":true,"repository":"org/repo")")), HasSubstr("twice"));
-    EXPECT_THAT(fault_in("[]"), HasSubstr("no JSON object"));
+    EXPECT_THAT(fault_in_claims(with(R"("repository":"org/three","n":7,"ok":true)")), HasSubstr("\"repository\""));
+    EXPECT_THAT(fault_in_claims(with(R"("repository":["org/repo"],"n":7,"ok":true)")), HasSubstr("\"repository\""));
+    EXPECT_THAT(fault_in_claims(with(R"("repository":"org/repo","n":"7","ok":true)")), HasSubstr("\"n\""));
+    EXPECT_THAT(fault_in_claims(with(R"("repository":"org/repo","n":7,"ok":"true")")), HasSubstr("\"ok\""));
+    EXPECT_THAT(
+        fault_in_claims(with(R"("repository":"evil","n":7,"ok":true,"repository":"org/repo")")), HasSubstr("twice"));
+    EXPECT_THAT(fault_in_claims("[]"), HasSubstr("no JSON object"));
 }
 
 TEST(TokenVerifier, AllowsTheClocksSomeLeeway)

@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto never = std::chrono::steady_clock::time_point::max();
+constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
 
 struct StoreTest : StoreFixture {};
 
@@ -429,7 +429,7 @@ TEST_F(StoreTest, SparesTheAttemptsThatAreResumed)
     const auto jobs = claim(3);
     ASSERT_EQ(jobs.size(), 3U);
     options.resumed = {{{jobs[0].job, 1}, {jobs[1].job, 2}, {make_uuid_v7(), 1}}, // the second is not at that attempt
-        await(store->freeze(never))};
+        await(store->freeze(no_deadline))};
     reopen("boot-1");
     EXPECT_EQ(store->take_recovered().jobs, (std::vector{jobs[1].job, jobs[2].job}));
     EXPECT_EQ(count(JobState::running), 1U);
@@ -451,7 +451,7 @@ TEST_F(StoreTest, DoesNoUpkeepWhileItIsFrozen)
         made.request.assign(1_MiB, 'x'); // larger bodies are kept elsewhere
         accept(std::move(made));
     };
-    (void)await(store->freeze(never));
+    (void)await(store->freeze(no_deadline));
     for (int i = 0; i < 8; ++i)
         accept_mebibyte();
     accept(event("a")); // the turn before it is over
@@ -460,7 +460,7 @@ TEST_F(StoreTest, DoesNoUpkeepWhileItIsFrozen)
     EXPECT_TRUE(waits_until([&] { return log_bytes() == 0; }));
     accept_mebibyte();
     EXPECT_GT(log_bytes(), 0);
-    await(store->checkpoint(never));
+    await(store->checkpoint(no_deadline));
     EXPECT_EQ(log_bytes(), 0) << "though it was not due";
     {
         const Locked lock{options.path};
@@ -477,7 +477,7 @@ TEST_F(StoreTest, DoesNotCountAgainWhatItsPredecessorCounted)
     accept(event("a"));
     accept(event("b"));
     const Uuid running = claim(1, {{"b", 0}}).at(0).job;
-    JobCounts::ByHook counts = await(store->freeze(never));
+    JobCounts::ByHook counts = await(store->freeze(no_deadline));
     EXPECT_EQ(counts, (JobCounts::ByHook{{"a", {0, 1}}, {"b", {1}}}));
     counts["b"] = {10, 0, 5};
     options.resumed = {{{running, 1}}, counts};
