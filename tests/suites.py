@@ -43,7 +43,7 @@ class Configuration:
 UNITY = ["-Dunity=on", "-Dunity_size=8"]
 PLAIN = ["-Dtests=true", "-Dfailpoints=true", "--prefix=/usr", "-Dcpp_args=-g1"]
 SANITIZED = ["-Dtests=true", "-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1", *UNITY]
-FUZZED = ["-Dfuzz=true", "-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1", *UNITY]
+FUZZED = ["-Dfuzz=true", "-Dfailpoints=true", "--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1"]
 # What tests/integration runs.
 INTEGRATED = ("belayd/belayd", "cli/belay", "tests/daemon/example_daemon", "tests/daemon/slow_daemon",
               "tests/bench/bench_client", "tests/bench/limit_get", "tests/bench/limit_post", "tests/bench/limit_jobs")
