@@ -44,7 +44,7 @@ std::size_t width(std::string_view text) noexcept
 }
 
 /** 'a b' as it is; what cannot stand on a line, or would not be seen, as $'a\nb' (POSIX.1-2024, 2.2.4). */
-std::string quote(std::string_view argument)
+std::string quote_for_shell(std::string_view argument)
 {
     const bool visible = argument.find_first_of("\n\t") == argument.npos && escape_for_terminal(argument) == argument;
     std::string quoted = visible ? "'" : "$'";
@@ -171,7 +171,7 @@ std::string format_command(std::span<const std::string> arguments)
         if (!command.empty())
             command += ' ';
         const bool is_plain = !argument.empty() && argument.find_first_not_of(plain) == std::string::npos;
-        command += is_plain ? argument : quote(argument);
+        command += is_plain ? argument : quote_for_shell(argument);
     }
     return command;
 }

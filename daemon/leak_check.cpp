@@ -227,8 +227,8 @@ std::string wait_channel(pid_t tid)
 std::string describe(const std::source_location& place)
 {
     std::string_view file{place.file_name()};
-    while (file.starts_with("../")) // the build directory is below the source tree
-        file.remove_prefix(3);
+    if (const auto up = file.rfind("../"); up != file.npos) // from a build directory, which unity builds name as well
+        file.remove_prefix(up + 3);
     return fmt::format("{}:{}", file, place.line());
 }
 
