@@ -2,6 +2,7 @@
 
 #include "base/failpoint.hpp"
 #include "belayd/jobs/schema.hpp"
+#include "daemon/log.hpp"
 #include "daemon/service.hpp"
 
 #include <fmt/format.h>
@@ -267,7 +268,9 @@ void BodySegments::write_pending()
 void BodySegments::give_up_writing()
 {
     const int error = errno;
-    (void)::ftruncate(current_.get(), end_);
+    if (::ftruncate(current_.get(), end_) != 0)
+        log::warning("what was written of bodies cannot be taken back",
+            {{"path", file(last_)}, {"error", std::generic_category().message(errno)}});
     errno = error;
     refuse(SQLITE_IOERR_WRITE, "write", file(last_));
 }
