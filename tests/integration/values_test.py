@@ -10,7 +10,7 @@ import tempfile
 import urllib.parse
 
 from tests.integration.builds import Builds
-from tests.integration.harness import DEADLINE, Belayd, TestCase, fetch, sign
+from tests.integration.harness import DEADLINE, Belayd, TestCase, fetch, sign, wait_until
 
 LARGEST = 131071  # bytes of an argument, execve(2)
 
@@ -274,8 +274,13 @@ files = {{ BODY = {{ request = "body" }}, TEXT = {{ payload = "/t" }} }}
 
     def start_job(self, belayd):
         job = belayd.post("a", b'{"t":"text"}', secret=None).json()["job"]
-        belayd.wait_job(job, "running")
+        self.wait_running(belayd, job)
         return job
+
+    def wait_running(self, belayd, job):
+        """Until the command has what it is given: that is written after the job is called running."""
+        belayd.wait_job(job, "running")
+        wait_until(lambda: len(self.files(belayd)) == 3, "the directory and two files of the attempt")
 
     def end_job(self):
         with open(self.fifo, "w") as end:
@@ -317,7 +322,7 @@ files = {{ BODY = {{ request = "body" }}, TEXT = {{ payload = "/t" }} }}
         belayd.stop()
         self.assertEqual(self.files(belayd), [])
         again = self.start(Belayd(self.config, directory=belayd.base))
-        again.wait_job(job, "running")
+        self.wait_running(again, job)
         self.assertEqual(self.files(again), [f"{job}-2", f"{job}-2/BODY", f"{job}-2/TEXT"])
         self.end_job()
         again.wait_job(job, "succeeded")
@@ -330,7 +335,7 @@ files = {{ BODY = {{ request = "body" }}, TEXT = {{ payload = "/t" }} }}
         belayd.wait()
         self.assertEqual(len(self.files(belayd)), 3)
         again = self.start(Belayd(self.config, directory=belayd.base))
-        again.wait_job(job, "running")
+        self.wait_running(again, job)
         self.assertEqual(self.files(again), [f"{job}-2", f"{job}-2/BODY", f"{job}-2/TEXT"])
         self.end_job()
         again.wait_job(job, "succeeded")
