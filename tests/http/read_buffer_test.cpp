@@ -56,9 +56,9 @@ TEST(ReadBuffer, KeepsWhatIsPinnedWhereItIsWhileItsWindowGrows)
 }
 
 /** A pinned head, and with all that fits behind it but one byte. */
-ReadBuffer pinned_and_nearly_full(std::size_t window, std::size_t head)
+ReadBuffer pinned_and_nearly_full(std::size_t whole, std::size_t head)
 {
-    ReadBuffer buffer{window};
+    ReadBuffer buffer{whole};
     receive(buffer, std::string(head, 'h'));
     buffer.consume(head);
     buffer.pin();
