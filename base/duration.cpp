@@ -25,7 +25,7 @@ Milliseconds parse_duration(std::string_view text)
         return std::invalid_argument{fmt::format("\"{}\" {}: write it as \"30s\", \"10m\" or \"1h30m\"", text, why)};
     };
     Milliseconds::rep total = 0;
-    std::size_t next_unit = 0; // duration_units come largest first, each at most once
+    std::size_t next_unit = 0; // units come largest first, each at most once
     std::string_view rest = text;
     if (rest.empty())
         throw refuse("is not a duration");

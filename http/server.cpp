@@ -134,7 +134,6 @@ struct Server::State {
         asio::post(front().io(), [listener = listeners.back()] { listener->start(listener); });
     }
 
-    /** Deals a connection to the next loop.  It drains there if the listener that it came in by was removed. */
     /** Ends the freeze of each loop. @return what was handed over since it began */
     asio::awaitable<std::vector<HandedConnection>> take_handed()
     {
@@ -146,6 +145,7 @@ struct Server::State {
         co_return handed;
     }
 
+    /** Deals a connection to the next loop.  It drains there if the listener that it came in by was removed. */
     void resume(HandedConnection connection)
     {
         std::optional<Peer> peer = peer_of(connection.fd.get());

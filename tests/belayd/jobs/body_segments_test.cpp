@@ -79,18 +79,6 @@ struct BodySegmentsTest : StoreFixture {
         file << "damage";
     }
 
-    /** What open() refuses to start with. */
-    std::string refusal()
-    {
-        try {
-            open();
-        } catch (const daemon::StartError& e) {
-            EXPECT_EQ(e.code(), daemon::ExitCode::unavailable);
-            return e.what();
-        }
-        return "it started";
-    }
-
     void forget_what_is_over()
     {
         options.retention = 0ms;

@@ -24,18 +24,6 @@ using namespace std::chrono_literals;
 struct StoreFaultsTest : StoreFixture {
     void SetUp() override {}
 
-    /** What open() throws. */
-    std::string refusal()
-    {
-        try {
-            open();
-        } catch (const daemon::StartError& e) {
-            EXPECT_EQ(e.code(), daemon::ExitCode::unavailable);
-            return e.what();
-        }
-        return "";
-    }
-
     /** Overwrites `size` bytes of the database. */
     void damage(std::streamoff offset, std::size_t size)
     {

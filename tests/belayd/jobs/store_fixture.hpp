@@ -1,5 +1,6 @@
 #pragma once
 #include "belayd/jobs/store.hpp"
+#include "daemon/service.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -115,6 +116,18 @@ struct StoreFixture : testing::Test {
         store.reset();
         store = std::make_unique<Store>(
             threads, metrics, options, [this](std::string reason) { failures.push_back(std::move(reason)); });
+    }
+
+    /** What open() refuses to start with. */
+    std::string refusal()
+    {
+        try {
+            open();
+        } catch (const daemon::StartError& e) {
+            EXPECT_EQ(e.code(), daemon::ExitCode::unavailable);
+            return e.what();
+        }
+        return "it started";
     }
 
     void reopen(std::string boot_id)
