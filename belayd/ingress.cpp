@@ -1,5 +1,6 @@
 #include "belayd/ingress.hpp"
 
+#include "base/run_on.hpp"
 #include "belayd/config/secrets.hpp"
 #include "belayd/ingress_answers.hpp"
 #include "belayd/ingress_passwords.hpp"
@@ -9,7 +10,6 @@
 #include "http/prefer.hpp"
 #include "http/response.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -268,7 +268,7 @@ asio::awaitable<void> Ingress::replace(std::shared_ptr<const hooks::HookTable> h
         // One table for each loop: its reference count stays on that core.
         asio::awaitable<void> change =
             set_table(tables_[i], std::make_shared<const IngressHooks>(hooks, proxies, metrics_, parts_.limiter));
-        co_await asio::co_spawn(parts_.loops[i]->get_executor(), std::move(change), asio::use_awaitable);
+        co_await run_on(*parts_.loops[i], std::move(change));
     }
 }
 

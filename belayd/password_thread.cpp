@@ -1,6 +1,7 @@
 #include "belayd/password_thread.hpp"
 
-#include <boost/asio/co_spawn.hpp>
+#include "base/run_on.hpp"
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -48,7 +49,7 @@ asio::awaitable<PasswordThread::Answer> PasswordThread::check(Question question)
     if (place.number() > most_waiting)
         co_return Answer{.outcome = Answer::Outcome::busy};
     asio::awaitable<Answer> looking = look(std::move(question));
-    co_return co_await asio::co_spawn(loop_->io(), std::move(looking), asio::use_awaitable);
+    co_return co_await run_on(loop_->io(), std::move(looking));
 }
 
 /** On the thread: a turn for each file, so that it beats, and rests, in between. */
@@ -72,7 +73,7 @@ asio::awaitable<void> PasswordThread::rest()
     if (!loop_)
         co_return;
     asio::awaitable<void> turn = take_turn();
-    co_await asio::co_spawn(loop_->io(), std::move(turn), asio::use_awaitable);
+    co_await run_on(loop_->io(), std::move(turn));
 }
 
 } // namespace belay

@@ -1,10 +1,9 @@
 #include "daemon/admin.hpp"
 
+#include "base/run_on.hpp"
 #include "daemon/http_metrics.hpp"
 #include "daemon/log.hpp"
 #include "http/middleware.hpp"
-
-#include <boost/asio/co_spawn.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -94,24 +93,24 @@ http::Server::Options Admin::options(const char* name, const http::Router& route
 asio::awaitable<std::vector<http::ListeningSocket>> Admin::change_listeners(
     std::vector<http::ListeningSocket> added, std::vector<std::string> removed)
 {
-    co_return co_await asio::co_spawn(io(), change(std::move(added), std::move(removed)), asio::use_awaitable);
+    co_return co_await run_on(io(), change(std::move(added), std::move(removed)));
 }
 
 asio::awaitable<void> Admin::open_control(http::ListeningSocket socket)
 {
     std::vector<http::ListeningSocket> sockets;
     sockets.push_back(std::move(socket));
-    co_await asio::co_spawn(io(), add(control_, std::move(sockets)), asio::use_awaitable);
+    co_await run_on(io(), add(control_, std::move(sockets)));
 }
 
 asio::awaitable<std::optional<Admin::Handed>> Admin::freeze(std::chrono::steady_clock::time_point deadline)
 {
-    co_return co_await asio::co_spawn(io(), freeze_both(deadline), asio::use_awaitable);
+    co_return co_await run_on(io(), freeze_both(deadline));
 }
 
 asio::awaitable<void> Admin::resume(Handed handed)
 {
-    co_await asio::co_spawn(io(), resume_both(std::move(handed)), asio::use_awaitable);
+    co_await run_on(io(), resume_both(std::move(handed)));
 }
 
 asio::awaitable<std::optional<Admin::Handed>> Admin::freeze_both(std::chrono::steady_clock::time_point deadline)
@@ -136,17 +135,17 @@ asio::awaitable<void> Admin::resume_both(Handed handed)
 
 asio::awaitable<void> Admin::close_control()
 {
-    co_await asio::co_spawn(io(), finish_control(), asio::use_awaitable);
+    co_await run_on(io(), finish_control());
 }
 
 asio::awaitable<void> Admin::finish_port()
 {
-    co_await asio::co_spawn(io(), finish_server(), asio::use_awaitable);
+    co_await run_on(io(), finish_server());
 }
 
 asio::awaitable<void> Admin::close()
 {
-    co_await asio::co_spawn(io(), finish(), asio::use_awaitable);
+    co_await run_on(io(), finish());
 }
 
 asio::awaitable<void> Admin::add(http::Server& server, std::vector<http::ListeningSocket> sockets)

@@ -1,12 +1,12 @@
 #include "http/server.hpp"
 
+#include "base/run_on.hpp"
 #include "base/task_group.hpp"
 #include "http/listener.hpp"
 #include "http/peer.hpp"
 #include "http/server_context.hpp"
 #include "http/server_loop.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -21,14 +21,11 @@ namespace {
 
 constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
 
-/**
- * Runs `task` on the loop and returns here when it is done.  Not a task of the server's groups: it is awaited on the
- * spot, and what it waits for is often that those groups are empty.
- */
+/** Not a task of the server's groups: what it waits for is often that those groups are empty. */
 template <class T>
 asio::awaitable<T> on(ServerLoop& loop, asio::awaitable<T> task)
 {
-    co_return co_await asio::co_spawn(loop.io(), std::move(task), asio::use_awaitable);
+    return run_on(loop.io(), std::move(task));
 }
 
 // Coroutines rather than closures: GCC 12 destroys captured state of coroutine lambdas too early.

@@ -1,21 +1,11 @@
 #include "belayd/jobs/scheduler.hpp"
 
+#include "base/run_on.hpp"
 #include "belayd/jobs/scheduler_state.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
 namespace belay::jobs {
-namespace {
-
-/** Runs `task` on the runner's loop; the caller goes on on its own. */
-template <typename T>
-asio::awaitable<T> run_on(asio::io_context& io, asio::awaitable<T> task)
-{
-    return asio::co_spawn(io, std::move(task), asio::use_awaitable);
-}
-
-} // namespace
 
 Scheduler::Scheduler(
     asio::io_context& runner, Store& store, daemon::Metrics& metrics, SchedulerRules rules, std::set<pid_t> strangers)

@@ -1,10 +1,10 @@
 #include "belayd/jobs/store_reader.hpp"
 
+#include "base/run_on.hpp"
 #include "belayd/jobs/reader_queries.hpp"
 #include "belayd/jobs/schema.hpp"
 #include "belayd/jobs/store.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 
 #include <atomic>
@@ -46,7 +46,7 @@ struct StoreReader::State {
         if (closed)
             throw StoreUnavailable{"the store is closed"};
         auto task = query_here(std::move(function));
-        co_return co_await asio::co_spawn(io->get_executor(), std::move(task), asio::use_awaitable);
+        co_return co_await run_on(*io, std::move(task));
     }
 
     std::optional<ReaderQueries> queries;
