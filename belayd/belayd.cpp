@@ -2,6 +2,7 @@
 
 #include "base/cpu_share.hpp"
 #include "base/failpoint.hpp"
+#include "base/run_on.hpp"
 #include "base/task_group.hpp"
 #include "belayd/derived.hpp"
 #include "belayd/hooks/load.hpp"
@@ -147,10 +148,11 @@ void Belayd::open_state(const std::vector<jobs::HandedAttempt>& attempts)
     if (daemon::Handover* const predecessor = core_.predecessor()) {
         resumed = {ids_of(attempts), jobs::handed_counts(predecessor->document.at("job_counts"))};
         boot_id_ = predecessor->document.at("boot_id").as_string();
-        lock_ = std::make_unique<jobs::StateLock>(predecessor->take(predecessor->document.at("lock")));
+        take_locks(*predecessor);
     } else {
         boot_id_ = to_string(make_uuid_v7());
-        lock_ = std::make_unique<jobs::StateLock>(config_.state_dir);
+        lock_ = jobs::StateLock::of_directory(config_.state_dir);
+        store_lock_ = jobs::StateLock::of_store(store_path(config_));
     }
     jobs::remove_left_files(files_directory(config_), ids_of(attempts));
     store_ = std::make_unique<jobs::Store>(core_.threads(), core_.metrics(),
@@ -162,6 +164,12 @@ void Belayd::open_state(const std::vector<jobs::HandedAttempt>& attempts)
         [this](std::string reason) { core_.fail(daemon::ExitCode::unavailable, std::move(reason)); });
     store_->on_ended([this](const std::vector<Uuid>& jobs) { waits_.ended(jobs); });
     reader_ = std::make_unique<jobs::StoreReader>(core_.threads(), store_path(config_));
+}
+
+void Belayd::take_locks(daemon::Handover& from)
+{
+    lock_.emplace(from.take(from.document.at("lock")));
+    store_lock_.emplace(from.take(from.document.at("store_lock")));
 }
 
 void Belayd::start_jobs()
@@ -375,6 +383,7 @@ asio::awaitable<std::optional<std::string>> Belayd::freeze(
         out.document["job_counts"] = jobs::to_json(counts);
         out.document["boot_id"] = boot_id_;
         out.document["lock"] = out.give(lock_->release());
+        out.document["store_lock"] = out.give(store_lock_->release());
     } catch (const std::runtime_error& e) {
         trouble = e.what();
     }
@@ -392,11 +401,11 @@ asio::awaitable<void> Belayd::thaw(daemon::Handover& in)
     passwords_->go_on();
     store_->thaw();
     if (in.document.contains("lock"))
-        lock_ = std::make_unique<jobs::StateLock>(in.take(in.document.at("lock")));
+        take_locks(in);
     if (in.document.contains("attempts")) {
         std::vector<jobs::HandedAttempt> attempts = jobs::take_attempts(in.document.at("attempts"), in);
         asio::awaitable<void> withdrawal = withdraw(); // from the API, which looks at the scheduler
-        co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
+        co_await run_on(core_.admin_loop(), std::move(withdrawal));
         frozen_schedulers_.push_back(std::move(scheduler_)); // an API request may still be looking at it
         scheduler_ = make_scheduler();
         scheduler_->start(std::move(attempts));
@@ -436,13 +445,14 @@ void Belayd::stop() noexcept
     runner_loop_.reset();
     reader_.reset();
     store_.reset();
+    store_lock_.reset();
     lock_.reset();
 }
 
 asio::awaitable<void> Belayd::shut_down()
 {
     asio::awaitable<void> withdrawal = withdraw();
-    co_await asio::co_spawn(core_.admin_loop(), std::move(withdrawal), asio::use_awaitable);
+    co_await run_on(core_.admin_loop(), std::move(withdrawal));
     if (server_)
         co_await server_->close();
     if (scheduler_)

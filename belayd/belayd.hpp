@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ private:
     struct Candidate; // a configuration that is good, with what it needs already opened
 
     void open_state(const std::vector<jobs::HandedAttempt>& attempts);
+    void take_locks(daemon::Handover& from);
     void start_jobs();
     [[nodiscard]] std::unique_ptr<jobs::Scheduler> make_scheduler();
     void start_ingress();
@@ -87,7 +89,8 @@ private:
     std::atomic<std::size_t> hook_count_;
     std::atomic<bool> started_{false}; // publishes what stands below to readiness() and status()
     std::string boot_id_;              // of this daemon's life, upgrades included
-    std::unique_ptr<jobs::StateLock> lock_;
+    std::optional<jobs::StateLock> lock_;
+    std::optional<jobs::StateLock> store_lock_;
     jobs::JobWaits waits_;
     std::unique_ptr<jobs::Store> store_;
     std::unique_ptr<jobs::StoreReader> reader_;

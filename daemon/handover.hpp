@@ -11,7 +11,7 @@
 namespace belay::daemon {
 
 /** Of the format below and of every part's document: an image reads its own version and no other. */
-inline constexpr int handover_version = 3;
+inline constexpr int handover_version = 4;
 
 /** A hand-over that cannot be made or read; the text names what is wrong with it. */
 class HandoverError : public std::runtime_error {

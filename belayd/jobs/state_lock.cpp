@@ -32,22 +32,30 @@ std::string read_holder(int fd)
 
 } // namespace
 
-StateLock::StateLock(const std::string& state_dir)
+StateLock StateLock::of_directory(const std::string& state_dir)
 {
-    const std::string path = state_dir + "/lock";
-    const int opened = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    return {state_dir + "/lock", "state directory " + state_dir};
+}
+
+StateLock StateLock::of_store(const std::string& path)
+{
+    return {path + "-lock", "database " + path};
+}
+
+StateLock::StateLock(const std::string& file, const std::string& what)
+{
+    const int opened = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (opened < 0)
-        refuse_start(fmt::format("cannot open {}: {}", path, std::generic_category().message(errno)));
+        refuse_start(fmt::format("cannot open {}: {}", file, std::generic_category().message(errno)));
     UniqueFd fd{opened};
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
-            refuse_start(
-                fmt::format("state directory {} is in use by belayd with pid {}", state_dir, read_holder(fd.get())));
-        refuse_start(fmt::format("cannot lock {}: {}", path, std::generic_category().message(errno)));
+            refuse_start(fmt::format("{} is in use by belayd with pid {}", what, read_holder(fd.get())));
+        refuse_start(fmt::format("cannot lock {}: {}", file, std::generic_category().message(errno)));
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0)
-        refuse_start(fmt::format("cannot write {}: {}", path, std::generic_category().message(errno)));
+        refuse_start(fmt::format("cannot write {}: {}", file, std::generic_category().message(errno)));
     fd_ = std::move(fd);
 }
 

@@ -167,24 +167,27 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/** Holds state_dir against a second daemon: an flock on state_dir/lock that names the holder. */
+/** Holds something against a second daemon: an flock(2) on a file, which names the holder. */
 class StateLock {
 public:
     /** @throws daemon::StartError (69) that names the pid of the holder */
-    explicit StateLock(const std::string& state_dir);
+    [[nodiscard]] static StateLock of_directory(const std::string& state_dir); ///< state_dir/lock
+    [[nodiscard]] static StateLock of_store(const std::string& path); ///< PATH-lock: a store may be in no state_dir
 
     /** Goes on holding what another has released, before or after execve. */
     explicit StateLock(UniqueFd held) noexcept : fd_(std::move(held)) {}
     ~StateLock() = default; // the file stays: removing it would race with the next holder
     StateLock(const StateLock&) = delete;
     StateLock& operator=(const StateLock&) = delete;
-    StateLock(StateLock&&) = delete;
-    StateLock& operator=(StateLock&&) = delete;
+    StateLock(StateLock&&) noexcept = default;
+    StateLock& operator=(StateLock&&) noexcept = default;
 
     /** Gives up the descriptor; the lock is held as long as that is open, here or in the next process image. */
     [[nodiscard]] UniqueFd release() noexcept { return std::move(fd_); }
 
 private:
+    StateLock(const std::string& file, const std::string& what);
+
     UniqueFd fd_;
 };
 

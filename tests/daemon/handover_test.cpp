@@ -226,24 +226,24 @@ std::string complaint(std::string_view text)
 
 TEST(Handover, SaysWhatIsWrong)
 {
-    EXPECT_EQ(complaint("belay hand-over 3\n[]\n{}"), "read");
+    EXPECT_EQ(complaint("belay hand-over 4\n[]\n{}"), "read");
     EXPECT_EQ(complaint(""), "hand-over: it is empty");
     EXPECT_EQ(complaint("\x7f"
                         "ELF\n\n"),
         "hand-over: it does not begin as one");
-    EXPECT_EQ(complaint("belay hand-over 9\nwhatever\n"), "hand-over: version 9, but this belayd reads version 3");
+    EXPECT_EQ(complaint("belay hand-over 9\nwhatever\n"), "hand-over: version 9, but this belayd reads version 4");
     EXPECT_THAT(complaint("belay hand-over \x1b\n"), HasSubstr("version \\x1b, but"));
-    EXPECT_EQ(complaint("belay hand-over 3"), "hand-over: it is cut off");
-    EXPECT_EQ(complaint("belay hand-over 3\n[]"), "hand-over: it is cut off");
+    EXPECT_EQ(complaint("belay hand-over 4"), "hand-over: it is cut off");
+    EXPECT_EQ(complaint("belay hand-over 4\n[]"), "hand-over: it is cut off");
     for (const char* cut : {"", "{", R"({"jobs")", R"({"jobs":"x)"})
-        EXPECT_THAT(complaint(std::string{"belay hand-over 3\n[]\n"} + cut), HasSubstr("cut off or garbled")) << cut;
-    EXPECT_EQ(complaint("belay hand-over 3\n[]\n[]"), "hand-over: its document is garbled");
+        EXPECT_THAT(complaint(std::string{"belay hand-over 4\n[]\n"} + cut), HasSubstr("cut off or garbled")) << cut;
+    EXPECT_EQ(complaint("belay hand-over 4\n[]\n[]"), "hand-over: its document is garbled");
     for (const char* numbers : {"{}", R"(["x"])", "[4294967296]"})
         EXPECT_THAT(
-            complaint(fmt::format("belay hand-over 3\n{}\n{{}}", numbers)), HasSubstr("descriptors are garbled"))
+            complaint(fmt::format("belay hand-over 4\n{}\n{{}}", numbers)), HasSubstr("descriptors are garbled"))
             << numbers;
     for (const char* numbers : {"[-1]", "[1000000]"})
-        EXPECT_THAT(complaint(fmt::format("belay hand-over 3\n{}\n{{}}", numbers)), HasSubstr("Bad file descriptor"))
+        EXPECT_THAT(complaint(fmt::format("belay hand-over 4\n{}\n{{}}", numbers)), HasSubstr("Bad file descriptor"))
             << numbers;
 }
 
@@ -256,7 +256,7 @@ TEST(Handover, IsReadFromASealedMemfdOnly)
     EXPECT_THROW(read(file), HandoverError);
     EXPECT_FALSE(is_open(file));
     const int unsealed = ::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    write_all(unsealed, "belay hand-over 3\n[]\n{}");
+    write_all(unsealed, "belay hand-over 4\n[]\n{}");
     EXPECT_THROW(read(unsealed), HandoverError);
     EXPECT_FALSE(is_open(unsealed));
     Pipe pipe = make_pipe();

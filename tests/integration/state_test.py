@@ -21,6 +21,15 @@ class State(TestCase):
         again = self.start(Belayd(hook("a", ["/bin/true"]), directory=first.base))  # the lock dies with its holder
         again.stop()
 
+    def test_a_second_daemon_on_one_database_exits_69_and_names_the_first(self):
+        first = self.start(Belayd(hook("a", ["/bin/true"])))
+        store = {"store": f'url = "sqlite:{first.base}/state/belay.db"\n'}
+        second = Belayd(hook("a", ["/bin/true"]), sections=store)
+        self.addCleanup(second.close)
+        self.assertEqual(second.wait(), 69)
+        self.assertIn(f"belay.db is in use by belayd with pid {first.pid}", second.log())
+        self.assertEqual(first.post("a").status, 202)
+
     def test_a_newer_schema_is_refused(self):
         belayd = self.start(Belayd(hook("a", ["/bin/true"])))
         belayd.stop()

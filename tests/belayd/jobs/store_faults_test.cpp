@@ -367,9 +367,9 @@ TEST_F(StoreFaultsTest, HoldsItsDirectoryAgainstASecondDaemon)
 {
     const auto state_dir = directory.path().string();
     {
-        const StateLock lock{state_dir};
+        const auto lock = StateLock::of_directory(state_dir);
         try {
-            const StateLock second{state_dir};
+            const auto second = StateLock::of_directory(state_dir);
             ADD_FAILURE() << "two locks";
         } catch (const daemon::StartError& e) {
             EXPECT_EQ(e.code(), daemon::ExitCode::unavailable);
@@ -377,38 +377,50 @@ TEST_F(StoreFaultsTest, HoldsItsDirectoryAgainstASecondDaemon)
                 "state directory " + state_dir + " is in use by belayd with pid " + std::to_string(::getpid()));
         }
     }
-    const StateLock again{state_dir};
+    const auto again = StateLock::of_directory(state_dir);
+}
+
+TEST_F(StoreFaultsTest, HoldsItsDatabaseAgainstADaemonOfAnotherDirectory)
+{
+    const auto lock = StateLock::of_store(options.path);
+    try {
+        const auto second = StateLock::of_store(options.path);
+        ADD_FAILURE() << "two locks";
+    } catch (const daemon::StartError& e) {
+        EXPECT_EQ(e.code(), daemon::ExitCode::unavailable);
+        EXPECT_EQ(e.what(), "database " + options.path + " is in use by belayd with pid " + std::to_string(::getpid()));
+    }
 }
 
 TEST_F(StoreFaultsTest, TheLockIsHeldWhileItChangesHands)
 {
     const auto state_dir = directory.path().string();
-    auto first = std::make_unique<StateLock>(state_dir);
+    std::optional first = StateLock::of_directory(state_dir);
     UniqueFd held = first->release();
     first.reset();
-    EXPECT_THROW(StateLock{state_dir}, daemon::StartError);
+    EXPECT_THROW((void)StateLock::of_directory(state_dir), daemon::StartError);
     {
         const StateLock next{std::move(held)};
-        EXPECT_THROW(StateLock{state_dir}, daemon::StartError);
+        EXPECT_THROW((void)StateLock::of_directory(state_dir), daemon::StartError);
     }
-    const StateLock again{state_dir};
+    const auto again = StateLock::of_directory(state_dir);
 }
 
 TEST_F(StoreFaultsTest, GetsALockWhoseHolderDied)
 {
     const auto state_dir = directory.path().string();
     EXPECT_EQ(in_child([&] {
-        const StateLock lock{state_dir};
+        const auto lock = StateLock::of_directory(state_dir);
         ::_exit(0);
         return 1;
     }),
         0);
-    const StateLock lock{state_dir};
+    const auto lock = StateLock::of_directory(state_dir);
 }
 
 TEST_F(StoreFaultsTest, NamesADirectoryThatCannotBeLocked)
 {
-    EXPECT_THROW(StateLock{(directory.path() / "missing").string()}, daemon::StartError);
+    EXPECT_THROW((void)StateLock::of_directory((directory.path() / "missing").string()), daemon::StartError);
 }
 
 } // namespace
