@@ -75,14 +75,18 @@ Scheduler::State::State(
     : io(runner), store(s), rules(std::move(r)), metrics(m), adopted(std::move(strangers)),
       tasks(runner.get_executor(), log_task_error)
 {
-    show_hooks();
+    look_at_hooks();
 }
 
-/** Every hook's series are there from the start, so that the first event shows as an increase. */
-void Scheduler::State::show_hooks()
+void Scheduler::State::look_at_hooks()
 {
-    for (const auto& [hook, hook_rules] : rules.hooks)
-        (void)metrics.of(hook);
+    HookRoom::Counts bounds;
+    for (const auto& [hook, hook_rules] : rules.hooks) {
+        (void)metrics.of(hook); // every hook's series are there from the start, so that the first event is an increase
+        if (hook_rules.concurrency != 0)
+            bounds.emplace(hook, hook_rules.concurrency);
+    }
+    concurrency = std::make_shared<const HookRoom::Counts>(std::move(bounds));
 }
 
 void Scheduler::State::start(std::vector<HandedAttempt> resumed)
@@ -115,11 +119,7 @@ void Scheduler::State::look_at_queued()
         const std::scoped_lock lock{queued_mutex};
         hooks.swap(queued_hooks);
     }
-    const bool has_room = std::ranges::any_of(hooks, [this](const std::string& hook) {
-        const auto hook_rules = rules.hooks.find(hook);
-        return hook_rules == rules.hooks.end() || room_of(hook, hook_rules->second) != 0;
-    });
-    if (has_room)
+    if (std::ranges::any_of(hooks, [room = room()](const std::string& hook) { return room.left(hook) != 0; }))
         wake();
 }
 
@@ -134,25 +134,6 @@ asio::awaitable<void> Scheduler::State::pause(Clock::duration duration)
 std::size_t Scheduler::State::free_slots() const
 {
     return rules.max_jobs > used_slots ? rules.max_jobs - used_slots : 0;
-}
-
-unsigned Scheduler::State::room_of(const std::string& hook, const HookRules& hook_rules) const
-{
-    if (hook_rules.concurrency == 0)
-        return std::numeric_limits<unsigned>::max();
-    const auto used = used_by_hook.find(hook);
-    const unsigned runs = used == used_by_hook.end() ? 0 : used->second;
-    return hook_rules.concurrency > runs ? hook_rules.concurrency - runs : 0;
-}
-
-std::map<std::string, unsigned> Scheduler::State::room() const
-{
-    std::map<std::string, unsigned> room;
-    for (const auto& [hook, hook_rules] : rules.hooks) {
-        if (hook_rules.concurrency != 0)
-            room[hook] = room_of(hook, hook_rules);
-    }
-    return room;
 }
 
 /** Looks for due jobs whenever something gives reason to: a commit that queued some, a free slot, a job's time. */
@@ -302,7 +283,7 @@ void Scheduler::State::kill_all()
 asio::awaitable<void> Scheduler::State::apply(SchedulerRules new_rules)
 {
     rules = std::move(new_rules);
-    show_hooks();
+    look_at_hooks();
     orphans_pending = true;
     wake();
     try {

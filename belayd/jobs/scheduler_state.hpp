@@ -86,11 +86,10 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     NextStep decide(const Entry& entry, const AttemptResult& result);
     void release_slot(Entry& entry);
     void forget(const Entry& entry);
-    void show_hooks();
+    void look_at_hooks();
 
     [[nodiscard]] std::size_t free_slots() const;
-    [[nodiscard]] unsigned room_of(const std::string& hook, const HookRules& hook_rules) const;
-    [[nodiscard]] std::map<std::string, unsigned> room() const;
+    [[nodiscard]] HookRoom room() const { return {concurrency, used_by_hook}; }
     [[nodiscard]] bool idle() const { return entries.empty() && !claiming && handing_back == 0; }
     [[nodiscard]] bool quiet() const { return idle() && !asking && !ending_leftovers && calls == 0; }
 
@@ -115,7 +114,8 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
     std::size_t handing_back = 0; // claimed too late
     std::size_t calls = 0;        // of cancel(), retry() and live_output()
     std::size_t used_slots = 0;
-    std::map<std::string, unsigned> used_by_hook;
+    std::shared_ptr<const HookRoom::Counts> concurrency; // of the rules
+    HookRoom::Counts used_by_hook;
     Clock::time_point not_before{};    // no claim until then: processes cannot be started
     std::set<Uuid> cancelled_in_claim; // cancelled while the claim that took them was on its way
     std::map<Uuid, std::unique_ptr<Entry>> entries;

@@ -9,6 +9,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <system_error>
 #include <utility>
 
 namespace belay::jobs {
@@ -196,13 +197,20 @@ asio::awaitable<std::vector<Accepted>> Store::accept(std::vector<NewEvent> event
         weight += size_of(rows.back());
     }
     auto accept_rows = [rows = std::move(rows)](StoreTables& tables, Time) { return tables.accept(rows); };
-    Acceptance acceptance = co_await state_->call(std::move(accept_rows), WhenFull::refuse, weight);
+    Acceptance acceptance;
+    try {
+        acceptance = co_await state_->call(std::move(accept_rows), WhenFull::refuse, weight);
+    } catch (const std::system_error& e) {
+        if (is_shortage(e.code().value()))
+            throw StoreUnavailable{e.what()};
+        throw;
+    }
     if (!acceptance.full.empty())
         throw QueueFull{"hook " + acceptance.full + " has as many jobs queued as it may"};
     co_return std::move(acceptance.accepted);
 }
 
-asio::awaitable<std::vector<ClaimedJob>> Store::claim(std::size_t limit, std::map<std::string, unsigned> room)
+asio::awaitable<std::vector<ClaimedJob>> Store::claim(std::size_t limit, HookRoom room)
 {
     auto claim_jobs = [limit, room = std::move(room)](
                           StoreTables& tables, Time time) { return tables.claim(limit, room, time); };
@@ -243,7 +251,7 @@ asio::awaitable<std::size_t> Store::cancel_orphans(std::set<std::string> keep, s
     co_return co_await state_->call(std::move(cancel_some), WhenFull::try_anyway);
 }
 
-asio::awaitable<std::optional<Time>> Store::next_due(std::map<std::string, unsigned> room)
+asio::awaitable<std::optional<Time>> Store::next_due(HookRoom room)
 {
     auto find_next = [room = std::move(room)](StoreTables& tables, Time) { return tables.next_due(room); };
     co_return co_await state_->call(std::move(find_next), WhenFull::try_anyway);

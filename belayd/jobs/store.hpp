@@ -2,6 +2,7 @@
 #include "base/asio.hpp"
 #include "base/byte_size.hpp"
 #include "base/unique_fd.hpp"
+#include "belayd/jobs/hook_room.hpp"
 #include "belayd/jobs/job.hpp"
 #include "belayd/jobs/job_counts.hpp"
 #include "daemon/metrics.hpp"
@@ -105,10 +106,8 @@ public:
     /**
      * Claims up to `limit` due jobs, the longest enqueued first, and records an attempt of each as running; fewer if
      * their bodies are large, but one at least.  None while the disk is full or below the floor.
-     * @param room how many more jobs each hook may run; a hook that is not in it has no bound, 0 means none
      */
-    [[nodiscard]] asio::awaitable<std::vector<ClaimedJob>> claim(
-        std::size_t limit, std::map<std::string, unsigned> room);
+    [[nodiscard]] asio::awaitable<std::vector<ClaimedJob>> claim(std::size_t limit, HookRoom room);
 
     /**
      * Ends attempt `attempt` of `job`.  Does nothing and returns false if that attempt is not the running one.  Tried
@@ -127,7 +126,7 @@ public:
     [[nodiscard]] asio::awaitable<std::size_t> cancel_orphans(std::set<std::string> keep, std::string reason);
 
     /** When the next queued job becomes due, of hooks that have room; nothing if none waits. */
-    [[nodiscard]] asio::awaitable<std::optional<Time>> next_due(std::map<std::string, unsigned> room);
+    [[nodiscard]] asio::awaitable<std::optional<Time>> next_due(HookRoom room);
 
     /**
      * Checkpoints now what is not due yet, so that close() finds little left to do.

@@ -7,7 +7,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <queue>
+#include <system_error>
 #include <utility>
 
 namespace belay::jobs {
@@ -35,12 +35,6 @@ unsigned count_of(sqlite::Execution& row, int column)
 bool may_run_again(JobState state)
 {
     return state == JobState::failed || state == JobState::cancelled;
-}
-
-unsigned room_of(const std::map<std::string, unsigned>& room, const std::string& hook)
-{
-    const auto known = room.find(hook);
-    return known == room.end() ? ~0U : known->second;
 }
 
 Bytes size_of(const ClaimedJob& job)
@@ -74,6 +68,8 @@ StoreTables::StoreTables(
           "INSERT INTO jobs (id, event, hook, state, waiting, attempts, counted, lost, enqueued, run_at, reason)"
           " VALUES (?1, ?2, ?3, 'queued', 0, 0, 0, 0, ?4, ?4, '')")),
       find_delivery_(database_.prepare("SELECT id, job FROM events WHERE hook = ?1 AND delivery_id = ?2")),
+      find_body_(database_.prepare("SELECT segment, body, body_bytes, checksum FROM events WHERE id = ?1")),
+      move_body_(database_.prepare("UPDATE events SET segment = ?2, body = ?3 WHERE id = ?1")),
       find_job_(database_.prepare("SELECT hook, state, attempts, lost FROM jobs WHERE id = ?1")),
       requeue_(database_.prepare("UPDATE jobs SET state = 'queued', waiting = 0, counted = 0, lost = 0, run_at = ?2,"
                                  " finished = NULL, reason = '' WHERE id = ?1")),
@@ -99,9 +95,9 @@ StoreTables::StoreTables(
       set_running_(database_.prepare("UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = ?1")),
       insert_attempt_(
           database_.prepare("INSERT INTO attempts (job, number, boot_id, started) VALUES (?1, ?2, ?3, ?4)")),
-      first_ready_(database_.prepare("SELECT enqueued, run_at FROM jobs INDEXED BY jobs_queue"
+      first_ready_(database_.prepare("SELECT id, enqueued, run_at FROM jobs INDEXED BY jobs_queue"
                                      " WHERE hook = ?1 AND state = 'queued' AND waiting = 0 ORDER BY id LIMIT 1")),
-      first_waiting_(database_.prepare("SELECT enqueued, run_at FROM jobs INDEXED BY jobs_waiting"
+      first_delayed_(database_.prepare("SELECT run_at, enqueued FROM jobs INDEXED BY jobs_waiting"
                                        " WHERE waiting = 1 AND hook = ?1 ORDER BY run_at LIMIT 1")),
       expired_(database_.prepare("SELECT j.id, j.event, j.hook, j.state, e.segment, e.body, e.body_bytes"
                                  " FROM jobs j INDEXED BY jobs_finished JOIN events e ON e.id = j.event"
@@ -112,8 +108,14 @@ StoreTables::StoreTables(
       delete_event_(database_.prepare("DELETE FROM events WHERE id = ?1")),
       delete_job_(database_.prepare("DELETE FROM jobs WHERE id = ?1"))
 {
-    if (known)
-        return;
+    if (!known)
+        count_jobs();
+    for (const auto& [hook, counts] : counts_.by_hook())
+        heads_.mark_stale(hook);
+}
+
+void StoreTables::count_jobs()
+{
     auto count = database_.prepare("SELECT hook, state, count(*) FROM jobs INDEXED BY jobs_queue GROUP BY hook, state");
     auto rows = count();
     while (rows.step())
@@ -132,6 +134,7 @@ Committed StoreTables::commit()
     commit_.run();
     segments_.commit();
     counts_.commit();
+    heads_.commit();
     return std::exchange(done_, {});
 }
 
@@ -141,6 +144,7 @@ void StoreTables::rollback() noexcept
         (void)::sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
     segments_.rollback();
     counts_.rollback();
+    heads_.rollback();
     done_ = {};
 }
 
@@ -187,14 +191,16 @@ Accepted StoreTables::accept(const EventRow& row)
             sqlite::Blob{row.environment}, outside ? outside->offset : next_body_,
             static_cast<std::int64_t>(content.body.size()), sqlite::Blob{row.files}, sqlite::Blob{content.request},
             segment, checksum) == 0) {
-        if (outside)
+        const Accepted known = accept_again(row);
+        if (outside && (known.duplicate || !mend_body(known.event, *outside)))
             segments_.take_back();
-        return accept_again(row);
+        return known;
     }
     if (!outside)
         insert_body_.run(next_body_++, sqlite::Blob{content.body});
     insert_job_.run(content.job, content.event, content.hook, content.received);
     counts_.add(content.hook, JobState::queued);
+    heads_.mark_stale(content.hook);
     done_.queued_hooks.insert(content.hook);
     return {content.event, content.job, JobState::queued, false};
 }
@@ -221,6 +227,27 @@ Accepted StoreTables::accept_again(const EventRow& row)
     return known;
 }
 
+/** What is delivered again takes the place of the same body where that is damaged. @return whether it was */
+bool StoreTables::mend_body(const Uuid& event, const BodyPlace& again)
+{
+    std::optional<BodyPlace> stored;
+    if (auto row = find_body_(event); row.step())
+        stored = place_of(row, 0);
+    if (!stored || stored->size != again.size || stored->checksum != again.checksum)
+        return false;
+    try {
+        (void)segments_.read(*stored);
+        return false;
+    } catch (const BodyDamaged& e) {
+        log::warning("stored body replaced by the one delivered again", {{"error", e.what()}});
+    } catch (const std::system_error&) { // may pass
+        return false;
+    }
+    move_body_.run(event, again.segment, again.offset);
+    segments_.remove(*stored);
+    return true;
+}
+
 std::optional<StoreTables::Job> StoreTables::find_job(const Uuid& id)
 {
     auto row = find_job_(id);
@@ -233,6 +260,7 @@ void StoreTables::requeue(const Uuid& id, const Job& was, Time now)
 {
     requeue_.run(id, now);
     counts_.move(was.hook, was.state, JobState::queued);
+    heads_.mark_stale(was.hook);
     done_.queued_hooks.insert(was.hook);
 }
 
@@ -246,48 +274,68 @@ void StoreTables::settle(const Uuid& id, const Job& was, std::optional<Outcome> 
     settle_.run(id, to_string(next.state), static_cast<int>(!ended && next.run_at > now), static_cast<int>(counts),
         static_cast<int>(lost), run_at, finished, next.reason);
     counts_.move(was.hook, was.state, next.state);
+    if (was.state == JobState::queued || !ended)
+        heads_.mark_stale(was.hook);
     if (ended)
         done_.ended_jobs.push_back(id);
     else
         done_.queued_hooks.insert(was.hook);
 }
 
-std::vector<ClaimedJob> StoreTables::claim(std::size_t limit, const std::map<std::string, unsigned>& room, Time now)
+std::vector<ClaimedJob> StoreTables::claim(std::size_t limit, HookRoom room, Time now)
 {
-    // The heads of the hooks' queues; taking one brings up the next of that hook.  A full hook costs nothing, however
-    // long its queue is.
-    struct Head {
-        Uuid job; // UUIDv7: smaller is older
-        const std::string* hook;
-        unsigned room;
-        bool operator<(const Head& other) const { return other.job < job; }
-    };
-    std::priority_queue<Head> heads;
-    std::vector<const std::string*> hooks; // claiming changes the counts
-    for (const auto& [hook, counts] : counts_.by_hook())
-        if (count_in(counts, JobState::queued) != 0 && room_of(room, hook) != 0)
-            hooks.push_back(&hook);
-    for (const auto* hook : hooks) {
-        promote_.run(*hook, now, promote_limit);
-        if (const auto job = next_in_state(*hook, JobState::queued, Uuid{}))
-            heads.push({*job, hook, room_of(room, *hook)});
-    }
+    look_up_heads();
+    promote_due(room, now);
     std::vector<ClaimedJob> claimed;
     Bytes bytes = 0;
-    while (claimed.size() < limit && bytes <= claim_bytes && !heads.empty()) {
-        const Head head = heads.top();
-        heads.pop();
-        auto job = claim_job(head.job, now);
-        const unsigned left = head.room - (job ? 1 : 0);
-        if (job) {
+    while (claimed.size() < limit && bytes <= claim_bytes) {
+        const auto next =
+            std::ranges::find_if(heads_.ready(), [&room](const auto& head) { return room.left(head.second) != 0; });
+        if (next == heads_.ready().end())
+            break;
+        const std::string hook{next->second};
+        if (auto job = claim_job(next->first, now)) {
             bytes += size_of(*job);
             claimed.push_back(std::move(*job));
+            room.take(hook);
         }
-        if (left > 0)
-            if (const auto next = next_in_state(*head.hook, JobState::queued, head.job))
-                heads.push({*next, head.hook, left});
+        heads_.set(hook, look_up(hook));
     }
     return claimed;
+}
+
+void StoreTables::look_up_heads()
+{
+    for (const auto& hook : heads_.take_stale())
+        heads_.set(hook, look_up(hook));
+}
+
+QueueHeads::Heads StoreTables::look_up(const std::string& hook)
+{
+    QueueHeads::Heads heads;
+    const auto counts = counts_.by_hook().find(hook);
+    if (counts == counts_.by_hook().end() || count_in(counts->second, JobState::queued) == 0)
+        return heads;
+    if (auto row = first_ready_(hook); row.step())
+        heads.ready = {row.uuid(0), row.time(1), row.time(2)};
+    if (auto row = first_delayed_(hook); row.step())
+        heads.delayed = {row.time(0), row.time(1)};
+    return heads;
+}
+
+void StoreTables::promote_due(const HookRoom& room, Time now)
+{
+    std::vector<std::string> hooks;
+    for (const auto& [due, hook] : heads_.delayed()) {
+        if (due > now)
+            break;
+        if (room.left(hook) != 0)
+            hooks.emplace_back(hook);
+    }
+    for (const auto& hook : hooks) {
+        promote_.run(hook, now, promote_limit);
+        heads_.set(hook, look_up(hook));
+    }
 }
 
 std::optional<Uuid> StoreTables::next_in_state(const std::string& hook, JobState state, const Uuid& after, int waiting)
@@ -431,30 +479,30 @@ std::size_t StoreTables::cancel_orphans(
     return cancelled;
 }
 
-std::optional<Time> StoreTables::next_due(const std::map<std::string, unsigned>& room)
+std::optional<Time> StoreTables::next_due(const HookRoom& room)
 {
-    std::optional<Time> next;
-    for (const auto& [hook, counts] : counts_.by_hook()) {
-        if (count_in(counts, JobState::queued) == 0 || room_of(room, hook) == 0)
-            continue;
-        for (auto* first : {&first_ready_, &first_waiting_})
-            if (auto row = (*first)(hook); row.step())
-                next = std::min(next.value_or(Time::max()), row.time(1));
-    }
-    return next;
+    look_up_heads();
+    for (const auto& [job, hook] : heads_.ready())
+        if (room.left(hook) != 0)
+            return heads_.by_hook().find(hook)->second.ready->run_at;
+    for (const auto& [due, hook] : heads_.delayed())
+        if (room.left(hook) != 0)
+            return due;
+    return std::nullopt;
 }
 
 std::map<std::string, Time> StoreTables::oldest_ready(Time now)
 {
+    look_up_heads();
     std::map<std::string, Time> oldest;
-    for (const auto& [hook, counts] : counts_.by_hook()) {
-        if (count_in(counts, JobState::queued) == 0)
-            continue;
-        for (auto* first : {&first_ready_, &first_waiting_})
-            if (auto row = (*first)(hook); row.step() && row.time(1) <= now) {
-                const auto known = oldest.try_emplace(hook, row.time(0)).first;
-                known->second = std::min(known->second, row.time(0));
-            }
+    for (const auto& [hook, heads] : heads_.by_hook()) {
+        auto enqueued = Time::max();
+        if (heads.ready && heads.ready->run_at <= now)
+            enqueued = heads.ready->enqueued;
+        if (heads.delayed && heads.delayed->run_at <= now)
+            enqueued = std::min(enqueued, heads.delayed->enqueued);
+        if (enqueued != Time::max())
+            oldest.emplace(hook, enqueued);
     }
     return oldest;
 }

@@ -1,7 +1,9 @@
 #pragma once
 #include "belayd/jobs/body_segments.hpp"
+#include "belayd/jobs/hook_room.hpp"
 #include "belayd/jobs/job.hpp"
 #include "belayd/jobs/job_counts.hpp"
+#include "belayd/jobs/queue_heads.hpp"
 #include "belayd/jobs/sqlite.hpp"
 
 #include <map>
@@ -58,8 +60,7 @@ public:
 
     /** All or none.  No two of the same hook. */
     [[nodiscard]] Acceptance accept(const std::vector<EventRow>& rows);
-    [[nodiscard]] std::vector<ClaimedJob> claim(
-        std::size_t limit, const std::map<std::string, unsigned>& room, Time now);
+    [[nodiscard]] std::vector<ClaimedJob> claim(std::size_t limit, HookRoom room, Time now);
     [[nodiscard]] bool finish(
         const Uuid& job, unsigned attempt, const AttemptResult& result, const NextStep& next, Time now);
     [[nodiscard]] std::optional<JobState> cancel(const Uuid& job, const std::string& reason, Time now);
@@ -69,7 +70,7 @@ public:
     [[nodiscard]] std::size_t cancel_orphans(
         const std::set<std::string>& keep, const std::string& reason, std::size_t limit, Time now);
 
-    [[nodiscard]] std::optional<Time> next_due(const std::map<std::string, unsigned>& room);
+    [[nodiscard]] std::optional<Time> next_due(const HookRoom& room);
 
     /** Deletes up to `limit` jobs finished before `expiry`, with all that belongs to them. @return how many */
     [[nodiscard]] std::size_t prune(Time expiry, std::size_t limit);
@@ -89,12 +90,17 @@ private:
         unsigned lost;
     };
 
+    void count_jobs();
     [[nodiscard]] std::optional<Job> find_job(const Uuid& id);
     [[nodiscard]] bool has_room(const EventRow& row);
     [[nodiscard]] Accepted accept(const EventRow& row);
     [[nodiscard]] Accepted accept_again(const EventRow& row);
+    [[nodiscard]] bool mend_body(const Uuid& event, const BodyPlace& again);
     [[nodiscard]] std::optional<Uuid> next_in_state(
         const std::string& hook, JobState state, const Uuid& after, int waiting = 0);
+    void look_up_heads();
+    [[nodiscard]] QueueHeads::Heads look_up(const std::string& hook);
+    void promote_due(const HookRoom& room, Time now);
     [[nodiscard]] std::optional<ClaimedJob> claim_job(const Uuid& id, Time now);
     [[nodiscard]] ClaimedJob read_claimed(const Uuid& id);
     [[nodiscard]] std::optional<std::int64_t> keep_output(const AttemptResult& result);
@@ -111,14 +117,15 @@ private:
     const Bytes outside_;
     const std::string boot_id_;
     JobCounts counts_;
+    QueueHeads heads_;
     Committed done_; // since begin()
     std::int64_t next_body_;
 
     sqlite::Statement begin_, commit_;
-    sqlite::Statement insert_event_, insert_body_, insert_job_, find_delivery_;
+    sqlite::Statement insert_event_, insert_body_, insert_job_, find_delivery_, find_body_, move_body_;
     sqlite::Statement find_job_, requeue_, settle_, end_attempt_, lose_attempt_, insert_output_;
     sqlite::Statement next_in_state_, promote_, claimed_, set_running_, insert_attempt_;
-    sqlite::Statement first_ready_, first_waiting_;
+    sqlite::Statement first_ready_, first_delayed_;
     sqlite::Statement expired_, delete_outputs_, delete_body_, delete_event_, delete_job_;
 };
 

@@ -93,7 +93,7 @@ asio::awaitable<void> cycle_until(Store& store, std::size_t body_bytes, Clock::t
     while (Clock::now() < end) {
         auto event = make_event(body_bytes);
         co_await store.accept(std::move(event));
-        std::map<std::string, unsigned> room;
+        HookRoom room;
         const auto claimed = co_await store.claim(1, std::move(room));
         for (const auto& job : claimed) {
             AttemptResult result;

@@ -163,7 +163,7 @@ struct StoreFixture : testing::Test {
         io.run();
     }
 
-    std::vector<ClaimedJob> claim(std::size_t limit = 1, std::map<std::string, unsigned> room = {})
+    std::vector<ClaimedJob> claim(std::size_t limit = 1, HookRoom room = {})
     {
         return await(store->claim(limit, std::move(room)));
     }
