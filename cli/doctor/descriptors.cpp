@@ -14,7 +14,7 @@ namespace {
 using Verdict = Finding::Verdict;
 
 constexpr unsigned long long per_job = 8;     // standard streams, their pipes, a pidfd, files of values
-constexpr unsigned long long of_daemon = 256; // database, log, event loops, admin and control connections
+constexpr unsigned long long of_daemon = 512; // database, log, event loops, admin, 256 that are told of the limit
 
 std::optional<unsigned long long> to_number(std::string_view text)
 {

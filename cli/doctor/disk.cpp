@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -39,6 +40,23 @@ struct Mount {
     std::string options; ///< of the mount and of its file system
 };
 
+/** As the kernel writes blanks: \040 is a space. */
+std::string unescape(std::string_view text)
+{
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        unsigned code = 0;
+        const char* const digits = text.data() + i + 1;
+        if (text[i] == '\\' && i + 3 < text.size() && std::from_chars(digits, digits + 3, code, 8).ptr == digits + 3) {
+            result += static_cast<char>(code);
+            i += 3;
+        } else {
+            result += text[i];
+        }
+    }
+    return result;
+}
+
 /** The last that is mounted over the directory. */
 std::optional<Mount> find_mount(const std::filesystem::path& mountinfo, const std::string& directory)
 {
@@ -51,6 +69,7 @@ std::optional<Mount> find_mount(const std::filesystem::path& mountinfo, const st
         std::string point;
         std::string options;
         fields >> skipped >> skipped >> skipped >> skipped >> point >> options;
+        point = unescape(point);
         while (fields >> skipped && skipped != "-")
             ;
         Mount mount;

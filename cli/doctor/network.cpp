@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <string_view>
+#include <utility>
 
 namespace belay::cli {
 namespace {
@@ -73,8 +74,14 @@ Finding examine_outgoing(const Subject& subject, long long ports)
 
 Findings examine_backlogs(const Subject& subject)
 {
-    return {compare(subject, "listen-backlog", "core/somaxconn", http::default_backlog),
-        compare(subject, "syn-backlog", "ipv4/tcp_max_syn_backlog", http::default_backlog)};
+    Finding handshakes = compare(subject, "syn-backlog", "ipv4/tcp_max_syn_backlog", http::default_backlog);
+    const auto cookies = read_numbers(subject.proc / "sys/net/ipv4/tcp_syncookies");
+    if (handshakes.verdict == Verdict::warning && !cookies.empty() && cookies.front() != 0) {
+        handshakes.verdict = Verdict::ok; // the kernel drops none for it: tcp_conn_request(), net/ipv4/tcp_input.c
+        handshakes.found += fmt::format(", no limit with tcp_syncookies {}", cookies.front());
+        handshakes.remedy.clear();
+    }
+    return {compare(subject, "listen-backlog", "core/somaxconn", http::default_backlog), std::move(handshakes)};
 }
 
 Findings examine_ports(const Subject& subject)

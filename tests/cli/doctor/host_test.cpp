@@ -31,9 +31,9 @@ TEST_F(DoctorOfHost, DescriptorsAreThoseOfTheRunningDaemon)
     };
     EXPECT_EQ(limit("1024").verdict, Verdict::warning);
     EXPECT_EQ(limit("1024").found, "1024");
-    EXPECT_NE(limit("1024").remedy.find("LimitNOFILE=1288"), std::string::npos);
-    EXPECT_EQ(limit("1287").verdict, Verdict::warning);
-    EXPECT_EQ(limit("1288").verdict, Verdict::ok);
+    EXPECT_NE(limit("1024").remedy.find("LimitNOFILE=1544"), std::string::npos);
+    EXPECT_EQ(limit("1543").verdict, Verdict::warning);
+    EXPECT_EQ(limit("1544").verdict, Verdict::ok);
     EXPECT_EQ(limit("unlimited").found, "unlimited");
     EXPECT_EQ(limit("unlimited").verdict, Verdict::ok);
 }
@@ -122,6 +122,16 @@ protected:
 
     TemporaryDirectory state_;
 };
+
+TEST_F(Disk, AMountPointMayHaveASpaceInItsName)
+{
+    subject().config.state_dir = state_.path("a b/state");
+    std::filesystem::create_directories(subject().config.state_dir);
+    host_.proc("self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/root rw\n"
+                                 "22 21 0:5 / " +
+                                     point() + "/a\\040b rw - tmpfs it rw\n");
+    EXPECT_EQ(find(examine_disk(subject()), "file-system").found, "tmpfs on it");
+}
 
 TEST_F(Disk, IsMeasuredWhereTheStateIs)
 {

@@ -46,6 +46,11 @@ TEST_F(Network, ABacklogIsCutDownByTheKernel)
     EXPECT_EQ(backlog("syn-backlog").verdict, Verdict::unknown);
     set("ipv4/tcp_max_syn_backlog", "1024");
     EXPECT_EQ(backlog("syn-backlog").verdict, Verdict::warning);
+    set("ipv4/tcp_syncookies", "0");
+    EXPECT_EQ(backlog("syn-backlog").verdict, Verdict::warning);
+    set("ipv4/tcp_syncookies", "1");
+    EXPECT_EQ(backlog("syn-backlog").verdict, Verdict::ok);
+    EXPECT_EQ(backlog("syn-backlog").found, "1024, no limit with tcp_syncookies 1");
 }
 
 TEST_F(Network, PortsLimitHowOftenCommandsConnect)
