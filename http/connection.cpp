@@ -121,6 +121,7 @@ asio::awaitable<void> Connection::run()
             request.target.size());
         Answer answer = ask(request);
         if (auto* const awaited = std::get_if<asio::awaitable<Response>>(&answer)) {
+            send_ahead();
             asio::awaitable<Response> whole = wait_for_answer(request, std::move(*awaited));
             answer = co_await std::move(whole);
         }
@@ -330,11 +331,13 @@ void Connection::finish_request(const Request& request, const Response& response
     const auto now = Clock::now();
     const Exchange exchange{
         .request = request, .response = response, .duration = now - std::exchange(last_activity_, now)};
-    for (const Observer& observe : loop_.context().options.middleware.observers)
-        observe(exchange);
-    BELAY_PROBE(request_end, this, response.status, response.body.size());
-    on_leave_ = {};
     unanswered_ = response.left_to_successor;
+    if (!unanswered_) { // else it is answered, and counted, elsewhere
+        for (const Observer& observe : loop_.context().options.middleware.observers)
+            observe(exchange);
+        BELAY_PROBE(request_end, this, response.status, response.body.size());
+    }
+    on_leave_ = {};
     if (unanswered_)
         keep_request(request);
     raw_head_ = {};

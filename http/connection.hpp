@@ -46,6 +46,8 @@ public:
     void on_leave(std::function<void()> left) override { on_leave_ = std::move(left); }
     void release_body(Request& request) noexcept override;
 
+    [[nodiscard]] const Limits& limits() const noexcept { return *limits_; }
+
     // Called by the loop:
     void look_for_peer();
     void enforce_deadline(Clock::time_point now) noexcept;
@@ -94,6 +96,7 @@ private:
 
     [[nodiscard]] asio::awaitable<Wake> receive(char* data, std::size_t size);
     [[nodiscard]] asio::awaitable<bool> flush();
+    void send_ahead() noexcept;
     [[nodiscard]] asio::awaitable<void> linger();
     [[nodiscard]] bool last_chance_read();
     void heed_drain() noexcept;
@@ -108,7 +111,6 @@ private:
     [[nodiscard]] std::size_t read_carried(char* data, std::size_t size) noexcept;
     void set_state(ConnectionState state) noexcept;
     void count_request(bool counts) noexcept;
-    [[nodiscard]] const Limits& limits() const noexcept { return *limits_; }
 
     ServerLoop& loop_;
     UniqueFd accepted_; // until open()

@@ -209,6 +209,16 @@ asio::awaitable<bool> Connection::flush()
     co_return true;
 }
 
+/** What is answered does not wait for the answer to the next request.  What the peer does not take now, flush() sends.
+ */
+void Connection::send_ahead() noexcept
+{
+    if (output_.empty())
+        return;
+    error_code ec;
+    output_.erase(0, socket_.write_some(asio::buffer(output_), ec));
+}
+
 /**
  * Half-closes, then reads and discards until the peer closes too: a close() with bytes unread sends a reset, which can
  * destroy the answer on its way (RFC 9112 §9.6).

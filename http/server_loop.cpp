@@ -133,7 +133,10 @@ asio::awaitable<void> ServerLoop::sweep()
         error_code ec;
         co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         const auto now = Clock::now();
+        sweep_interval_ = sweep_interval(*limits_);
         for (Connection* const connection : connections_) {
+            if (&connection->limits() != limits_.get()) // it began before a reload
+                sweep_interval_ = std::min(sweep_interval_, sweep_interval(connection->limits()));
             connection->enforce_deadline(now);
             connection->look_for_peer();
         }

@@ -56,6 +56,8 @@ struct Handover : ::testing::Test {
                 .handler = gate.handler(),
                 .admit = [](const Request&) -> Admission { return Bytes{1_MiB}; }});
             server->router.add({.method = "GET", .pattern = "/late", .handler = leave_late(), .admit = {}});
+            server->middleware.observers.emplace_back(
+                [this](const Exchange& exchange) { observed_left += exchange.request.path == "/left" ? 1 : 0; });
         }
         first.start();
         second.start();
@@ -90,6 +92,7 @@ struct Handover : ::testing::Test {
     }
 
     Gate gate;
+    std::atomic<int> observed_left{0}; // answers to /left
     TestServer first{2};
     TestServer second{2};
 };
@@ -292,6 +295,7 @@ TEST_F(Handover, ARequestLeftToTheSuccessorIsAnsweredThere)
     EXPECT_EQ(sized.receive().body, "done: sized");
     EXPECT_EQ(sized.receive().body, "alive");
     EXPECT_EQ(chunked.receive().body, "done: chunked");
+    EXPECT_EQ(observed_left, 2) << "who leaves a request has not answered it";
     sized.send("POST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
     EXPECT_TRUE(eventually([] { return left == 3; })); // the second server was asked this for the first time
 }

@@ -118,6 +118,21 @@ TEST(Server, AnswersPipelinedRequestsInOrder)
         ASSERT_EQ(client.receive().body, "POST " + std::to_string(i));
 }
 
+TEST(Server, AnAnswerDoesNotWaitForTheNextRequests)
+{
+    Gate gate;
+    TestServer fixture;
+    fixture.router.add({.method = "GET", .pattern = "/gate", .handler = gate.handler(), .admit = {}});
+    fixture.start();
+    TestClient client = fixture.connect();
+    client.send(std::string{get_root} + "GET /gate HTTP/1.1\r\nHost: a\r\n\r\n" + std::string{get_root});
+    EXPECT_EQ(client.receive().body, "alive");
+    ASSERT_TRUE(eventually([&gate] { return gate.entered == 1; }));
+    gate.open = true;
+    EXPECT_EQ(client.receive().body, "passed");
+    EXPECT_EQ(client.receive().body, "alive");
+}
+
 TEST(Server, DealsConnectionsToAllLoops)
 {
     TestServer fixture{2};

@@ -1,6 +1,11 @@
 // How long a server waits for its peers: a slow one gets its time, one that stands still is told so or dropped.
 #include "test_server.hpp"
 
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
 namespace belay::http {
 namespace {
 
@@ -89,6 +94,40 @@ TEST(ServerTimeouts, ClosesAConnectionThatNeverSendsWithoutReset)
     EXPECT_EQ(client.receive_end(), TestClient::End::eof);
     client.close();
     EXPECT_TRUE(eventually([&] { return total(fixture.server()) == 0; }));
+}
+
+/** How often the other threads went to sleep. */
+std::size_t sleeps_of_others()
+{
+    std::size_t sum = 0;
+    for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task"}) {
+        if (task.path().filename() == std::to_string(::gettid()))
+            continue;
+        std::ifstream status{task.path() / "status"};
+        constexpr std::string_view name = "voluntary_ctxt_switches:";
+        for (std::string line; std::getline(status, line);)
+            if (line.starts_with(name))
+                sum += std::stoul(line.substr(name.size()));
+    }
+    return sum;
+}
+
+TEST(ServerTimeouts, LooksAtConnectionsNoMoreOftenThanTheirLimitsNeed)
+{
+    const auto sleeps_in_300_ms = [] {
+        const std::size_t before = sleeps_of_others();
+        std::this_thread::sleep_for(300ms);
+        return sleeps_of_others() - before;
+    };
+    TestServer fixture;
+    fixture.start();
+    TestClient client = fixture.connect();
+    fixture.server().set_limits(with(&Limits::write_timeout, 20ms));
+    client.send(get_root);
+    EXPECT_EQ(client.receive().status, 200);
+    EXPECT_TRUE(eventually([&] { return sleeps_in_300_ms() > 20; })) << "each 5 ms";
+    fixture.server().set_limits({});
+    EXPECT_TRUE(eventually([&] { return sleeps_in_300_ms() < 10; }));
 }
 
 TEST(ServerTimeouts, DropsAReaderThatStalls)
