@@ -24,9 +24,12 @@ constexpr int highest_status = 599;
 struct alignas(64) Shard {
     std::array<std::atomic<std::uint64_t>, bucket_seconds.size() + 1> buckets{}; // not cumulative; the last is +Inf
     std::atomic<std::uint64_t> nanoseconds{0};
+    std::array<std::atomic<std::uint64_t>, highest_status - lowest_status + 1> by_status{};
 
-    void observe(std::chrono::nanoseconds duration) noexcept
+    void count(int status, std::chrono::nanoseconds duration) noexcept
     {
+        const int known = std::clamp(status, lowest_status, highest_status);
+        by_status[static_cast<std::size_t>(known - lowest_status)].fetch_add(1, std::memory_order_relaxed);
         const double seconds = std::chrono::duration<double>(duration).count();
         std::size_t bucket = 0;
         while (bucket < bucket_seconds.size() && seconds > bucket_seconds[bucket])
@@ -37,28 +40,61 @@ struct alignas(64) Shard {
 };
 
 /** The series of one route. */
-struct RouteSeries {
+class RouteSeries {
+public:
     RouteSeries(std::string_view pattern, RouteSeries* older) : route(pattern), next(older) {}
+    RouteSeries(const RouteSeries&) = delete;
+    RouteSeries& operator=(const RouteSeries&) = delete;
+    RouteSeries(RouteSeries&&) = delete;
+    RouteSeries& operator=(RouteSeries&&) = delete;
+    ~RouteSeries()
+    {
+        for (const auto& shard : shards_)
+            delete shard.load(std::memory_order_relaxed);
+    }
+
+    /** Made when the loop first answers on this route: without a lock, as all that follows. */
+    [[nodiscard]] Shard& shard_of(unsigned loop)
+    {
+        auto& slot = shards_[loop % shards_.size()];
+        if (Shard* const known = slot.load(std::memory_order_acquire))
+            return *known;
+        auto made = std::make_unique<Shard>();
+        Shard* known = nullptr;
+        if (slot.compare_exchange_strong(known, made.get(), std::memory_order_acq_rel))
+            return *made.release();
+        return *known;
+    }
+
+    [[nodiscard]] std::vector<const Shard*> shards() const
+    {
+        std::vector<const Shard*> all;
+        for (const auto& slot : shards_)
+            if (const Shard* const shard = slot.load(std::memory_order_acquire))
+                all.push_back(shard);
+        return all;
+    }
 
     const std::string route;
     RouteSeries* const next; // borrowed, as all of them live as long as the table
-    std::array<std::atomic<std::uint64_t>, highest_status - lowest_status + 1> by_status{};
-    std::array<Shard, 16> shards; // by loop; more loops than that share
+
+private:
+    std::array<std::atomic<Shard*>, 16> shards_{}; // by loop; more loops than that share
 };
 
-prometheus::ClientMetric::Histogram sum_up(const std::array<Shard, 16>& shards)
+prometheus::ClientMetric::Histogram sum_up(const std::vector<const Shard*>& shards)
 {
     prometheus::ClientMetric::Histogram histogram;
     std::uint64_t count = 0;
     for (std::size_t i = 0; i <= bucket_seconds.size(); ++i) {
-        for (const auto& shard : shards)
-            count += shard.buckets[i].load(std::memory_order_relaxed);
+        for (const auto* shard : shards)
+            count += shard->buckets[i].load(std::memory_order_relaxed);
         const double bound = i < bucket_seconds.size() ? bucket_seconds[i] : std::numeric_limits<double>::infinity();
         histogram.bucket.push_back({count, bound});
     }
     histogram.sample_count = count;
-    for (const auto& shard : shards)
-        histogram.sample_sum += static_cast<double>(shard.nanoseconds.load(std::memory_order_relaxed)) / 1e9;
+    for (const auto* shard : shards)
+        histogram.sample_sum += static_cast<double>(shard->nanoseconds.load(std::memory_order_relaxed)) / 1e9;
     return histogram;
 }
 
@@ -69,10 +105,9 @@ public:
 
     void count(const http::Exchange& exchange)
     {
-        RouteSeries& series = series_of(exchange.request.route);
-        const int status = std::clamp(exchange.response.status, lowest_status, highest_status);
-        series.by_status[static_cast<std::size_t>(status - lowest_status)].fetch_add(1, std::memory_order_relaxed);
-        series.shards[exchange.request.loop % series.shards.size()].observe(exchange.duration);
+        series_of(exchange.request.route)
+            .shard_of(exchange.request.loop)
+            .count(exchange.response.status, exchange.duration);
     }
 
     void collect(std::vector<prometheus::MetricFamily>& out) const
@@ -84,16 +119,20 @@ public:
         durations.type = prometheus::MetricType::Histogram;
         for (const RouteSeries* series = newest_.load(std::memory_order_acquire); series != nullptr;
             series = series->next) {
+            const std::vector<const Shard*> shards = series->shards();
             for (int status = lowest_status; status <= highest_status; ++status) {
-                const auto& counter = series->by_status[static_cast<std::size_t>(status - lowest_status)];
-                if (const auto count = counter.load(std::memory_order_relaxed); count != 0)
+                std::uint64_t count = 0;
+                for (const auto* shard : shards)
+                    count += shard->by_status[static_cast<std::size_t>(status - lowest_status)].load(
+                        std::memory_order_relaxed);
+                if (count != 0)
                     requests.push_back(
                         {{{"server", server_}, {"route", series->route}, {"code", std::to_string(status)}},
                             static_cast<double>(count)});
             }
             prometheus::ClientMetric metric;
             metric.label = {{"server", server_}, {"route", series->route}};
-            metric.histogram = sum_up(series->shards);
+            metric.histogram = sum_up(shards);
             durations.metric.push_back(std::move(metric));
         }
         out.push_back(counter_family("belay_http_requests_total",
