@@ -76,7 +76,7 @@ std::size_t StoreThread::prune()
     try {
         tables_->begin();
         const auto pruned = tables_->prune(now() - limits_.retention.load(), prune_jobs);
-        (void)tables_->commit();
+        commit(pruned);
         metrics_.pruned.Increment(static_cast<double>(pruned));
         publish_counts();
         return pruned;
