@@ -29,6 +29,10 @@
 // only accepted, and with a longer tail than larger pages here.  Not in all of belayd: beside one with pages of 16 KiB,
 // 12 rounds of the suite `post` gave 1.22 [0.98-1.41] of the rate, 0.82 [0.76-1.04] of the CPU, 0.93 [0.69-1.36] of the
 // p99.
+//
+// Memory: mallopt(3)'s trim threshold of 64 MiB and top pad of 1 MiB give nothing, 1.01 [0.87-1.11] of that rate and 1.02
+// [0.91-1.13] of the CPU.  Nor does the body's writeback begun before the statements run (sync_file_range(2)): 1.03
+// [0.93-1.21] and 1.06 [0.90-1.21] of the rate, which was not worth an order of its own.  Written one by one it is 0.93.
 #include "belayd/jobs/store.hpp"
 #include "tests/bench/figures.hpp"
 
