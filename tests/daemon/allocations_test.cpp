@@ -1,6 +1,7 @@
 // How often a request that is answered in memory asks for more of it: never, once the connection is warm.
 #include "daemon/admin.hpp"
 #include "daemon/probes.hpp"
+#include "tests/allocations.hpp"
 #include "tests/http/test_server.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -8,41 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <new>
 #include <vector>
-
-namespace {
-
-thread_local std::size_t allocations = 0;
-
-void* allocate(std::size_t size) noexcept
-{
-    ++allocations;
-    return std::malloc(size);
-}
-
-} // namespace
-
-// Of the whole program.  The array forms call these.
-void* operator new(std::size_t size)
-{
-    if (void* const memory = allocate(size))
-        return memory;
-    throw std::bad_alloc{};
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept
-{
-    return allocate(size);
-}
-void operator delete(void* memory) noexcept
-{
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
 
 namespace belay::daemon {
 namespace {
@@ -73,7 +40,7 @@ TEST(Allocations, HealthzNeedsNoneForOneRequestMore)
     http::Router control;
     std::atomic<std::size_t> needed = 0; // of the admin thread, when a request has come to its handler
     const auto answer = [&threads, &needed] {
-        needed = allocations;
+        needed = allocations();
         const auto now = Heartbeat::Clock::now();
         return healthz(threads.wedged(now), now);
     };
