@@ -14,7 +14,7 @@
 namespace belay {
 
 /**
- * The coroutines that a service has running: the one place of belay that calls co_spawn.
+ * The coroutines that a service has running and that nobody awaits.
  *
  * Each task has a name and a cancellation signal of its own.  What escapes a task goes to `on_error`; a cancelled
  * task's operation_aborted does not.

@@ -1,5 +1,6 @@
 #include "daemon/core.hpp"
 
+#include "base/run_on.hpp"
 #include "daemon/admin.hpp"
 #include "daemon/core_metrics.hpp"
 #include "daemon/endpoints.hpp"
@@ -373,18 +374,18 @@ asio::awaitable<void> Core::apply(CoreOptions options)
 asio::awaitable<ReloadVerdict> Core::reload()
 {
     asio::awaitable<ReloadVerdict> task = impl_->lifecycle.reload(Lifecycle::Scope::everything);
-    co_return co_await asio::co_spawn(impl_->main, std::move(task), asio::use_awaitable);
+    co_return co_await run_on(impl_->main, std::move(task));
 }
 
 asio::awaitable<ReloadVerdict> Core::upgrade()
 {
     asio::awaitable<ReloadVerdict> task = impl_->lifecycle.reload(Lifecycle::Scope::executable);
-    co_return co_await asio::co_spawn(impl_->main, std::move(task), asio::use_awaitable);
+    co_return co_await run_on(impl_->main, std::move(task));
 }
 
 asio::awaitable<ReloadVerdict> Core::verdict_of_predecessor()
 {
-    co_return co_await asio::co_spawn(impl_->main, impl_->lifecycle.left_verdict(), asio::use_awaitable);
+    co_return co_await run_on(impl_->main, impl_->lifecycle.left_verdict());
 }
 
 void Core::request_stop() noexcept
