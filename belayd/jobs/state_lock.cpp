@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <string_view>
 #include <system_error>
 
@@ -39,7 +40,7 @@ StateLock StateLock::of_directory(const std::string& state_dir)
 
 StateLock StateLock::of_store(const std::string& path)
 {
-    return {path + "-lock", "database " + path};
+    return {std::filesystem::weakly_canonical(path).string() + "-lock", "database " + path}; // as SQLite resolves it
 }
 
 StateLock::StateLock(const std::string& file, const std::string& what)

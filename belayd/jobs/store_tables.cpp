@@ -294,20 +294,26 @@ std::vector<ClaimedJob> StoreTables::claim(std::size_t limit, HookRoom room, Tim
         if (next == heads_.ready().end())
             break;
         const std::string hook{next->second};
+        heads_.mark_stale(hook); // if it cannot be claimed, it may not be what it was
         if (auto job = claim_job(next->first, now)) {
             bytes += size_of(*job);
             claimed.push_back(std::move(*job));
             room.take(hook);
         }
-        heads_.set(hook, look_up(hook));
+        look_up_heads();
     }
     return claimed;
 }
 
 void StoreTables::look_up_heads()
 {
-    for (const auto& hook : heads_.take_stale())
-        heads_.set(hook, look_up(hook));
+    try {
+        for (const auto& hook : heads_.take_stale())
+            heads_.set(hook, look_up(hook));
+    } catch (...) {
+        heads_.rollback(); // there may be no transaction whose end does
+        throw;
+    }
 }
 
 QueueHeads::Heads StoreTables::look_up(const std::string& hook)

@@ -86,6 +86,38 @@ TEST_F(QueueHeadsTest, WhatWasRolledBackIsLookedUpAgain)
     (void)tables.commit();
 }
 
+TEST_F(QueueHeadsTest, WhatCouldNotBeLookedUpIsLookedUpAgain)
+{
+    tables.begin();
+    (void)accept("a");
+    (void)accept("b");
+    (void)tables.commit();
+
+    ::sqlite3_progress_handler(tables.database().handle(), 1, [](void*) { return 1; }, nullptr);
+    EXPECT_THROW((void)tables.oldest_ready(now()), sqlite::Error);
+    ::sqlite3_progress_handler(tables.database().handle(), 0, nullptr, nullptr);
+    tables.begin();
+    (void)tables.commit();
+    EXPECT_EQ(tables.oldest_ready(now()).size(), 2U);
+}
+
+TEST_F(QueueHeadsTest, AJobThatSomebodyEndedByHandDoesNotKeepOthersFromRunning)
+{
+    tables.begin();
+    (void)accept("a");
+    const Uuid other = accept("b");
+    EXPECT_EQ(tables.oldest_ready(now()).size(), 2U);
+    (void)tables.commit();
+    tables.database().execute("UPDATE jobs SET state = 'cancelled', finished = 1 WHERE hook = 'a'");
+
+    tables.begin();
+    EXPECT_THROW((void)claim_one(), sqlite::Error);
+    tables.rollback();
+    tables.begin();
+    EXPECT_EQ(claim_one(), other);
+    (void)tables.commit();
+}
+
 TEST_F(QueueHeadsTest, DelayedJobsOfAllHooksAreDueInTheirTime)
 {
     const Time later = now() + 30s;

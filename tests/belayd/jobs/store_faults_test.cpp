@@ -392,6 +392,15 @@ TEST_F(StoreFaultsTest, HoldsItsDatabaseAgainstADaemonOfAnotherDirectory)
     }
 }
 
+TEST_F(StoreFaultsTest, HoldsItsDatabaseUnderEachOfItsNames)
+{
+    std::ofstream{options.path}.close();
+    const std::string other = (directory.path() / "link").string();
+    std::filesystem::create_symlink(options.path, other);
+    const auto lock = StateLock::of_store(options.path);
+    EXPECT_THROW((void)StateLock::of_store(other), daemon::StartError);
+}
+
 TEST_F(StoreFaultsTest, TheLockIsHeldWhileItChangesHands)
 {
     const auto state_dir = directory.path().string();
