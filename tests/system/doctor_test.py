@@ -56,7 +56,8 @@ class DoctorTest(belay_machine.ServiceTest):
     def test_the_sysctl_drop_in_is_a_remedy(self):
         self.machine.configure(belay_machine.CONFIGURATION.replace("[runner]", "[runner]\nmax_jobs = 64"))
         for key, value in {"net.core.somaxconn": "128", "net.ipv4.tcp_max_syn_backlog": "128",
-                           "net.ipv4.ip_local_port_range": "9000 10000", "net.ipv4.tcp_tw_reuse": "0"}.items():
+                           "net.ipv4.ip_local_port_range": "9000 10000", "net.ipv4.tcp_tw_reuse": "0",
+                           "net.ipv4.tcp_syncookies": "0"}.items():
             self.set(key, value)
         for check in ("listen-backlog", "syn-backlog", "local-ports", "listen-port"):
             self.check(check, "warning")
