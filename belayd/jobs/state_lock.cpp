@@ -40,7 +40,9 @@ StateLock StateLock::of_directory(const std::string& state_dir)
 
 StateLock StateLock::of_store(const std::string& path)
 {
-    return {std::filesystem::weakly_canonical(path).string() + "-lock", "database " + path}; // as SQLite resolves it
+    std::error_code ec; // what cannot be resolved cannot be opened either, and open() says why
+    const auto resolved = std::filesystem::weakly_canonical(path, ec); // as SQLite does
+    return {(ec ? path : resolved.string()) + "-lock", "database " + path};
 }
 
 StateLock::StateLock(const std::string& file, const std::string& what)

@@ -401,6 +401,13 @@ TEST_F(StoreFaultsTest, HoldsItsDatabaseUnderEachOfItsNames)
     EXPECT_THROW((void)StateLock::of_store(other), daemon::StartError);
 }
 
+TEST_F(StoreFaultsTest, ADatabaseThatLeadsToItselfIsRefused)
+{
+    const std::string loop = (directory.path() / "loop").string();
+    std::filesystem::create_symlink(loop, loop);
+    EXPECT_THROW((void)StateLock::of_store(loop + "/belay.db"), daemon::StartError);
+}
+
 TEST_F(StoreFaultsTest, TheLockIsHeldWhileItChangesHands)
 {
     const auto state_dir = directory.path().string();
